@@ -1,0 +1,34 @@
+// Package providers defines the contract between the sync engine and the
+// adapters that speak to health-data services.
+//
+// An adapter implements [Provider]. Abilities beyond fetching are optional
+// interfaces, found by type assertion:
+//
+//   - [Authorizer] when people connect their account through the adapter.
+//   - [Refresher] when access tokens expire and can be renewed.
+//   - [Revoker] when a grant can be taken back.
+//   - [Subscriber] when the service sends notifications that have to be asked for.
+//   - [WebhookParser] when the service sends anything to a webhook.
+//   - [Remapper] when stored answers can be mapped again by newer code.
+//
+// Facts that change how the engine works are fields of [Capabilities]. The
+// suite in package providertest checks every ability it finds.
+//
+// # Errors
+//
+// An adapter reports failures as *[Error] with one of the error classes of
+// this package as Kind; one file of the adapter, errors.go, does all the
+// classifying. Messages never hold tokens, bodies or health values. An HTTP
+// answer 200 whose body says "error" is an error.
+//
+// # Concurrency
+//
+// A Provider is safe for concurrent use and serves all users of a process. It
+// holds no per-user state: credentials go in as values, and there is no hidden
+// refresh.
+//
+// # Limits
+//
+// One Fetch returns one page and never sleeps long: an adapter that is told to
+// wait longer than a few seconds returns [ErrRateLimited] with RetryAt set.
+package providers

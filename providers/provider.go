@@ -1,0 +1,268 @@
+package providers
+
+import (
+	"context"
+	"time"
+
+	"github.com/vitalmux/vitalmux/health"
+)
+
+// Provider is all that an adapter must implement.
+type Provider interface {
+	// Name returns the stable lower-case name of the adapter: letters,
+	// digits, underscores. It is stored and logged.
+	Name() string
+
+	// Capabilities returns facts about the service that are constant for the
+	// life of the value. The caller does not modify the result.
+	Capabilities() Capabilities
+
+	// Fetch returns one page of one stream.
+	//
+	// The engine guarantees that q.Stream is one of the streams of
+	// Capabilities and that the window fits the stream's Grain and MaxWindow.
+	// The adapter guarantees that the records carry keys that begin with the
+	// stream's name, have their Rev.Order and Rev.Mapping set, and leave
+	// Connection and Rev.Fingerprint empty; that a failed call returns no
+	// records; and that asking again with the same query is harmless. A
+	// record that could not be mapped is reported in Page.Quarantined and
+	// does not fail the page.
+	//
+	// Errors are *Error. errors.ErrUnsupported means a stream the adapter
+	// does not have.
+	Fetch(ctx context.Context, cred Credential, q Query) (Page, error)
+}
+
+// Capabilities are the facts about a service that the engine plans with.
+type Capabilities struct {
+	Streams []Stream
+	// Rotation says what a refresh does to the refresh token.
+	Rotation Rotation
+	// Push reports whether the service notifies of new data.
+	Push bool
+	// Limits are the request budgets the service grants. All of them hold at
+	// once.
+	Limits []RateLimit
+	// MaxHistory is how far back the service keeps data; 0 is no known limit.
+	MaxHistory time.Duration
+	// AuthLifetime is the longest time between [AuthStart] and the callback;
+	// 0 means the engine's default.
+	AuthLifetime time.Duration
+}
+
+// Stream is one series of answers that is fetched and checkpointed on its own.
+type Stream struct {
+	// Name is the stable lower-case name; it is the first part of the keys of
+	// the stream's records.
+	Name string
+	// Kinds are the kinds of record the stream yields.
+	Kinds []health.Kind
+	// Scopes are the scopes without which the service refuses the stream.
+	Scopes []string
+	// Grain says how windows are asked for.
+	Grain Grain
+	// MaxWindow is the longest window of one query; 0 is no limit. For
+	// GrainDay it is a whole number of 24 h days, both ends counted.
+	MaxWindow time.Duration
+	// Lookback is how far before the newest data an incremental sync reads
+	// again, because data arrives late or changes.
+	Lookback time.Duration
+	// WalkTTL is how long the page tokens of one walk stay usable; 0 is no
+	// limit known.
+	WalkTTL time.Duration
+	// Changes reports whether the service can be asked for what changed since
+	// Query.HighWater. Without it the engine walks windows.
+	Changes bool
+	// AbsenceDeletes reports whether a datum that is missing from a complete
+	// walk of a closed window was deleted at the service.
+	AbsenceDeletes bool
+	// CallsPerPage is the most requests one Fetch makes; 0 means 1. It is
+	// charged to the budget.
+	CallsPerPage int
+	// Interval is how often the stream is worth asking; 0 means the engine's
+	// default.
+	Interval time.Duration
+}
+
+// Grain is the kind of window a stream takes.
+type Grain uint8
+
+// The grains.
+const (
+	GrainInstant Grain = iota // half-open windows of instants
+	GrainDay                  // civil days, both ends included
+	GrainNone                 // no window: the answer is the state of now
+)
+
+// Rotation is what a service does to a refresh token that was used.
+type Rotation uint8
+
+// The rotation modes, in the words of the refresh protocol.
+const (
+	RotationNone            Rotation = iota // the refresh token stays
+	RotationGrace                           // the old one lives until the new access token is used, or for a while
+	RotationReplay                          // within a window the same answer is given again
+	RotationSingleUse                       // the old one is dead at once
+	RotationSingleUseRevoke                 // presenting the old one again kills the grant
+)
+
+// RateLimit is one budget of requests.
+type RateLimit struct {
+	Requests int
+	Per      time.Duration
+	// Scope says who shares the budget.
+	Scope LimitScope
+}
+
+// LimitScope says who shares a rate limit.
+type LimitScope uint8
+
+// The scopes of a rate limit.
+const (
+	LimitPerApp  LimitScope = iota // all users of one client id
+	LimitPerUser                   // each connection alone
+)
+
+// Query asks for one page of one stream.
+type Query struct {
+	// Stream is the name of a stream of the provider.
+	Stream string
+	// Window bounds the data asked for; its form is the stream's Grain. It is
+	// zero when HighWater is set and for GrainNone.
+	Window health.Window
+	// Zone is the person's zone as far as the engine knows it; nil is unknown.
+	Zone *time.Location
+	// HighWater asks a stream with Changes for everything that changed at or
+	// after this mark, which an earlier page gave as its Candidate.
+	HighWater string
+	// PageToken continues a walk: the token of the page before, with all
+	// other fields as they were.
+	PageToken string
+}
+
+// Page is one page of a stream.
+type Page struct {
+	Records []health.Record
+	// Raw is what the records were mapped from, one entry per answer.
+	Raw []health.RawBody
+	// Date is the server's Date of the answer; zero if it sent none.
+	Date time.Time
+	// Digest is a digest of the answer without its volatile parts and with
+	// the mapping version, so that an unchanged page can be recognised
+	// without looking at its records. 0 means the adapter cannot tell.
+	Digest uint64
+	// PageToken continues the walk when More is set. It is an opaque text of
+	// at most 4 KiB.
+	PageToken string
+	// More reports whether the walk goes on. An empty page may have More.
+	More bool
+	// Candidate is the HighWater to use for the next walk if this one
+	// completes. It is taken from the first page of a walk.
+	Candidate string
+	// Zone is the person's zone where the answer tells it, as an IANA name.
+	Zone string
+	// Quarantined lists the data of the page that could not be mapped.
+	Quarantined []Quarantined
+}
+
+// Quarantined is one datum that was set aside.
+type Quarantined struct {
+	// Key is the record's key as far as it is known, else the stream's name
+	// and the position in the answer.
+	Key string
+	// Reason says why, without the value.
+	Reason string
+	// Raw is the datum as it came.
+	Raw []byte
+}
+
+// Authorizer connects a person's account.
+type Authorizer interface {
+	// Authorize returns the address to send the person to. It makes at most
+	// the requests the protocol demands before the redirect.
+	Authorize(ctx context.Context, r AuthRequest) (AuthStart, error)
+	// Exchange turns the callback into a grant. It sends the one-time code
+	// exactly once and is never repeated by the caller.
+	Exchange(ctx context.Context, cb Callback) (Grant, error)
+}
+
+// AuthRequest starts a connect flow.
+type AuthRequest struct {
+	// State is the unguessable value that comes back with the callback.
+	State string
+	// RedirectURL is where the service sends the person back to.
+	RedirectURL string
+	// Scopes asked for; nil asks for all that the adapter's streams need.
+	Scopes []string
+}
+
+// AuthStart is the beginning of a connect flow.
+type AuthStart struct {
+	// URL is the address for the person's browser.
+	URL string
+	// Secret is what Exchange needs again (a PKCE verifier, an OAuth 1.0
+	// request token); the engine keeps it sealed. It may be empty.
+	Secret Secret
+}
+
+// Callback is what came back.
+type Callback struct {
+	// Query is the query of the redirect.
+	Query map[string][]string
+	// RedirectURL is the one given to Authorize.
+	RedirectURL string
+	// Secret is the one of AuthStart.
+	Secret Secret
+}
+
+// Grant is what a person's consent yields.
+type Grant struct {
+	Credential Credential
+	// UpstreamID is the person's id at the service.
+	UpstreamID string
+	// Zone is the person's zone where told, as an IANA name.
+	Zone string
+}
+
+// Refresher renews credentials.
+type Refresher interface {
+	// Refresh presents the refresh token in exactly one request and returns
+	// the new pair. The caller persists the result before anyone uses it.
+	// ErrReauth means the service refused the token; an *Error with
+	// Ambiguous set means the service may have rotated it without our
+	// knowing the result.
+	Refresh(ctx context.Context, cred Credential) (Credential, error)
+}
+
+// Revoker takes a grant back at the service.
+type Revoker interface {
+	// Revoke returns nil also when the grant is already gone.
+	Revoke(ctx context.Context, cred Credential) error
+}
+
+// Subscription is a standing order for notifications.
+type Subscription struct {
+	// ID is the service's name for it, empty before it is made.
+	ID string
+	// Topic is the service's name for what it is about.
+	Topic string
+	// CallbackURL receives the notifications.
+	CallbackURL string
+	// ExpiresAt is zero when it does not expire.
+	ExpiresAt time.Time
+}
+
+// Subscriber manages subscriptions of one connection.
+type Subscriber interface {
+	Subscribe(ctx context.Context, cred Credential, s Subscription) (Subscription, error)
+	// Unsubscribe returns nil also when there is no such subscription.
+	Unsubscribe(ctx context.Context, cred Credential, s Subscription) error
+	Subscriptions(ctx context.Context, cred Credential) ([]Subscription, error)
+}
+
+// Remapper maps stored answers again with the code of today.
+type Remapper interface {
+	// Remap is pure: the same page gives the same records. It follows the
+	// rules of Fetch for records.
+	Remap(page health.RawPage) ([]health.Record, error)
+}
