@@ -1,0 +1,120 @@
+package store
+
+import (
+	"time"
+
+	"github.com/vitalmux/vitalmux/health"
+)
+
+// Batch is what one commit writes, all for one connection of one user.
+type Batch struct {
+	User       string
+	Connection string
+	// Lease fences the commit: its Connection is the batch's. A batch without
+	// a lease (Owner empty) is refused unless Unfenced is set.
+	Lease Lease
+	// Unfenced allows a commit without a lease, for imports into a connection
+	// that no engine works on.
+	Unfenced bool
+	// Now is the caller's time; it stamps change entries and quarantine.
+	Now time.Time
+	// Cause goes into the change entries.
+	Cause Cause
+	Pages []Page
+	// Cursors are moved by compare-and-swap.
+	Cursors []CursorSwap
+	// Covered windows became complete with this commit.
+	Covered []Covered
+	// Absent names what a complete walk of a closed window must hold: live
+	// records of the stream in the window whose key is not among Keys
+	// become tombstones.
+	Absent []Absent
+	// Acks are inbox items that this commit settles.
+	Acks []string
+	// Due are due times set with the commit.
+	Due []Due
+}
+
+// Page is one page of records.
+type Page struct {
+	Stream string
+	// Key identifies the page among the pages of the stream, and Digest its
+	// content. When the stored digest of the key is the same the records are
+	// not looked at. A commit that changes a record of the stream forgets the
+	// digests of the stream's other pages. Digest 0 is never equal.
+	Key    string
+	Digest uint64
+	// Records must be valid and normalized, with Connection set to the
+	// batch's; Rev.Fingerprint is computed by the store. Of two records with
+	// the same kind and key the better version counts.
+	Records []health.Record
+	// Raw is kept, once per content, if at least one record of the page was
+	// written. Nil keeps none.
+	Raw         *health.RawPage
+	Quarantined []Quarantined
+}
+
+// CursorSwap moves a cursor from Old, as it was read, to New.
+type CursorSwap struct {
+	Old, New Cursor
+}
+
+// Covered is a window that is complete.
+type Covered struct {
+	Stream string
+	Window health.Window
+}
+
+// Absent asks for tombstones.
+type Absent struct {
+	Stream string
+	Window health.Window
+	// Keys are the record keys of the complete walk, per kind.
+	Keys map[health.Kind][]string
+	// Order is the server's Date of the first page of the walk, in
+	// milliseconds: records with a greater Rev.Order are left alone. A
+	// tombstone keeps the Order and Mapping of the record it removes and has
+	// Rev.Absent set.
+	Order int64
+}
+
+// Cause says why a record changed.
+type Cause string
+
+// The causes.
+const (
+	CauseLive     Cause = "live"     // new data
+	CauseBackfill Cause = "backfill" // old data read for the first time
+	CauseRevision Cause = "revision" // the provider changed it
+	CauseDeletion Cause = "deletion" // the provider removed it
+	CauseRemap    Cause = "remap"    // our mapping changed
+	CauseRelinked Cause = "relinked" // the connection got a successor
+)
+
+// Result says what a commit did.
+type Result struct {
+	Inserted  int
+	Revised   int
+	Deleted   int
+	Unchanged int
+	// Stale counts versions that lost against a newer stored one.
+	Stale int
+	// SkippedPages counts pages whose digest was known.
+	SkippedPages int
+	// Conflicts are the days (or, without a day, the start) of records whose
+	// stored and given versions tie with different content: worth a new pull.
+	Conflicts []Conflict
+}
+
+// Conflict is a tie between two versions of a record.
+type Conflict struct {
+	Kind  health.Kind
+	Key   string
+	Day   health.Day
+	Start health.Moment
+}
+
+// Erasure counts what an erase removed.
+type Erasure struct {
+	Connections, Records, SampleChunks, RawPages, Changes, InboxItems, Deliveries int
+}

@@ -1,0 +1,31 @@
+// Package store defines what the sync engine keeps, and the contract that a
+// database driver fulfils.
+//
+// Data lives in two scopes. The user scope holds one user's records, dense
+// samples, raw answers, cursors, coverage, credentials, leases, change feed and
+// assigned inbox items; [Store.Commit] is one atomic step within it. The
+// endpoint scope holds what arrives before the user is known: deliveries,
+// parked items, one-time OAuth state, and indexes. Indexes are hints: written
+// before the fact they point to, verified on use.
+//
+// There is no tenant: one tenant is one store, with a file or a key prefix of
+// its own.
+//
+// # Errors
+//
+// Methods return errors that wrap one of the sentinels of this package, the
+// context's error, or a failure of the database. Messages hold no payload, no
+// token and no health value.
+//
+// # Concurrency
+//
+// A Store is safe for concurrent use by any number of goroutines, and several
+// processes may share the same data. Leases keep two writers of one connection
+// apart; a commit whose lease is lost changes nothing.
+//
+// # Limits
+//
+// A cursor, walk token or key is at most 4 KiB, a connection id at most 128
+// bytes. Readers are paged; no method holds a database transaction while the
+// caller's code runs.
+package store

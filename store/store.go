@@ -1,0 +1,441 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/vitalmux/vitalmux/health"
+)
+
+// Store is the whole contract. Every method is one atomic step.
+type Store interface {
+	Connections
+	Credentials
+	Leases
+	Scheduler
+	Flows
+	Inbox
+	Reader
+	Feed
+
+	// Commit applies b in one atomic, durable step, or nothing of it.
+	//
+	// It returns ErrLeaseLost when b.Lease is not held any more,
+	// ErrConflict when a cursor of b is not what the caller last read,
+	// ErrErased when the user was erased, and ErrInvalid for a batch that
+	// breaks the contract. When Commit returns nil the batch survives a crash
+	// of the process and of the machine.
+	//
+	// An error other than these may leave the caller in doubt whether the
+	// batch was applied; committing it again is harmless.
+	Commit(ctx context.Context, b Batch) (Result, error)
+
+	// Erase removes everything of the user in both scopes and remembers,
+	// without naming the user, that late data must not bring it back. It may
+	// be called again after a crash. It returns what it removed.
+	Erase(ctx context.Context, user string) (Erasure, error)
+
+	// Close releases the store. Calls that are under way finish; later ones
+	// return ErrClosed.
+	Close() error
+}
+
+// Connection links one user of the host to one account at one provider.
+type Connection struct {
+	// ID is ours, and survives re-consent and upstream id changes.
+	ID string
+	// User is the host's id of the person.
+	User string
+	// Provider is the name of the adapter.
+	Provider string
+	// UpstreamID is the person's id at the provider; it may change.
+	UpstreamID string
+	State      State
+	// Reason explains the state in a fixed word.
+	Reason string
+	// Zone is the IANA name of the person's zone as far as known.
+	Zone   string
+	Scopes []string
+	// Predecessor is the connection whose history this one continues.
+	Predecessor string
+	CreatedAt   time.Time
+	// Version is what compare-and-swap compares: 0 before the first Put,
+	// then rising with each.
+	Version int64
+}
+
+// State is the state of a connection.
+type State string
+
+// The states.
+const (
+	StatePending        State = "pending"         // connect flow under way
+	StateActive         State = "active"          // in order
+	StateDegraded       State = "degraded"        // trying again with backoff
+	StateReauthRequired State = "reauth_required" // the person has to consent again
+	StateRevoked        State = "revoked"         // the person took the consent back
+	StateRetired        State = "retired"         // the provider has ended
+	StateDeleting       State = "deleting"        // disconnect or erase under way
+)
+
+// Connections keeps connections.
+type Connections interface {
+	// PutConnection creates c (Version 0) or replaces it (Version as read)
+	// and returns it with its new Version. ErrConflict if the stored version
+	// differs, or if another connection of the same provider has the same
+	// non-empty UpstreamID. ErrErased for a user that was erased.
+	PutConnection(ctx context.Context, c Connection) (Connection, error)
+	// Connection returns the connection with the id, or ErrNotFound.
+	Connection(ctx context.Context, id string) (Connection, error)
+	// Connections returns connections ordered by ID.
+	Connections(ctx context.Context, q ConnectionQuery) ([]Connection, error)
+	// DeleteConnection removes the connection and its credential, cursors,
+	// schedule and leases; with data also its records, samples, raw answers
+	// and coverage. It returns nil when there is no such connection.
+	DeleteConnection(ctx context.Context, id string, data bool) error
+}
+
+// ConnectionQuery selects connections; empty fields select all.
+type ConnectionQuery struct {
+	User       string
+	Provider   string
+	UpstreamID string
+	State      State
+	After      string // only IDs greater than this
+	Limit      int    // 0 is 1000
+}
+
+// Credential is what a connection acts with. Tokens are sealed by the engine
+// before they get here; a store never sees one.
+type Credential struct {
+	Connection string
+	// Grant names the consent; a new consent has a new Grant.
+	Grant string
+	// Generation counts the accepted token pairs of the grant.
+	Generation int64
+	// RefreshPrint is a keyed fingerprint of the refresh token in Sealed. It
+	// is what a swap compares.
+	RefreshPrint string
+	// Sealed is the sealed token pair.
+	Sealed []byte
+	// Previous is the sealed pair before, kept while it may still be needed.
+	Previous []byte
+	// ExpiresAt is when the access token ends; zero means it does not.
+	ExpiresAt time.Time
+	// Siblings are sealed pairs that lost a race and may be the live ones.
+	Siblings []Sibling
+	// Attempt is the refresh that was begun and not finished.
+	Attempt *Attempt
+	// Fails counts failed refreshes since the last good one; NextAt is when
+	// to try again.
+	Fails  int
+	NextAt time.Time
+}
+
+// Sibling is a token pair that was issued for the same refresh token as
+// another one.
+type Sibling struct {
+	Sealed       []byte
+	RefreshPrint string
+	ParentPrint  string
+}
+
+// Attempt is the written intent to present a refresh token.
+type Attempt struct {
+	ID           string
+	Owner        string
+	RefreshPrint string
+	StartedAt    time.Time
+	Deadline     time.Time
+}
+
+// Credentials keeps sealed credentials.
+type Credentials interface {
+	// Credential returns the credential of a connection, or ErrNotFound.
+	Credential(ctx context.Context, connection string) (Credential, error)
+	// PutGrant stores the first credential of a new grant, replacing any
+	// older grant's whole. ErrConflict if replaces is not the Grant that is
+	// stored ("" when there is none).
+	PutGrant(ctx context.Context, replaces string, c Credential) error
+	// SwapCredential replaces the credential if the stored one still has the
+	// given grant and refresh print: the token that was consumed, not the
+	// lease, decides. ErrConflict otherwise, with nothing written.
+	SwapCredential(ctx context.Context, grant, consumed string, c Credential) error
+	// BeginAttempt records a refresh attempt durably, before the token is
+	// presented. It is fenced by the lease: ErrLeaseLost when it is not held,
+	// ErrConflict when the stored grant or print is another.
+	BeginAttempt(ctx context.Context, l Lease, grant string, a Attempt) error
+}
+
+// Lease is the right to work on something for a while.
+type Lease struct {
+	// Connection is what the lease is for.
+	Connection string
+	// Name is the kind of work: "sync", "refresh".
+	Name string
+	// Owner is a random 128-bit text that proves ownership.
+	Owner string
+	// Fence rises with each acquisition, as far as the database keeps what it
+	// acknowledged.
+	Fence int64
+	// Until is when the lease ends by the store's clock.
+	Until time.Time
+}
+
+// Leases hands out leases. No method blocks for a lease.
+type Leases interface {
+	// Acquire takes the lease for ttl, or returns ErrLeaseHeld. Owner and
+	// Fence of the result are new.
+	Acquire(ctx context.Context, connection, name string, ttl time.Duration) (Lease, error)
+	// Renew extends a lease that is still held, or returns ErrLeaseLost.
+	Renew(ctx context.Context, l Lease, ttl time.Duration) (Lease, error)
+	// Release gives the lease back. It returns nil also when it was lost.
+	Release(ctx context.Context, l Lease) error
+}
+
+// Due is a time at which work on a connection should begin. It is a hint.
+type Due struct {
+	Connection string
+	Task       string // "sync", "backfill"
+	At         time.Time
+}
+
+// Scheduler keeps one due time per connection and task.
+type Scheduler interface {
+	// SetDue sets or moves a due time; a zero At removes it.
+	SetDue(ctx context.Context, d Due) error
+	// Due returns what is due at now, earliest first. Limit 0 is 100.
+	Due(ctx context.Context, now time.Time, limit int) ([]Due, error)
+	// NextDue returns the earliest due time; false if there is none.
+	NextDue(ctx context.Context) (time.Time, bool, error)
+}
+
+// Flow is a connect flow under way. It belongs to the endpoint scope.
+type Flow struct {
+	// ID is a digest of the state value that the browser carries; the value
+	// itself is not stored.
+	ID          string
+	Provider    string
+	User        string
+	RedirectURL string
+	// Sealed holds what the exchange needs again.
+	Sealed    []byte
+	ExpiresAt time.Time
+}
+
+// Flows keeps connect flows.
+type Flows interface {
+	// PutFlow stores a new flow; ErrConflict if the ID is taken.
+	PutFlow(ctx context.Context, f Flow) error
+	// TakeFlow removes the flow and returns it: of any number of concurrent
+	// calls exactly one succeeds, the others get ErrNotFound. An expired flow
+	// is ErrNotFound.
+	TakeFlow(ctx context.Context, id string) (Flow, error)
+}
+
+// Delivery is something that arrived at an endpoint and is kept until it was
+// worked on.
+type Delivery struct {
+	// ID identifies the delivery; a second one with the same ID is the same.
+	ID       string
+	Endpoint string // provider and endpoint name
+	// Received is when it arrived.
+	Received time.Time
+	// Meta holds what parsing needs besides the body, without secrets.
+	Meta []byte
+	Body []byte
+	// Status is where the delivery stands.
+	Status DeliveryStatus
+	// Reason explains parked and dead deliveries in fixed words.
+	Reason string
+	// Attempts counts failed tries; NextAt is when to try again.
+	Attempts int
+	NextAt   time.Time
+}
+
+// DeliveryStatus says where a delivery stands.
+type DeliveryStatus string
+
+// The states of a delivery.
+const (
+	DeliveryNew    DeliveryStatus = "new"
+	DeliveryParked DeliveryStatus = "parked" // the user is not known yet
+	DeliveryDead   DeliveryStatus = "dead"   // cannot be worked on; kept for a person
+)
+
+// InboxItem is one user's part of a delivery.
+type InboxItem struct {
+	ID         string // delivery id and position
+	User       string
+	Connection string
+	Received   time.Time
+	Payload    []byte
+}
+
+// Inbox keeps deliveries durably before they are acknowledged.
+type Inbox interface {
+	// PutDelivery stores a delivery durably; false if one with the ID is, or
+	// lately was, there.
+	PutDelivery(ctx context.Context, d Delivery) (bool, error)
+	// Deliveries lists deliveries by Received.
+	Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, error)
+	// UpdateDelivery changes Status, Reason, Attempts and NextAt.
+	UpdateDelivery(ctx context.Context, d Delivery) error
+	// Assign moves a delivery into the inboxes of users: each item is put if
+	// absent, then the delivery is removed. A crash in between repeats
+	// harmlessly.
+	Assign(ctx context.Context, deliveryID string, items []InboxItem) error
+	// InboxItems lists a user's items by Received; Batch.Acks removes them.
+	InboxItems(ctx context.Context, user string, limit int) ([]InboxItem, error)
+}
+
+// DeliveryQuery selects deliveries; empty fields select all.
+type DeliveryQuery struct {
+	Endpoint string
+	Status   DeliveryStatus
+	ReadyAt  time.Time // only those with NextAt not after this; zero is all
+	Limit    int       // 0 is 100
+}
+
+// Reader reads data.
+type Reader interface {
+	// Cursor returns where a stream stands; the zero position with the
+	// stream's names set if it never started.
+	Cursor(ctx context.Context, connection, stream string, lane Lane) (Cursor, error)
+	// Cursors returns all cursors of a connection.
+	Cursors(ctx context.Context, connection string) ([]Cursor, error)
+	// Coverage returns which windows of a stream are complete, merged and in
+	// order.
+	Coverage(ctx context.Context, connection, stream string) ([]health.Window, error)
+	// Records returns one page of records, ordered by start, connection, kind
+	// and key. Series come without points.
+	Records(ctx context.Context, q RecordQuery) (RecordPage, error)
+	// Samples returns one page of samples in order of owner and time.
+	Samples(ctx context.Context, q SampleQuery) (SamplePage, error)
+	// RawPages returns one page of the stored raw answers of a connection, in
+	// the order in which they were first stored.
+	RawPages(ctx context.Context, q RawQuery) (RawPageList, error)
+	// Quarantine lists data that was set aside, newest first.
+	Quarantine(ctx context.Context, connection string, limit int) ([]Quarantined, error)
+}
+
+// Lane separates the cursors of the kinds of work on one stream.
+type Lane string
+
+// The lanes.
+const (
+	LaneLive      Lane = "live"
+	LaneBackfill  Lane = "backfill"
+	LaneReconcile Lane = "reconcile" // reads a window again to find late, changed and deleted data
+)
+
+// Cursor is where one stream of a connection stands.
+type Cursor struct {
+	Connection string
+	Stream     string
+	Lane       Lane
+	// HighWater is the mark of the last complete walk, in the engine's own
+	// encoding.
+	HighWater string
+	// Walk is the walk under way; nil if there is none.
+	Walk *Walk
+}
+
+// Walk is a walk over pages that has begun.
+type Walk struct {
+	// Query is the engine's encoding of the query of the first page.
+	Query string
+	// PageToken is the token of the next page.
+	PageToken string
+	// Candidate becomes HighWater when the walk completes.
+	Candidate string
+	StartedAt time.Time
+	// Pages counts the pages committed.
+	Pages int
+}
+
+// RecordQuery selects records of one user.
+type RecordQuery struct {
+	User        string   // required
+	Connections []string // empty: all of the user
+	Kinds       []health.Kind
+	Streams     []string
+	// From and To bound the sort time of the start ([health.Moment.SortMilli]),
+	// half open; zero is unbounded.
+	From, To time.Time
+	// Keys selects by key; it goes with exactly one connection and one kind.
+	Keys    []string
+	Deleted bool // include tombstones
+	Limit   int  // 0 is 1000
+	After   string
+}
+
+// RecordPage is one page of records. Next is empty at the end.
+type RecordPage struct {
+	Records []health.Record
+	Next    string
+}
+
+// Owner names who a run of samples belongs to.
+type Owner struct {
+	Connection string
+	Stream     string
+	Metric     health.Metric
+	Stat       health.Stat
+	Part       health.Part
+	Source     health.Source
+	// Record is the key of the session that owns the samples, empty for
+	// samples outside of sessions.
+	Record string
+}
+
+// SampleQuery selects samples of one user.
+type SampleQuery struct {
+	User        string // required
+	Connections []string
+	Metric      health.Metric // required
+	// Stream and Record narrow to one stream or one session; empty is all.
+	Stream string
+	Record string
+	// From and To bound the times in milliseconds, half open; both zero is
+	// unbounded.
+	From, To int64
+	Limit    int // points per page, 0 is 100,000; a page may exceed it by one chunk
+	After    string
+}
+
+// SampleRun is a run of samples of one owner.
+type SampleRun struct {
+	Owner  Owner
+	Series health.Series
+}
+
+// SamplePage is one page of samples. Next is empty at the end.
+type SamplePage struct {
+	Runs []SampleRun
+	Next string
+}
+
+// RawQuery selects raw answers.
+type RawQuery struct {
+	Connection string
+	Stream     string // empty: all
+	Limit      int    // 0 is 100
+	After      string
+}
+
+// RawPageList is one page of raw answers. Next is empty at the end.
+type RawPageList struct {
+	Pages []health.RawPage
+	Next  string
+}
+
+// Quarantined is one datum that was set aside.
+type Quarantined struct {
+	Connection string
+	Stream     string
+	Key        string
+	Reason     string
+	Raw        []byte
+	At         time.Time
+}
