@@ -1,0 +1,109 @@
+package sync
+
+import (
+	gosync "sync"
+	"time"
+
+	"github.com/vitalmux/vitalmux/providers"
+	"github.com/vitalmux/vitalmux/store"
+)
+
+// budget keeps the requests of one process within the limits that providers
+// declare. It counts a sliding window, so that no period of the limit's
+// length, wherever it begins, sees more requests than allowed: services count
+// in windows whose beginning we do not know.
+type budget struct {
+	mu      gosync.Mutex
+	windows map[budgetKey]*slidingWindow
+	// blocked holds what a service said about when to come back.
+	blocked map[budgetKey]time.Time
+}
+
+type budgetKey struct {
+	provider   string
+	connection string // empty for limits of the application
+	limit      int    // index in Capabilities.Limits; -1 for a whole block
+}
+
+func newBudget() *budget {
+	return &budget{windows: make(map[budgetKey]*slidingWindow), blocked: make(map[budgetKey]time.Time)}
+}
+
+// reserveForLive is the share of each limit that backfills leave to live work:
+// one part in reserveForLive.
+const reserveForLive = 5
+
+// take books calls requests at now and returns zero, or books nothing and
+// returns how long to wait before asking again.
+func (b *budget) take(now time.Time, provider, connection string, limits []providers.RateLimit, lane store.Lane, calls int) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	wait := max(0,
+		b.blocked[budgetKey{provider, "", -1}].Sub(now),
+		b.blocked[budgetKey{provider, connection, -1}].Sub(now))
+	touched := make([]*slidingWindow, 0, len(limits))
+	for i, limit := range limits {
+		if limit.Requests <= 0 || limit.Per <= 0 {
+			continue
+		}
+		key := budgetKey{provider: provider, limit: i}
+		if limit.Scope == providers.LimitPerUser {
+			key.connection = connection
+		}
+		w := b.windows[key]
+		if w == nil {
+			w = &slidingWindow{at: make([]time.Time, limit.Requests)}
+			b.windows[key] = w
+		}
+		usable := limit.Requests
+		if lane == store.LaneBackfill {
+			usable -= limit.Requests / reserveForLive
+		}
+		wait = max(wait, w.wait(now, limit.Per, min(calls, usable), usable))
+		touched = append(touched, w)
+	}
+	if wait > 0 {
+		return wait
+	}
+	for _, w := range touched {
+		w.book(now, calls)
+	}
+	return 0
+}
+
+// block keeps everything off a provider, or off one connection of it, until
+// the time. It answers a service that said when to come back.
+func (b *budget) block(provider, connection string, until time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key := budgetKey{provider, connection, -1}
+	if until.After(b.blocked[key]) {
+		b.blocked[key] = until
+	}
+}
+
+// slidingWindow is a ring of the times of the last requests.
+type slidingWindow struct {
+	at   []time.Time
+	next int
+}
+
+// wait returns how long until calls more requests fit, when usable requests
+// are allowed in any period per.
+func (w *slidingWindow) wait(now time.Time, per time.Duration, calls, usable int) time.Duration {
+	// The calls fit when the request that is usable-calls back from the
+	// newest has left the period.
+	n := len(w.at)
+	oldest := w.at[((w.next-1-(usable-calls))%n+n)%n]
+	if oldest.IsZero() {
+		return 0
+	}
+	return max(0, oldest.Add(per).Sub(now))
+}
+
+func (w *slidingWindow) book(now time.Time, calls int) {
+	for range min(calls, len(w.at)) {
+		w.at[w.next] = now
+		w.next = (w.next + 1) % len(w.at)
+	}
+}

@@ -1,0 +1,31 @@
+// Package sync is the engine that keeps every connection's records complete
+// and current. Import it as healthsync, because the name collides with the
+// standard library's.
+//
+// An [Engine] joins providers and a store: it plans windows, walks pages,
+// commits each page together with the cursor, refreshes credentials before
+// they end, and tells the host what happened through [Hooks] and the store's
+// change feed. Several processes may run an engine on the same store; leases
+// in the store keep two of them off one connection.
+//
+// A page is fetched at least once and written with its cursor in one atomic
+// step under an idempotent upsert: together that is effectively once. A cursor
+// never moves past data that is not durable.
+//
+// # Errors
+//
+// Errors wrap the classes of package providers and the sentinels of package
+// store. [ErrConnectionState] is returned for a connection that must not be
+// worked on. Messages never hold tokens, bodies or health values.
+//
+// # Concurrency
+//
+// An Engine is safe for concurrent use. [Engine.Run] owns every goroutine the
+// engine starts in the background and returns when all have ended.
+//
+// # Limits
+//
+// Memory is bounded by a page, not by a history; only walks that may find
+// deletions hold the keys of one window. A walk ends after
+// [Config.MaxPages] pages.
+package sync

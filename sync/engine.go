@@ -1,0 +1,135 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	gosync "sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/vitalmux/vitalmux/providers"
+	"github.com/vitalmux/vitalmux/store"
+)
+
+// Engine keeps connections complete and current. Make one with [New].
+type Engine struct {
+	cfg       Config
+	providers map[string]providers.Provider
+	// capabilities are asked for once: they are constant.
+	capabilities map[string]providers.Capabilities
+	budget       *budget
+	refreshes    singleflight.Group
+	// wake tells Run that there may be something to do.
+	wake chan struct{}
+
+	mu gosync.Mutex
+	// tasks is what this process knows about its own work; it is a hint.
+	tasks map[task]*taskState
+}
+
+// The errors of the engine itself.
+var (
+	// ErrConnectionState: the connection's state does not allow the work.
+	ErrConnectionState = errors.New("sync: the connection cannot be worked on")
+	// ErrLinked: the account at the provider is linked to another user.
+	ErrLinked = errors.New("sync: the account is linked to another user")
+	// ErrFlow: the connect flow is unknown, expired or was completed before.
+	ErrFlow = errors.New("sync: unknown or expired connect flow")
+	// ErrDenied: the person did not consent.
+	ErrDenied = errors.New("sync: consent denied")
+)
+
+// New returns an Engine, or all that is wrong with the config. It starts
+// nothing.
+func New(cfg Config) (*Engine, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		cfg:          cfg,
+		providers:    make(map[string]providers.Provider),
+		capabilities: make(map[string]providers.Capabilities),
+		budget:       newBudget(),
+		wake:         make(chan struct{}, 1),
+		tasks:        make(map[task]*taskState),
+	}
+	for _, p := range cfg.Providers {
+		e.providers[p.Name()] = p
+		e.capabilities[p.Name()] = p.Capabilities()
+	}
+	return e, nil
+}
+
+// Connections returns the connections of a user.
+func (e *Engine) Connections(ctx context.Context, user string) ([]store.Connection, error) {
+	if user == "" {
+		return nil, fmt.Errorf("%w: empty user", store.ErrInvalid)
+	}
+	return e.cfg.Store.Connections(ctx, store.ConnectionQuery{User: user})
+}
+
+// Sync brings every stream of a connection up to date while the caller waits:
+// one try, and the error is returned. A stream that fails does not keep the
+// others from being read; the error is then theirs joined. It returns
+// [store.ErrLeaseHeld] when the connection is being worked on elsewhere.
+func (e *Engine) Sync(ctx context.Context, connection string) (Report, error) {
+	return e.foreground(ctx, connection, func(ctx context.Context, s *session) error {
+		return s.syncAll(ctx)
+	})
+}
+
+// Backfill reads the history of a connection since the given time while the
+// caller waits. It continues a backfill that was interrupted, and reads no
+// window twice that it completed before. See [Engine.Progress].
+func (e *Engine) Backfill(ctx context.Context, connection string, since time.Time) (Report, error) {
+	return e.foreground(ctx, connection, func(ctx context.Context, s *session) error {
+		if err := s.planBackfill(ctx, since); err != nil {
+			return err
+		}
+		return s.backfillAll(ctx)
+	})
+}
+
+// Remap maps the stored raw answers of a connection again with the adapters'
+// code of today. Records that come out different change with cause "remap".
+func (e *Engine) Remap(ctx context.Context, connection string) (Report, error) {
+	return e.foreground(ctx, connection, func(ctx context.Context, s *session) error {
+		return s.remap(ctx)
+	})
+}
+
+func (e *Engine) foreground(ctx context.Context, connection string, work func(context.Context, *session) error) (Report, error) {
+	s, working, err := e.open(ctx, connection)
+	if err != nil {
+		return Report{Connection: connection}, err
+	}
+	defer s.close()
+	s.patience = max(0, e.cfg.MaxWait)
+	err = s.settle(ctx, working, work(working, s))
+	return s.report, err
+}
+
+// Progress tells how far the backfill of each stream of a connection is.
+// Streams without a backfill are left out.
+func (e *Engine) Progress(ctx context.Context, connection string) ([]Progress, error) {
+	c, err := e.cfg.Store.Connection(ctx, connection)
+	if err != nil {
+		return nil, err
+	}
+	var all []Progress
+	for _, s := range e.capabilities[c.Provider].Streams {
+		cur, err := e.cfg.Store.Cursor(ctx, connection, s.Name, store.LaneBackfill)
+		if err != nil {
+			return nil, err
+		}
+		pos, err := decodePosition(cur.HighWater)
+		if err != nil || pos.Plan == nil {
+			continue
+		}
+		all = append(all, progress(s, *pos.Plan, time.Now()))
+	}
+	return all, nil
+}

@@ -1,0 +1,158 @@
+package sync
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/providers"
+)
+
+// position is what the engine keeps as a cursor's HighWater.
+type position struct {
+	Version int `json:"v"`
+	// Mark is the provider's own mark for its changes.
+	Mark string `json:"mark,omitempty"`
+	// Through is the time up to which the lane has seen everything, by the
+	// provider's clock.
+	Through time.Time `json:"through,omitzero"`
+	// Checked is when the lane last completed, by ours.
+	Checked time.Time `json:"checked,omitzero"`
+	// Plan is what a backfill has to do.
+	Plan *plan `json:"plan,omitempty"`
+}
+
+// plan is the work of a backfill, newest window first.
+type plan struct {
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until"`
+	// Next is the upper end of what is still to be read.
+	Next time.Time `json:"next"`
+	// Started is when the plan was made.
+	Started time.Time `json:"started"`
+}
+
+func (p *plan) done() bool { return !p.Next.After(p.Since) }
+
+// walkQuery is what the engine keeps as a walk's Query.
+type walkQuery struct {
+	Version int        `json:"v"`
+	From    time.Time  `json:"from,omitzero"`
+	To      time.Time  `json:"to,omitzero"`
+	First   health.Day `json:"first,omitzero"`
+	Last    health.Day `json:"last,omitzero"`
+	// Zone is the zone the walk was planned in.
+	Zone string `json:"zone,omitempty"`
+	// Mark is set for walks over changes.
+	Mark string `json:"mark,omitempty"`
+	// Date is the server's Date of the first page, in Unix milliseconds.
+	Date int64 `json:"date,omitempty"`
+	// Index numbers the windows of one run of the lane.
+	Index int `json:"index,omitempty"`
+}
+
+const (
+	positionVersion  = 1
+	walkQueryVersion = 1
+	// maxCursorText bounds what is decoded: the store's limit for a cursor.
+	maxCursorText = 4 << 10
+)
+
+// errCursor is wrapped by errors about a cursor that cannot be read.
+var errCursor = errors.New("sync: unreadable cursor")
+
+func (p position) encode() string { return encodeCursor(p) }
+
+func (q walkQuery) encode() string { return encodeCursor(q) }
+
+func encodeCursor(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		// Years outside 0..9999 are the only values json refuses here, and
+		// planning never makes one.
+		panic(fmt.Sprintf("sync: encode cursor: %v", err))
+	}
+	return string(text)
+}
+
+func decodePosition(text string) (position, error) {
+	p := position{Version: positionVersion}
+	if text == "" {
+		return p, nil
+	}
+	if err := decodeCursor(text, &p); err != nil {
+		return position{}, err
+	}
+	if p.Version != positionVersion {
+		return position{}, fmt.Errorf("%w: version %d", errCursor, p.Version)
+	}
+	if plan := p.Plan; plan != nil && (plan.Until.Before(plan.Since) || plan.Next.After(plan.Until)) {
+		return position{}, fmt.Errorf("%w: plan runs backwards", errCursor)
+	}
+	return p, nil
+}
+
+func decodeWalkQuery(text string) (walkQuery, error) {
+	var q walkQuery
+	if err := decodeCursor(text, &q); err != nil {
+		return walkQuery{}, err
+	}
+	if q.Version != walkQueryVersion {
+		return walkQuery{}, fmt.Errorf("%w: version %d", errCursor, q.Version)
+	}
+	instants, days := !q.From.IsZero() || !q.To.IsZero(), !q.First.IsZero() || !q.Last.IsZero()
+	switch {
+	case instants && days,
+		instants && !q.From.Before(q.To),
+		days && (q.First.IsZero() || q.First.Compare(q.Last) > 0),
+		q.Mark != "" && (instants || days),
+		q.Index < 0:
+		return walkQuery{}, fmt.Errorf("%w: window", errCursor)
+	}
+	if _, err := loadZone(q.Zone); err != nil {
+		return walkQuery{}, fmt.Errorf("%w: zone", errCursor)
+	}
+	return q, nil
+}
+
+func decodeCursor(text string, v any) error {
+	if len(text) > maxCursorText {
+		return fmt.Errorf("%w: %d bytes", errCursor, len(text))
+	}
+	d := json.NewDecoder(bytes.NewReader([]byte(text)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return fmt.Errorf("%w: not in its form", errCursor)
+	}
+	if d.More() {
+		return fmt.Errorf("%w: trailing data", errCursor)
+	}
+	return nil
+}
+
+// loadZone returns the location of an IANA name; nil for the empty name.
+func loadZone(name string) (*time.Location, error) {
+	if name == "" {
+		return nil, nil
+	}
+	if name == "Local" {
+		return nil, errors.New("sync: the host's own zone is nobody's zone")
+	}
+	return time.LoadLocation(name)
+}
+
+func (q walkQuery) window() health.Window {
+	return health.Window{From: q.From, To: q.To, First: q.First, Last: q.Last}
+}
+
+// query returns the provider's query for a page of the walk.
+func (q walkQuery) query(stream, token string) (providers.Query, error) {
+	zone, err := loadZone(q.Zone)
+	if err != nil {
+		return providers.Query{}, fmt.Errorf("%w: zone", errCursor)
+	}
+	return providers.Query{Stream: stream, Window: q.window(), Zone: zone, HighWater: q.Mark, PageToken: token}, nil
+}

@@ -1,0 +1,282 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vitalmux/vitalmux/providers"
+	"github.com/vitalmux/vitalmux/store"
+)
+
+// session is the work of one goroutine on one connection, under its lease.
+type session struct {
+	*Engine
+	conn     store.Connection
+	provider providers.Provider
+	caps     providers.Capabilities
+	lease    store.Lease
+	report   Report
+	// patience is the longest wait for a rate limit.
+	patience time.Duration
+	// pages is how many more pages may be read before others have a turn;
+	// negative is without end.
+	pages int
+	// background is set when Run does the work: streams are then asked at
+	// their own interval only.
+	background bool
+
+	cred       providers.Credential
+	generation int64
+	refreshAt  time.Time
+
+	stopRenewal func()
+}
+
+// leaseSync names the lease that all reading for a connection is done under.
+const leaseSync = "sync"
+
+// errYield ends a session whose share of pages is used up.
+var errYield = errors.New("sync: turn over")
+
+// waitError says that the work has to wait.
+type waitError struct {
+	until time.Time
+	err   error
+}
+
+func (w *waitError) Error() string { return "sync: waiting for a rate limit: " + w.err.Error() }
+func (w *waitError) Unwrap() error { return w.err }
+
+// open begins a session. The returned context ends when the lease is lost.
+func (e *Engine) open(ctx context.Context, connection string) (*session, context.Context, error) {
+	conn, err := e.cfg.Store.Connection(ctx, connection)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, ok := e.providers[conn.Provider]
+	if !ok {
+		return nil, nil, fmt.Errorf("%w: no provider %q", ErrConnectionState, conn.Provider)
+	}
+	if conn.State != store.StateActive && conn.State != store.StateDegraded {
+		return nil, nil, fmt.Errorf("%w: state %s", ErrConnectionState, conn.State)
+	}
+	lease, err := e.cfg.Store.Acquire(ctx, connection, leaseSync, e.cfg.LeaseTTL)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &session{
+		Engine: e, conn: conn, provider: p, caps: e.capabilities[conn.Provider], lease: lease, pages: -1,
+		report: Report{Connection: connection},
+	}
+	working, cancel := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.renew(working, cancel, lease)
+	}()
+	s.stopRenewal = func() {
+		cancel(nil)
+		<-ended
+	}
+	return s, working, nil
+}
+
+// renew keeps the lease until ctx ends, and ends ctx when the lease is lost.
+// The lease is trusted only as long as it surely lasts by our own clock: the
+// store checks it again in every commit.
+func (s *session) renew(ctx context.Context, cancel context.CancelCauseFunc, lease store.Lease) {
+	ttl := s.cfg.LeaseTTL
+	sure := time.Now().Add(ttl)
+	tick := time.NewTicker(ttl / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		began := time.Now()
+		next, err := s.cfg.Store.Renew(ctx, lease, ttl)
+		switch {
+		case err == nil:
+			lease, sure = next, began.Add(ttl)
+		case errors.Is(err, store.ErrLeaseLost), time.Until(sure) < ttl/3:
+			cancel(fmt.Errorf("%w: %w", store.ErrLeaseLost, err))
+			return
+		}
+	}
+}
+
+// close ends the session and gives the lease back.
+func (s *session) close() {
+	s.stopRenewal()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := s.cfg.Store.Release(ctx, s.lease); err != nil {
+		s.cfg.Logger.WarnContext(ctx, "lease not released", "connection", s.conn.ID, "err", err)
+	}
+}
+
+// settle turns the outcome of a session into the connection's state. Working
+// is the context of the session, ctx the caller's.
+func (s *session) settle(ctx, working context.Context, err error) error {
+	err = errors.Join(err, s.report.Err())
+	if cause := context.Cause(working); cause != nil && ctx.Err() == nil {
+		return errors.Join(cause, err)
+	}
+	if wait, ok := errors.AsType[*waitError](err); ok {
+		s.report.Waiting = wait.until
+	}
+	var state store.State
+	var reason string
+	switch {
+	case errors.Is(err, providers.ErrRetired):
+		state, reason = store.StateRetired, "provider retired"
+	case errors.Is(err, providers.ErrReauth):
+		state, reason = store.StateReauthRequired, "consent refused by the provider"
+	case err == nil && s.conn.State == store.StateDegraded:
+		state = store.StateActive
+	default:
+		return err
+	}
+	return errors.Join(err, s.setState(context.WithoutCancel(ctx), state, reason))
+}
+
+// setState moves the connection to a state, whatever else changed about it in
+// the meantime.
+func (s *session) setState(ctx context.Context, state store.State, reason string) error {
+	old, next, err := s.updateConnection(ctx, s.conn.ID, func(c *store.Connection) {
+		c.State, c.Reason = state, reason
+	})
+	if err != nil {
+		return err
+	}
+	s.conn = next
+	if old.State != state {
+		s.cfg.Logger.InfoContext(ctx, "connection state", "connection", next.ID, "provider", next.Provider,
+			"state", string(state), "reason", reason)
+		call(ctx, s.Engine, s.cfg.Hooks.StateChanged, StateEvent{
+			Connection: next.ID, Provider: next.Provider, Old: old.State, New: state, Reason: reason,
+		})
+	}
+	return nil
+}
+
+// updateConnection changes a connection by compare-and-swap.
+func (e *Engine) updateConnection(ctx context.Context, id string, change func(*store.Connection)) (old, next store.Connection, err error) {
+	for {
+		old, err = e.cfg.Store.Connection(ctx, id)
+		if err != nil {
+			return old, next, err
+		}
+		next = old
+		change(&next)
+		next, err = e.cfg.Store.PutConnection(ctx, next)
+		if err == nil || !errors.Is(err, store.ErrConflict) || ctx.Err() != nil {
+			return old, next, err
+		}
+	}
+}
+
+// zone returns the person's zone as far as it is known; nil is unknown.
+func (s *session) zone() *time.Location {
+	zone, err := loadZone(s.conn.Zone)
+	if err != nil {
+		return nil
+	}
+	return zone
+}
+
+// learnZone remembers a zone that the provider told.
+func (s *session) learnZone(ctx context.Context, name string) error {
+	if name == "" || name == s.conn.Zone {
+		return nil
+	}
+	if _, err := loadZone(name); err != nil {
+		return nil // a name this machine does not know is no better than none
+	}
+	_, next, err := s.updateConnection(ctx, s.conn.ID, func(c *store.Connection) { c.Zone = name })
+	if err != nil {
+		return err
+	}
+	s.conn = next
+	return nil
+}
+
+// fetch reads one page: it waits for the budget, keeps the credential fresh,
+// and tries once more with a new access token when the old one was refused.
+func (s *session) fetch(ctx context.Context, stream providers.Stream, lane store.Lane, q providers.Query) (providers.Page, error) {
+	for attempt := 0; ; attempt++ {
+		if err := s.spend(ctx, stream, lane); err != nil {
+			return providers.Page{}, err
+		}
+		if err := s.ensureCredential(ctx); err != nil {
+			return providers.Page{}, err
+		}
+		page, err := s.provider.Fetch(ctx, s.cred, q)
+		if err == nil {
+			return page, nil
+		}
+		failure, _ := errors.AsType[*providers.Error](err)
+		switch {
+		case failure != nil && failure.ExpiredAccess && attempt == 0:
+			if err := s.refreshCredential(ctx, s.generation); err != nil {
+				return providers.Page{}, err
+			}
+		case errors.Is(err, providers.ErrRateLimited):
+			until := time.Now().Add(time.Minute)
+			if at, ok := providers.RetryAt(err); ok {
+				until = at
+			}
+			s.budget.block(s.conn.Provider, s.conn.ID, until)
+			if attempt >= 3 {
+				return providers.Page{}, &waitError{until: until, err: err}
+			}
+		default:
+			return providers.Page{}, err
+		}
+	}
+}
+
+// spend books the requests of one page, waiting as long as the session has
+// patience.
+func (s *session) spend(ctx context.Context, stream providers.Stream, lane store.Lane) error {
+	for {
+		now := time.Now()
+		wait := s.budget.take(now, s.conn.Provider, s.conn.ID, s.caps.Limits, lane, max(1, stream.CallsPerPage))
+		if wait <= 0 {
+			return nil
+		}
+		call(ctx, s.Engine, s.cfg.Hooks.RateLimited, RateLimitEvent{
+			Connection: s.conn.ID, Provider: s.conn.Provider, Stream: stream.Name, Wait: wait,
+		})
+		if wait > s.patience {
+			return &waitError{until: now.Add(wait), err: providers.ErrRateLimited}
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(wait):
+		}
+	}
+}
+
+// permitted reports whether the grant has the scopes a stream needs, as far as
+// the grant's scopes are known.
+func (s *session) permitted(stream providers.Stream) bool {
+	if len(s.conn.Scopes) == 0 {
+		return true
+	}
+	for _, need := range stream.Scopes {
+		found := false
+		for _, have := range s.conn.Scopes {
+			found = found || have == need
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
