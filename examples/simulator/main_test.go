@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestServesAndStops(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	out, stdout := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		err := run(ctx, []string{"-seed", "5", "-users", "2", "-days", "10", "-allow-loopback", "-redirect-url", "http://127.0.0.1/cb", "-grow", "1ms"}, stdout, io.Discard)
+		stdout.CloseWithError(io.EOF)
+		done <- err
+	}()
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	require.NoError(t, err)
+	var about struct {
+		Address  string
+		Withings withingsAbout
+	}
+	require.NoError(t, json.Unmarshal(line, &about))
+	require.Equal(t, about.Address+"/withings", about.Withings.BaseURL)
+	require.Len(t, about.Withings.Users, 2)
+
+	client := &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	for _, u := range about.Withings.Users {
+		resp, err := client.PostForm(about.Withings.BaseURL+"/measure", url.Values{"action": {"getmeas"}, "access_token": {u.AccessToken}})
+		require.NoError(t, err)
+		var answer struct {
+			Status int
+			Body   struct {
+				Timezone    string
+				Measuregrps []any
+			}
+		}
+		require.NoError(t, json.NewDecoder(resp.Body).Decode(&answer))
+		resp.Body.Close()
+		require.Zero(t, answer.Status)
+		require.Equal(t, u.Timezone, answer.Body.Timezone)
+		require.NotEmpty(t, answer.Body.Measuregrps)
+	}
+	resp, err := client.Get(about.Withings.AuthorizeURL + "?accept=0&" + url.Values{
+		"response_type": {"code"}, "client_id": {about.Withings.ClientID}, "state": {"s"}, "scope": {"user.info"},
+		"redirect_uri": {"http://127.0.0.1/cb"},
+	}.Encode())
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, http.StatusFound, resp.StatusCode)
+
+	cancel()
+	require.NoError(t, <-done)
+	_, err = client.Get(about.Address)
+	require.Error(t, err)
+}
+
+func TestBadArguments(t *testing.T) {
+	for _, args := range [][]string{
+		{"-users", "0"}, {"-days", "-1"}, {"-grow", "-1s"}, {"-seed", "x"}, {"-unknown"}, {"surplus"}, {"-addr", "256.0.0.1:1"},
+	} {
+		require.Error(t, run(t.Context(), args, io.Discard, io.Discard), args)
+	}
+}
