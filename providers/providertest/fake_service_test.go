@@ -1,0 +1,275 @@
+package providertest_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/providers"
+	"github.com/vitalmux/vitalmux/providers/providertest"
+)
+
+const (
+	clientSecret  = "client-secret-1d0c"
+	signingSecret = "signing-secret-8e21"
+	callbackURL   = "https://app.example.com/callback"
+)
+
+// row is one datum of the service.
+type row struct {
+	ID       string `json:"id"`
+	At       int64  `json:"at"` // milliseconds
+	Modified int64  `json:"modified"`
+	Value    int64  `json:"value"`
+}
+
+// service is a small strict service: paged lists, rotating tokens,
+// subscriptions, signed deliveries.
+type service struct {
+	pageSize int
+
+	mu      sync.Mutex
+	n       int
+	rows    map[string][]row
+	access  map[string]bool
+	refresh map[string]bool
+	codes   map[string]bool
+	subs    map[string]providers.Subscription
+	minted  []string
+	fault   providertest.Fault
+	faults  int
+}
+
+func newService(pageSize int) *service {
+	if pageSize == 0 {
+		pageSize = 50
+	}
+	s := &service{
+		pageSize: pageSize, rows: map[string][]row{}, access: map[string]bool{}, refresh: map[string]bool{},
+		codes: map[string]bool{}, subs: map[string]providers.Subscription{}, minted: []string{clientSecret, signingSecret},
+	}
+	now := time.Now()
+	for i := range 20 {
+		at := now.Add(-time.Duration(19-i) * 24 * time.Hour).Add(-90 * time.Minute)
+		s.rows["weights"] = append(s.rows["weights"], row{ID: fmt.Sprint("w", i), At: at.UnixMilli(), Modified: at.UnixMilli(), Value: int64(70_000 + i)})
+		s.rows["days"] = append(s.rows["days"], row{ID: health.DayOf(at.UTC()).String(), At: at.UnixMilli(), Modified: at.UnixMilli(), Value: int64(5000 + i)})
+	}
+	s.rows["devices"] = []row{{ID: "scale", At: now.UnixMilli(), Modified: now.Add(-time.Hour).UnixMilli()}}
+	return s
+}
+
+// mint returns a new secret. The caller holds the mutex.
+func (s *service) mint(kind string) string {
+	s.n++
+	secret := fmt.Sprintf("%s-%x", kind, sha256.Sum256([]byte{byte(s.n), byte(s.n >> 8)}))[:30]
+	s.minted = append(s.minted, secret)
+	return secret
+}
+
+func (s *service) Login() providers.Credential {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	access, refresh := s.mint("access"), s.mint("refresh")
+	s.access[access], s.refresh[refresh] = true, true
+	return providers.Credential{
+		UpstreamID: "u7", Access: providers.NewSecret(access), Refresh: providers.NewSecret(refresh), ExpiresAt: time.Now().Add(time.Hour),
+	}
+}
+
+func (s *service) Window(stream string) health.Window {
+	now := time.Now()
+	switch stream {
+	case "weights":
+		return health.Window{From: now.Add(-30 * 24 * time.Hour), To: now.Add(time.Hour)}
+	case "days":
+		today := health.DayOf(now.UTC())
+		return health.Window{First: today.Add(-30), Last: today}
+	default:
+		return health.Window{}
+	}
+}
+
+func (s *service) WantKeys(stream string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var keys []string
+	for _, r := range s.rows[stream] {
+		keys = append(keys, stream+"/"+r.ID)
+	}
+	return keys
+}
+
+func (s *service) Change(stream string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := &s.rows[stream][0]
+	r.Value++
+	r.Modified = time.Now().UnixMilli()
+	return stream + "/" + r.ID
+}
+
+func (s *service) Fault(f providertest.Fault, n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault, s.faults = f, n
+	return true
+}
+
+func (s *service) MintedSecrets() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.minted)
+}
+
+func (s *service) RedirectURL() string { return callbackURL }
+
+func (s *service) Consent(address string) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Query().Get("redirect_uri") != callbackURL || u.Query().Get("client_id") != "app" {
+		return "", fmt.Errorf("refused")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	code := s.mint("code")
+	s.codes[code] = true
+	return callbackURL + "?" + url.Values{"code": {code}, "state": {u.Query().Get("state")}}.Encode(), nil
+}
+
+func (s *service) Subscription() providers.Subscription {
+	return providers.Subscription{Topic: "weights", CallbackURL: "https://app.example.com/hook"}
+}
+
+func sign(body []byte) string {
+	mac := hmac.New(sha256.New, []byte(signingSecret))
+	mac.Write(body)
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+func (s *service) Deliveries() (genuine, forged []*providers.WebhookRequest) {
+	body := []byte(`{"user":"u7","stream":"weights"}`)
+	deliver := func(signature string) *providers.WebhookRequest {
+		return &providers.WebhookRequest{Method: http.MethodPost, Header: http.Header{"X-Signature": {signature}}, Body: body}
+	}
+	return []*providers.WebhookRequest{deliver(sign(body))}, []*providers.WebhookRequest{deliver(""), deliver(sign([]byte("other")))}
+}
+
+func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	answer := func(status int, v any) {
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(v)
+	}
+	if r.URL.Path == "/token" {
+		s.token(r, answer)
+		return
+	}
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if r.URL.Path == "/revoke" {
+		if !s.access[token] {
+			answer(404, map[string]string{"error": "gone"})
+			return
+		}
+		delete(s.access, token)
+		answer(200, map[string]string{})
+		return
+	}
+	fault := providertest.Fault("")
+	if s.faults > 0 {
+		s.faults--
+		fault = s.fault
+	}
+	switch {
+	case fault == providertest.FaultExpired || !s.access[token]:
+		answer(401, map[string]string{"error": "expired"})
+	case fault == providertest.FaultBody:
+		answer(200, map[string]string{"error": "busy"})
+	case fault == providertest.FaultBodyRate:
+		answer(200, map[string]string{"error": "slow_down"})
+	case fault == providertest.FaultForbidden:
+		answer(403, map[string]string{"error": "scope"})
+	case r.URL.Path == "/data":
+		s.data(r.URL.Query(), fault == providertest.FaultLoop, answer)
+	case r.URL.Path == "/subscriptions":
+		s.subscriptions(r, answer)
+	default:
+		answer(404, map[string]string{"error": "path"})
+	}
+}
+
+func (s *service) token(r *http.Request, answer func(int, any)) {
+	body, _ := io.ReadAll(r.Body)
+	form, _ := url.ParseQuery(string(body))
+	live, token := s.refresh, form.Get("refresh_token")
+	if form.Get("grant_type") == "authorization_code" {
+		live, token = s.codes, form.Get("code")
+	}
+	switch {
+	case form.Get("client_secret") != clientSecret:
+		answer(401, map[string]string{"error": "invalid_client"})
+	case !live[token]:
+		answer(400, map[string]string{"error": "invalid_grant", "error_description": token})
+	default:
+		delete(live, token)
+		access, refresh := s.mint("access"), s.mint("refresh")
+		s.access[access], s.refresh[refresh] = true, true
+		answer(200, map[string]any{"access_token": access, "refresh_token": refresh, "expires_in": 3600, "user": "u7"})
+	}
+}
+
+func (s *service) data(q url.Values, loop bool, answer func(int, any)) {
+	number := func(name string) int64 { n, _ := strconv.ParseInt(q.Get(name), 10, 64); return n }
+	rows := []row{}
+	for _, r := range s.rows[q.Get("stream")] {
+		switch {
+		case q.Has("since") && r.Modified < number("since"), q.Has("from") && (r.At < number("from") || r.At >= number("to")),
+			q.Has("first") && (r.ID < q.Get("first") || r.ID > q.Get("last")):
+		default:
+			rows = append(rows, r)
+		}
+	}
+	offset := int(number("offset"))
+	next := offset + s.pageSize
+	if loop && q.Get("stream") != "devices" {
+		answer(200, map[string]any{"rows": rows[:min(1, len(rows))], "next": max(offset, 1)})
+		return
+	}
+	if next >= len(rows) {
+		next = 0
+	}
+	rows = rows[min(offset, len(rows)):]
+	answer(200, map[string]any{"rows": rows[:min(s.pageSize, len(rows))], "next": next})
+}
+
+func (s *service) subscriptions(r *http.Request, answer func(int, any)) {
+	id := r.URL.Query().Get("id")
+	switch r.Method {
+	case http.MethodPost:
+		s.n++
+		id = fmt.Sprint("sub", s.n)
+		s.subs[id] = providers.Subscription{ID: id, Topic: r.URL.Query().Get("topic"), CallbackURL: r.URL.Query().Get("url")}
+	case http.MethodDelete:
+		if _, ok := s.subs[id]; !ok {
+			answer(404, map[string]string{"error": "subscription"})
+			return
+		}
+		delete(s.subs, id)
+	}
+	all := []providers.Subscription{}
+	for _, sub := range s.subs {
+		all = append(all, sub)
+	}
+	answer(200, map[string]any{"id": id, "all": all})
+}
