@@ -30,6 +30,7 @@
 package jsonscan
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"math/bits"
@@ -79,13 +80,16 @@ const (
 // Scanner walks one document. The zero Scanner walks the empty document; use
 // [New].
 type Scanner struct {
-	data  []byte
-	pos   int
-	depth int
-	fresh bool   // a container was entered and no comma is due yet
-	name  []byte // of the current member
-	text  []byte // room for unescaped strings
-	err   *Error
+	data []byte
+	// pos is where the walk stands; at the end of data after a failure, so
+	// that looking at the next byte is all that the common case has to check.
+	pos     int
+	depth   int
+	fresh   bool   // a container was entered and no comma is due yet
+	escaped bool   // name holds escapes
+	name    []byte // of the current member
+	text    []byte // room for unescaped strings
+	err     *Error
 }
 
 // New returns a Scanner at the beginning of data. It keeps data, which must
@@ -120,6 +124,7 @@ func (s *Scanner) fail(at int, reason string) {
 		reason = reasonEnd
 	}
 	s.err = &Error{Offset: at, Reason: reason}
+	s.pos = len(s.data)
 }
 
 func (s *Scanner) space() {
@@ -131,6 +136,15 @@ func (s *Scanner) space() {
 // Kind returns the kind of the next value without consuming it. The kind is
 // told by the first byte: reading the value may still fail.
 func (s *Scanner) Kind() Kind {
+	if s.pos < len(s.data) {
+		if k := kinds[s.data[s.pos]]; k != Invalid {
+			return k
+		}
+	}
+	return s.kindBehindSpace()
+}
+
+func (s *Scanner) kindBehindSpace() Kind {
 	if s.err != nil {
 		return Invalid
 	}
@@ -174,24 +188,48 @@ func (s *Scanner) enter(kind Kind) bool {
 // of the object, which is thereby left, and after a failure. Each value must
 // be read or skipped.
 func (s *Scanner) NextMember() bool {
-	if !s.next('}') {
-		return false
+	data, p := s.data, s.pos
+	if !s.fresh && p+1 < len(data) && data[p] == ',' && data[p+1] == '"' {
+		p++
+	} else {
+		if !s.next('}') {
+			return false
+		}
+		s.space()
+		p = s.pos
+		if p >= len(data) || data[p] != '"' {
+			s.fail(p, reasonCharacter)
+			return false
+		}
 	}
+	// Most names are short and plain.
+	start, plain := p+1, false
+	if start+8 <= len(data) {
+		if stop := stops(binary.LittleEndian.Uint64(data[start:])); stop != 0 {
+			p = start + bits.TrailingZeros64(stop)>>3
+			plain = data[p] == '"'
+		}
+	}
+	if plain {
+		p++
+		s.escaped = false
+	} else {
+		end, reason := stringEnd(data, start-1)
+		if reason != "" {
+			s.fail(end, reason)
+			return false
+		}
+		p = end
+		s.escaped = bytes.IndexByte(data[start:end-1], '\\') >= 0
+	}
+	s.name = data[start : p-1]
+	if p < len(data) && data[p] == ':' {
+		s.pos = p + 1
+		return true
+	}
+	s.pos = p
 	s.space()
-	if s.pos >= len(s.data) || s.data[s.pos] != '"' {
-		s.fail(s.pos, reasonCharacter)
-		return false
-	}
-	start := s.pos + 1
-	end, reason := stringEnd(s.data, s.pos)
-	if reason != "" {
-		s.fail(end, reason)
-		return false
-	}
-	s.name = s.data[start : end-1]
-	s.pos = end
-	s.space()
-	if s.pos >= len(s.data) || s.data[s.pos] != ':' {
+	if s.pos >= len(data) || data[s.pos] != ':' {
 		s.fail(s.pos, reasonCharacter)
 		return false
 	}
@@ -202,13 +240,11 @@ func (s *Scanner) NextMember() bool {
 // Name returns the name of the current member, unescaped. The bytes are valid
 // until the next call of a method.
 func (s *Scanner) Name() []byte {
-	for i, c := range s.name {
-		if c == '\\' {
-			s.text, _ = unescape(s.text[:0], s.name, i)
-			return s.text
-		}
+	if !s.escaped {
+		return s.name
 	}
-	return s.name
+	s.text, _ = unescape(s.text[:0], s.name, bytes.IndexByte(s.name, '\\'))
+	return s.text
 }
 
 // NextElement moves to the next element of the array that was entered last. It
@@ -249,6 +285,15 @@ func (s *Scanner) next(closing byte) bool {
 
 // Skip consumes the next value, whatever it is, and holds it to the grammar.
 func (s *Scanner) Skip() {
+	// A few digits and a comma are the most common value nobody asks for.
+	p := s.pos
+	for p < len(s.data) && s.data[p]-'0' <= 9 {
+		p++
+	}
+	if p > s.pos && p < len(s.data) && s.data[p] == ',' && (s.data[s.pos] != '0' || p == s.pos+1) {
+		s.pos = p
+		return
+	}
 	if s.err != nil {
 		return
 	}
@@ -376,11 +421,9 @@ func (s *Scanner) string() (b []byte, whole, ok bool) {
 	}
 	s.pos = end
 	b = s.data[start : end-1 : end-1]
-	for i, c := range b {
-		if c == '\\' {
-			s.text, whole = unescape(s.text[:0], b, i)
-			return s.text, whole, true
-		}
+	if i := bytes.IndexByte(b, '\\'); i >= 0 {
+		s.text, whole = unescape(s.text[:0], b, i)
+		return s.text, whole, true
 	}
 	return b, true, true
 }
@@ -568,18 +611,21 @@ const (
 	highBits  = 0x8080808080808080
 )
 
+// stops marks, by its lowest bit, the first of the eight bytes of w that is a
+// quote, a backslash or a control character. It is 0 if there is none.
+func stops(w uint64) uint64 {
+	quote, slash := w^(everyByte*'"'), w^(everyByte*'\\')
+	return ((quote-everyByte)&^quote | (slash-everyByte)&^slash | (w-everyByte*' ')&^w) & highBits
+}
+
 // stringEnd returns the offset behind the closing quote of the string whose
 // opening quote is at p.
 func stringEnd(data []byte, p int) (end int, reason string) {
 	p++
 	for {
-		// Eight bytes at a time: the lowest bit of stop marks the first byte
-		// that is a quote, a backslash or a control character.
+		// Eight bytes at a time.
 		for p+8 <= len(data) {
-			w := binary.LittleEndian.Uint64(data[p:])
-			quote, slash := w^(everyByte*'"'), w^(everyByte*'\\')
-			stop := ((quote-everyByte)&^quote | (slash-everyByte)&^slash | (w-everyByte*' ')&^w) & highBits
-			if stop != 0 {
+			if stop := stops(binary.LittleEndian.Uint64(data[p:])); stop != 0 {
 				p += bits.TrailingZeros64(stop) >> 3
 				break
 			}

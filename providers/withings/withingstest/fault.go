@@ -157,7 +157,7 @@ func (f *Fault) serve(w http.ResponseWriter, r *http.Request, text []byte) {
 	case FaultCut:
 		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 		reply("application/json", text[:len(text)/2])
-		http.NewResponseController(w).Flush()
+		_ = http.NewResponseController(w).Flush()
 		reset(w)
 	case FaultSlow:
 		f.slow(w, r, text)
@@ -170,7 +170,7 @@ func (f *Fault) serve(w http.ResponseWriter, r *http.Request, text []byte) {
 func reset(w http.ResponseWriter) {
 	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
 		if tcp, ok := conn.(*net.TCPConn); ok {
-			tcp.SetLinger(0)
+			_ = tcp.SetLinger(0)
 		}
 		conn.Close()
 		return
@@ -200,7 +200,7 @@ func (f *Fault) slow(w http.ResponseWriter, r *http.Request, text []byte) {
 		n := min(piece, len(text))
 		w.Write(text[:n])
 		text = text[n:]
-		http.NewResponseController(w).Flush()
+		_ = http.NewResponseController(w).Flush()
 		select {
 		case <-wait.C:
 		case <-r.Context().Done():

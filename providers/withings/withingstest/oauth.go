@@ -143,7 +143,7 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		user = fmt.Sprint(s.cfg.AutoApprove)
 	default:
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		consentPage.Execute(w, map[string]any{"ClientID": s.cfg.ClientID, "Scopes": a.scopes, "Users": users})
+		_ = consentPage.Execute(w, map[string]any{"ClientID": s.cfg.ClientID, "Scopes": a.scopes, "Users": users})
 		return
 	}
 	i := slices.IndexFunc(users, func(u User) bool { return fmt.Sprint(u.ID) == user })

@@ -1,0 +1,194 @@
+package withings
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/jsonscan"
+)
+
+// row is the row under way.
+type row struct {
+	members
+	fields   uint64 // which fields of the table were there
+	values   []health.Value
+	later    []latecomer
+	texts    []health.Text
+	faults   []fault
+	hopeless bool // it has more faults than are listed
+}
+
+// latecomer is a value that is used if nothing else tells its metric.
+type latecomer struct {
+	name  string
+	value health.Value
+}
+
+// fault is a datum of a row that is set aside while the row is kept.
+type fault struct {
+	name, reason string
+	raw          []byte
+}
+
+// startRow forgets the row before.
+func (m *mapper) startRow() {
+	r := &m.row
+	r.members, r.fields, r.hopeless = members{}, 0, false
+	r.values, r.texts = m.values.begin(), m.texts.begin()
+	r.later, r.faults = r.later[:0], r.faults[:0]
+}
+
+// maxFaults is how many data of one row are set aside before the row is.
+const maxFaults = 1000
+
+// fault sets one datum of the row aside.
+func (r *row) fault(name, reason string, raw []byte) {
+	if len(r.faults) == maxFaults {
+		r.hopeless = true
+		return
+	}
+	r.faults = append(r.faults, fault{name, reason, raw})
+}
+
+// optional sets aside the members that could not be read. names has the name of
+// each member the decoder knows, by bit.
+func (r *row) optional(names []string) {
+	for mask := ^uint64(0); ; {
+		i, ok := r.firstBad(mask)
+		if !ok {
+			return
+		}
+		if i < len(names) {
+			r.fault(names[i], reasonType, nil)
+		}
+		mask &^= 1 << i
+	}
+}
+
+// text adds a fact that is not a number; empty is none.
+func (r *row) text(name, value string) {
+	if value == "" {
+		return
+	}
+	for i := range r.texts {
+		if r.texts[i].Name == name {
+			if r.texts[i].Value != value {
+				r.fault(name, reasonConflict, nil)
+			}
+			return
+		}
+	}
+	r.texts = append(r.texts, health.Text{Name: name, Value: value})
+}
+
+// value adds a value; false if there is another number for the same.
+func (r *row) value(v health.Value) bool {
+	for i := range r.values {
+		if o := &r.values[i]; o.Metric == v.Metric && o.Part == v.Part && o.Stat == v.Stat {
+			return o.Number.Equal(v.Number)
+		}
+	}
+	r.values = append(r.values, v)
+	return true
+}
+
+// day reads a civil day.
+func (r *row) day(s *jsonscan.Scanner, i uint) health.Day {
+	r.meet(i)
+	b, v := identifier(s)
+	var d health.Day
+	if v == valueOK {
+		var err error
+		if len(b) != len(time.DateOnly) {
+			v = valueBad
+		} else if d, err = health.ParseDay(string(b)); err != nil {
+			v = valueBad
+		}
+	}
+	r.judge(i, v)
+	return d
+}
+
+// device is what a row tells about where it comes from.
+type device struct {
+	id      string // deviceid, else hash_deviceid
+	hash    string
+	model   string
+	modelID int64
+}
+
+// describe adds what is known of the device to the row and returns the source.
+// Models that stand for other applications are echoes of what those hold: they
+// name where they come from.
+func (r *row) describe(d device) health.Source {
+	src := health.Source{Device: d.name()}
+	if class, ok := modelClasses[d.model]; ok {
+		r.text(health.TextDeviceType, class)
+		d.model = ""
+	} else if d.modelID == 0 && d.model != "" && d.model[0]-'0' <= 9 {
+		if id, err := strconv.ParseInt(d.model, 10, 32); err == nil {
+			d.model, d.modelID = "", id
+		}
+	}
+	r.text(health.TextDeviceModel, d.model)
+	if d.modelID != 0 {
+		r.text(health.TextDeviceModelID, strconv.FormatInt(d.modelID, 10))
+		if name, ok := models[d.modelID]; ok && d.model == "" {
+			r.text(health.TextDeviceModel, name)
+		}
+	}
+	if e, ok := echoes[d.modelID]; ok {
+		src.Upstream, src.App = e.upstream, e.app
+	}
+	return src
+}
+
+func (d device) name() string {
+	if d.id != "" {
+		return d.id
+	}
+	return d.hash
+}
+
+// source returns the last part of the key of a row that has no id of its own:
+// the device, or what else tells sources apart.
+func (d device) source() string {
+	switch {
+	case d.name() != "":
+		return keyPart(d.name())
+	case d.modelID != 0:
+		return "model_" + strconv.FormatInt(d.modelID, 10)
+	case d.model != "":
+		return "model_" + keyPart(d.model)
+	default:
+		return "none"
+	}
+}
+
+// same reports whether both are one source of data.
+func (d device) same(o device) bool {
+	if d.name() != "" || o.name() != "" {
+		return d.name() == o.name()
+	}
+	return d.modelID == o.modelID && d.model == o.model
+}
+
+// keyPart returns text if it can be part of a key as it is, else a digest of it.
+func keyPart(text string) string {
+	if len(text) > 128 {
+		return digestPart(text)
+	}
+	for i := range len(text) {
+		switch c := text[i]; {
+		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', c == '-', c == '_', c == '.', c == ':':
+		default:
+			return digestPart(text)
+		}
+	}
+	return text
+}
+
+func digestPart(text string) string {
+	return "x" + strconv.FormatUint(health.Digest([]byte(text)), 16)
+}
