@@ -2,6 +2,7 @@ package health
 
 import (
 	"encoding/hex"
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -73,7 +74,7 @@ const childVariable = "VITALMUX_PRINT_FINGERPRINT"
 func TestFingerprintIsStableAcrossProcesses(t *testing.T) {
 	if os.Getenv(childVariable) != "" {
 		r := goldenRecord()
-		os.Stdout.WriteString("fingerprint=" + strconv.FormatUint(r.Fingerprint(), 10) + ";")
+		fmt.Print("fingerprint=" + strconv.FormatUint(r.Fingerprint(), 10) + ";")
 		return
 	}
 	child := exec.Command(os.Args[0], "-test.run=^TestFingerprintIsStableAcrossProcesses$", "-test.v")

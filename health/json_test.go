@@ -72,11 +72,11 @@ func TestTextForms(t *testing.T) {
 		var got State
 		roundTrip(t, s, &got)
 	}
-	for f := range Flags(1 << 7) {
+	for f := range 1 << 8 {
 		var got Flags
-		roundTrip(t, f, &got)
+		roundTrip(t, Flags(f), &got)
 	}
-	for _, bad := range []interface{ MarshalText() ([]byte, error) }{statCount, methodCount, zoneCount, State(2), Flags(1 << 7)} {
+	for _, bad := range []interface{ MarshalText() ([]byte, error) }{statCount, methodCount, zoneCount, State(2)} {
 		_, err := bad.MarshalText()
 		require.ErrorIs(t, err, ErrName)
 	}

@@ -200,6 +200,7 @@ const (
 	FlagNonexistent                   // a local time that does not happen
 	FlagScaled                        // a timestamp in the wrong unit was corrected
 	FlagImplausible                   // a span whose length or date is not plausible
+	FlagInexact                       // rounded, or computed from other values of the record, by the mapping
 )
 
 // Has reports whether all flags of f are set.

@@ -36,7 +36,7 @@ func (s State) MarshalText() ([]byte, error) { return marshalName(stateNames[:],
 // UnmarshalText reads the name of a state; others are [ErrName].
 func (s *State) UnmarshalText(text []byte) error { return unmarshalName(stateNames[:], s, text) }
 
-var flagNames = [...]string{"out_of_range", "estimated", "sticky", "ambiguous", "nonexistent", "scaled", "implausible"}
+var flagNames = [...]string{"out_of_range", "estimated", "sticky", "ambiguous", "nonexistent", "scaled", "implausible", "inexact"}
 
 // String returns the names of the set flags joined by commas.
 func (f Flags) String() string {
@@ -49,14 +49,8 @@ func (f Flags) String() string {
 	return strings.Join(names, ",")
 }
 
-// MarshalText writes the form of [Flags.String]; a bit that is no flag is
-// [ErrName].
-func (f Flags) MarshalText() ([]byte, error) {
-	if f>>len(flagNames) != 0 {
-		return nil, ErrName
-	}
-	return []byte(f.String()), nil
-}
+// MarshalText writes the form of [Flags.String].
+func (f Flags) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 
 // UnmarshalText reads the form of [Flags.String].
 func (f *Flags) UnmarshalText(text []byte) error {

@@ -61,7 +61,7 @@ func readBody(resp *http.Response, limit int64) ([]byte, error) {
 			return nil, bodyError{CodeBodyTooLarge}
 		case src != io.Reader(wire) && size > ratioFrom && size > maxRatio*wire.n:
 			return nil, bodyError{CodeBodyRatio}
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return buf.Bytes(), nil
 		case err != nil:
 			return nil, decodeError(err)

@@ -95,7 +95,7 @@ func attemptOf(ctx context.Context) int {
 
 // unambiguous clears Ambiguous of an error of a call that may be repeated.
 func unambiguous(err error) error {
-	if e, ok := err.(*providers.Error); ok && e.Ambiguous {
+	if e, ok := errors.AsType[*providers.Error](err); ok && e.Ambiguous {
 		c := *e
 		c.Ambiguous = false
 		return &c

@@ -151,7 +151,7 @@ func (l authLayer) RoundTrip(req *http.Request) (*http.Response, error) {
 		err = errors.New("no answer and no error")
 	}
 	if err != nil {
-		return nil, err
+		return nil, quiet(err)
 	}
 	return resp, nil
 }

@@ -37,7 +37,7 @@ func (s *session) connect(a providers.Authorizer) (providers.Callback, error) {
 	}
 	start, err := a.Authorize(s.ctx, providers.AuthRequest{State: state, RedirectURL: c.RedirectURL()})
 	if err != nil {
-		return providers.Callback{}, fmt.Errorf("Authorize: %w", err)
+		return providers.Callback{}, fmt.Errorf("authorize: %w", err)
 	}
 	address, err := url.Parse(start.URL)
 	if err != nil || address.Scheme != "https" || address.Host == "" || address.User != nil {
@@ -282,7 +282,7 @@ func checkSubscribe(s *session) error {
 	asked := source.Subscription()
 	made, err := sub.Subscribe(s.ctx, s.cred, asked)
 	if err != nil {
-		return fmt.Errorf("Subscribe: %w", err)
+		return fmt.Errorf("subscribe: %w", err)
 	}
 	listed := func() (bool, error) {
 		all, err := sub.Subscriptions(s.ctx, s.cred)
@@ -295,7 +295,7 @@ func checkSubscribe(s *session) error {
 	}
 	for range 2 {
 		if err := sub.Unsubscribe(s.ctx, s.cred, made); err != nil {
-			return fmt.Errorf("Unsubscribe: %w", err)
+			return fmt.Errorf("unsubscribe: %w", err)
 		}
 	}
 	if found, err := listed(); err != nil || found {

@@ -57,7 +57,7 @@ func wireFaults() []wireFault {
 			func(http.Handler) http.Handler {
 				return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 			}, func(*session, *providers.Error) error {
-				if took := time.Since(Start); took > 10*time.Minute {
+				if took := time.Since(Start()); took > 10*time.Minute {
 					return fmt.Errorf("it took %v", took)
 				}
 				return nil

@@ -15,8 +15,8 @@ import (
 // BaseURL is the address of the simulated service that [Harness].New is given.
 const BaseURL = "https://service.example.com"
 
-// Start is when the clock of each case begins.
-var Start = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+// Start returns when the clock of each case begins.
+func Start() time.Time { return time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC) }
 
 // Harness is what the suite needs to know of an adapter.
 type Harness struct {
@@ -145,7 +145,7 @@ const patience = 90 * 24 * time.Hour
 func (c testCase) run(t *testing.T, h Harness) error {
 	var result error
 	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Until(Start))
+		time.Sleep(time.Until(Start()))
 		s := &session{tb: t, h: h, done: make(chan struct{})}
 		found := make(chan error, 1)
 		go func() {

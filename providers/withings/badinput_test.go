@@ -75,7 +75,7 @@ func TestBadGroups(t *testing.T) {
 		{"NaN", groupWith(`"grpid":2,` + at + `,"measures":[{"value":NaN,"type":1,"unit":0}]`), "", "measures/2: " + reasonNotJSON},
 		{"Infinity", groupWith(`"grpid":2,` + at + `,"measures":[{"value":-Infinity,"type":1,"unit":0}]`), "", "measures/2: " + reasonNotJSON},
 		{"1e400", groupWith(`"grpid":2,` + at + `,"measures":[{"value":1e400,"type":1,"unit":0}]`), "measures/2", "measures/2#measures: " + reasonValue},
-		{"1e-400", groupWith(`"grpid":2,` + at + `,"measures":[{"value":1e-400,"type":1,"unit":0}]`), "measures/2", "measures/2#measures: " + reasonValue},
+		{"1e-400", groupWith(`"grpid":2,` + at + `,"measures":[{"value":1e-400,"type":1,"unit":0}]`), "measures/2", ""},
 		{"minus zero is zero", groupWith(`"grpid":2,` + at + `,"measures":[{"value":-0,"type":1,"unit":0}]`), "measures/2", ""},
 		{"unit 127", groupWith(`"grpid":2,` + at + `,"measures":[{"value":7,"type":1,"unit":127}]`), "measures/2", "measures/2#measures: " + reasonUnit},
 		{"unit -128", groupWith(`"grpid":2,` + at + `,"measures":[{"value":7,"type":1,"unit":-128}]`), "measures/2", "measures/2#measures: " + reasonUnit},
@@ -403,4 +403,31 @@ func TestASignalThatCannotBeReadLeavesItsRow(t *testing.T) {
 		require.Len(t, m.records, 3, name)
 		require.Equal(t, []string{"heart/901#signal: " + reasonBadSignal}, reasonsOf(m), name)
 	}
+}
+
+func TestWhatTheMappingComputesIsMarked(t *testing.T) {
+	p := testProvider(t)
+	at := fmt.Sprintf(`"date":%d`, benchDate.Add(-time.Hour).Unix())
+	remap := func(group string) health.Record {
+		body := []byte(`{"status":0,"body":{"updatetime":1795262400,"timezone":"Europe/Paris","measuregrps":[{` + group + `}]}}`)
+		records, err := p.Remap(health.RawPage{Stream: streamMeasures, Date: benchDate, Bodies: []health.RawBody{{Name: "getmeas", Body: body}}})
+		require.NoError(t, err)
+		require.Len(t, records, 1)
+		return records[0]
+	}
+	tiny := remap(`"grpid":2,` + at + `,"measures":[{"value":1e-400,"type":77,"unit":0}]`)
+	require.Len(t, tiny.Values, 1)
+	require.Zero(t, tiny.Values[0].Number.Coefficient)
+	require.True(t, tiny.Values[0].Flags.Has(health.FlagInexact))
+
+	both := remap(`"grpid":3,` + at + `,"measures":[{"value":72500,"type":1,"unit":-3},{"value":181,"type":4,"unit":-2}]`)
+	require.Len(t, both.Values, 3)
+	for _, v := range both.Values {
+		if v.Metric == health.MetricBMI {
+			require.Equal(t, "22.13", v.Number.String())
+			require.Equal(t, health.FlagInexact, v.Flags)
+		}
+	}
+	alone := remap(`"grpid":4,` + at + `,"measures":[{"value":72500,"type":1,"unit":-3}]`)
+	require.Len(t, alone.Values, 1)
 }

@@ -1,6 +1,7 @@
 package withings
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -127,6 +128,7 @@ func (m *mapper) group(s *jsonscan.Scanner) (key, reason string) {
 			r.later[i].value.Stat = stat
 		}
 	}
+	r.bodyMassIndex(stat)
 	method, exact := methodOf(attrib, r.has(groupAttrib))
 	if !exact {
 		r.text("withings_attrib", strconv.FormatInt(attrib, 10))
@@ -135,6 +137,30 @@ func (m *mapper) group(s *jsonscan.Scanner) (key, reason string) {
 	rec := m.emit(health.KindBody, key, m.order(modified, created, date), r.describe(dev))
 	rec.Span.Start, rec.Span.Flags, rec.Method = at, flags, method
 	return key, ""
+}
+
+// bodyMassIndex adds the index to a row that tells weight and height together.
+func (r *row) bodyMassIndex(stat health.Stat) {
+	var weight, height float64
+	for _, v := range r.values {
+		if v.Part != "" {
+			continue
+		}
+		switch v.Metric {
+		case health.MetricBodyWeight:
+			weight = v.Number.Float()
+		case health.MetricBodyHeight:
+			height = v.Number.Float()
+		}
+	}
+	// Beyond these bounds the index says nothing, and the division may not end well.
+	if weight < 1 || weight > 1000 || height < 0.3 || height > 3 {
+		return
+	}
+	r.value(health.Value{
+		Metric: health.MetricBMI, Stat: stat, Flags: health.FlagInexact,
+		Number: health.Decimal{Coefficient: int64(math.Round(weight / (height * height) * 100)), Exponent: -2},
+	})
 }
 
 // methodOf returns the method behind an attribution; exact is false where the
@@ -180,6 +206,7 @@ func (m *mapper) measure(s *jsonscan.Scanner) {
 		typ      int64
 		unit     int64
 		position int64 = -1
+		flags    health.Flags
 		v        verdict
 	)
 	if !s.Object() {
@@ -192,7 +219,11 @@ func (m *mapper) measure(s *jsonscan.Scanner) {
 		switch string(s.Name()) {
 		case "value":
 			mb.meet(measureValue)
-			if mantissa, v = number(s); v != valueOK {
+			switch mantissa, v = number(s); v {
+			case valueOK:
+			case valueVanished:
+				flags = health.FlagInexact
+			default:
 				mb.bad |= 1 << measureValue
 			}
 		case "type":
@@ -239,21 +270,21 @@ func (m *mapper) measure(s *jsonscan.Scanner) {
 		r.fault("measures", reasonValue, s.Since(at))
 		return
 	}
-	if !r.measured(typ, position, mantissa, int8(exponent)) {
+	if !r.measured(typ, position, health.Value{Number: health.Decimal{Coefficient: mantissa.Coefficient, Exponent: int8(exponent)}, Flags: flags}, mantissa) {
 		r.fault("measures", reasonConflict, s.Since(at))
 	}
 }
 
 // measured adds one measure to the row; false if the row has another number
-// for the same.
-func (r *row) measured(typ, position int64, number health.Decimal, exponent int8) bool {
-	value := health.Decimal{Coefficient: number.Coefficient, Exponent: exponent}
+// for the same. V has the number and its flags; code is the number without its
+// unit, for types whose number is a code.
+func (r *row) measured(typ, position int64, v health.Value, code health.Decimal) bool {
 	kind := measureKind{}
 	if typ >= 0 && typ < int64(len(measureKinds)) {
 		kind = measureKinds[typ]
 	}
 	if kind.enum != nil {
-		kind.enum(r, number)
+		kind.enum(r, code)
 		return true
 	}
 	part := kind.part
@@ -267,10 +298,10 @@ func (r *row) measured(typ, position int64, number health.Decimal, exponent int8
 		part = health.Part("position_" + strconv.FormatInt(position, 10))
 	}
 	if kind.metric == "" {
-		r.text(typeName(typ, part), value.String())
+		r.text(typeName(typ, part), v.Number.String())
 		return true
 	}
-	v := health.Value{Metric: kind.metric, Part: part, Number: value}
+	v.Metric, v.Part = kind.metric, part
 	if kind.second {
 		r.later = append(r.later, latecomer{typeName(typ, part), v})
 		return true

@@ -56,7 +56,7 @@ var streams = map[string]*stream{
 	streamMeasures: {
 		facts: providers.Stream{
 			Kinds: []health.Kind{health.KindBody}, Scopes: []string{ScopeMetrics}, Grain: providers.GrainInstant,
-			Lookback: 7 * day, WalkTTL: walkTTL, Changes: true, AbsenceDeletes: true,
+			Lookback: 14 * day, WalkTTL: walkTTL, Changes: true, AbsenceDeletes: true,
 		},
 		fetch: list{path: "measure", action: "getmeas", name: "getmeas"}.fetch, mapPage: (*mapper).measures,
 	},

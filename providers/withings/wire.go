@@ -1,7 +1,9 @@
 package withings
 
 import (
+	"bytes"
 	"math/bits"
+	"strconv"
 
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/jsonscan"
@@ -14,6 +16,7 @@ const (
 	valueBad    verdict = iota // of a wrong type, or it does not fit
 	valueAbsent                // null
 	valueOK
+	valueVanished // so small that nothing but zero can stand for it
 )
 
 // number reads a number, or a string that holds one, exactly: 12, "12", 12.0
@@ -21,11 +24,15 @@ const (
 func number(s *jsonscan.Scanner) (health.Decimal, verdict) {
 	switch s.Kind() {
 	case jsonscan.Number:
+		at := s.Mark()
 		d, ok := s.Decimal()
-		if !ok {
-			return health.Decimal{}, valueBad
+		if ok {
+			return d, valueOK
 		}
-		return d, valueOK
+		if f, err := strconv.ParseFloat(string(bytes.TrimSpace(s.Since(at))), 64); err == nil && f == 0 {
+			return health.Decimal{}, valueVanished
+		}
+		return health.Decimal{}, valueBad
 	case jsonscan.String:
 		b, ok := s.Identifier()
 		if !ok {
