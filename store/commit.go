@@ -6,7 +6,9 @@ import (
 	"github.com/vitalmux/vitalmux/health"
 )
 
-// Batch is what one commit writes, all for one connection of one user.
+// Batch is what one commit writes, all for one connection of one user: a
+// connection that is known as another user's is refused. [Batch.Validate]
+// checks the rest.
 type Batch struct {
 	User       string
 	Connection string
@@ -16,9 +18,12 @@ type Batch struct {
 	// Unfenced allows a commit without a lease, for imports into a connection
 	// that no engine works on.
 	Unfenced bool
-	// Now is the caller's time; it stamps change entries and quarantine.
+	// Now is the caller's time; it stamps change entries and quarantine, and
+	// bounds which times of records are plausible.
 	Now time.Time
-	// Cause goes into the change entries.
+	// Cause goes into the change entries of records that are new. Of a record
+	// that was there and changed, CauseLive and CauseBackfill become
+	// CauseRevision; a tombstone is always CauseDeletion.
 	Cause Cause
 	Pages []Page
 	// Cursors are moved by compare-and-swap.
@@ -29,9 +34,10 @@ type Batch struct {
 	// records of the stream in the window whose key is not among Keys
 	// become tombstones.
 	Absent []Absent
-	// Acks are inbox items that this commit settles.
+	// Acks are the ids of the user's inbox items that this commit settles;
+	// those that are not there are ignored.
 	Acks []string
-	// Due are due times set with the commit.
+	// Due are due times of the connection set with the commit, as by SetDue.
 	Due []Due
 }
 
@@ -41,16 +47,21 @@ type Page struct {
 	// Key identifies the page among the pages of the stream, and Digest its
 	// content. When the stored digest of the key is the same the records are
 	// not looked at. A commit that changes a record of the stream forgets the
-	// digests of the stream's other pages. Digest 0 is never equal.
+	// digests of the stream's pages that are not in it, and one that makes a tombstone for
+	// absence those of all its pages. Digest 0 is never equal.
 	Key    string
 	Digest uint64
 	// Records must be valid and normalized, with Connection set to the
 	// batch's; Rev.Fingerprint is computed by the store. Of two records with
 	// the same kind and key the better version counts.
 	Records []health.Record
-	// Raw is kept, once per content, if at least one record of the page was
-	// written. Nil keeps none.
-	Raw         *health.RawPage
+	// Raw is kept, once per content (names and bodies) and stream, if at
+	// least one record of the page was written. Content that is there takes
+	// the later of both dates and its zone, and keeps its place. Nil keeps
+	// none.
+	Raw *health.RawPage
+	// Quarantined is set aside; the store sets Connection, Stream and At. The
+	// same datum for the same reason is kept once, at its latest time.
 	Quarantined []Quarantined
 }
 
@@ -91,11 +102,15 @@ const (
 	CauseRelinked Cause = "relinked" // the connection got a successor
 )
 
-// Result says what a commit did.
+// Result says what a commit did. Records of skipped pages are not counted.
 type Result struct {
-	Inserted  int
-	Revised   int
-	Deleted   int
+	Inserted int
+	// Revised counts live records that changed or came back.
+	Revised int
+	// Deleted counts tombstones that were written, for absence and of records
+	// never seen included.
+	Deleted int
+	// Unchanged counts versions of equal content, of whatever order.
 	Unchanged int
 	// Stale counts versions that lost against a newer stored one.
 	Stale int

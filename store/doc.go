@@ -26,6 +26,7 @@
 // # Limits
 //
 // A cursor, walk token or key is at most 4 KiB, a connection id at most 128
-// bytes. Readers are paged; no method holds a database transaction while the
-// caller's code runs.
+// bytes. Times are kept to the millisecond and come back in UTC. Readers are
+// paged, with tokens that only the store understands; no method holds a
+// database transaction while the caller's code runs.
 package store

@@ -14,12 +14,14 @@ import (
 // repeats are possible.
 type Feed interface {
 	// Changes returns changes that the consumer has not acknowledged, at most
-	// limit (0 is 1000), in order per user. ErrFeedTrimmed means that changes
+	// limit (0 is 1000), in order per user. A consumer is known by its name
+	// and begins with the oldest change. ErrFeedTrimmed means that changes
 	// of some user were dropped before the consumer acknowledged them; the
 	// consumer reads its state anew and calls ResetConsumer.
 	Changes(ctx context.Context, consumer string, limit int) ([]Change, error)
 	// Ack acknowledges, for each position, its change and all earlier ones of
-	// the same user.
+	// the same user. A position of an erased user is ignored, one that no
+	// store gave out is ErrInvalid.
 	Ack(ctx context.Context, consumer string, positions ...Position) error
 	// ResetConsumer moves the consumer to the present end of all feeds.
 	ResetConsumer(ctx context.Context, consumer string) error
@@ -37,9 +39,11 @@ type Change struct {
 	Connection string
 	Kind       health.Kind
 	Key        string
-	Day        health.Day
-	Cause      Cause
-	State      health.State
+	// Day is the civil day of the record, of a tombstone without one the day
+	// of what it removed.
+	Day   health.Day
+	Cause Cause
+	State health.State
 	// At is the Now of the commit.
 	At time.Time
 }

@@ -12,9 +12,11 @@ import (
 // push of minutes does not copy years.
 const chunkMilli = 24 * 60 * 60 * 1000
 
-// sampleKey is an owner on one of the two clocks.
+// sampleKey is an owner on one of the two clocks. The kind is that of the
+// session: sessions of two kinds may have the same key.
 type sampleKey struct {
 	owner    Owner
+	kind     health.Kind
 	floating bool
 }
 
@@ -28,7 +30,8 @@ func compareSampleKeys(a, b sampleKey) int {
 	}
 	return cmp.Or(cmp.Compare(x.Connection, y.Connection), cmp.Compare(x.Stream, y.Stream),
 		cmp.Compare(x.Metric, y.Metric), cmp.Compare(x.Stat, y.Stat), cmp.Compare(x.Part, y.Part),
-		compareSources(x.Source, y.Source), cmp.Compare(x.Record, y.Record), cmp.Compare(clock(a), clock(b)))
+		compareSources(x.Source, y.Source), cmp.Compare(x.Record, y.Record), cmp.Compare(a.kind, b.kind),
+		cmp.Compare(clock(a), clock(b)))
 }
 
 func compareSources(a, b health.Source) int {
@@ -55,7 +58,7 @@ func (c *sampleColumn) put(s health.Series) {
 		}
 	}
 	for i := 0; i < len(s.Times); {
-		number := floorDiv(s.Times[i], chunkMilli)
+		number := s.Times[i] / chunkMilli // times are after 1990
 		start := number * chunkMilli
 		part := s.Slice(start, start+chunkMilli)
 		i += part.Len()
@@ -73,21 +76,16 @@ func (c *sampleColumn) set(number int64, chunk health.Series) {
 	c.chunks[number] = chunk
 }
 
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
-}
-
 // keyOf returns who owns the samples of series s of r.
 func keyOf(r *health.Record, s *health.Series) sampleKey {
-	k := sampleKey{Owner{
-		Connection: r.Connection, Stream: r.Stream(), Metric: s.Metric, Stat: s.Stat, Part: s.Part, Source: r.Source,
-	}, s.Floating}
+	k := sampleKey{
+		owner: Owner{
+			Connection: r.Connection, Stream: r.Stream(), Metric: s.Metric, Stat: s.Stat, Part: s.Part, Source: r.Source,
+		},
+		floating: s.Floating,
+	}
 	if r.Kind != health.KindSamples {
-		k.owner.Record = r.Key
+		k.owner.Record, k.kind = r.Key, r.Kind
 	}
 	return k
 }
@@ -118,7 +116,7 @@ func (h *history) putSamples(r *health.Record) {
 func (h *history) removeSamples(r *health.Record) {
 	if r.Kind != health.KindSamples {
 		for key := range h.samples {
-			if key.owner.Record == r.Key {
+			if key.owner.Record == r.Key && key.kind == r.Kind {
 				delete(h.samples, key)
 			}
 		}
@@ -141,6 +139,7 @@ func (h *history) removeSamples(r *health.Record) {
 // page begins.
 type samplePlace struct {
 	Owner    Owner
+	Kind     health.Kind
 	Floating bool
 	From     int64
 }
@@ -161,7 +160,7 @@ func (m *Memory) Samples(ctx context.Context, q SampleQuery) (SamplePage, error)
 			return SamplePage{}, err
 		}
 	}
-	begin := sampleKey{after.Owner, after.Floating}
+	begin := sampleKey{after.Owner, after.Kind, after.Floating}
 
 	columns := map[sampleKey]*sampleColumn{}
 	var keys []sampleKey
@@ -178,7 +177,10 @@ func (m *Memory) Samples(ctx context.Context, q SampleQuery) (SamplePage, error)
 	}
 	slices.SortFunc(keys, compareSampleKeys)
 
-	var page SamplePage
+	var (
+		page SamplePage
+		last sampleKey
+	)
 	room := pageLimit(q.Limit, 100_000)
 	for _, key := range keys {
 		column := columns[key]
@@ -192,14 +194,15 @@ func (m *Memory) Samples(ctx context.Context, q SampleQuery) (SamplePage, error)
 				continue
 			}
 			if room == 0 {
-				page.Next = formatToken(samplePlace{key.owner, key.floating, points.Times[0]})
+				page.Next = formatToken(samplePlace{key.owner, key.kind, key.floating, points.Times[0]})
 				return page, nil
 			}
 			n := min(points.Len(), room)
 			room -= n
-			page.append(key, points, n)
+			page.append(key, points, n, key == last)
+			last = key
 			if n < points.Len() {
-				page.Next = formatToken(samplePlace{key.owner, key.floating, points.Times[n]})
+				page.Next = formatToken(samplePlace{key.owner, key.kind, key.floating, points.Times[n]})
 				return page, nil
 			}
 		}
@@ -220,18 +223,16 @@ func (q *SampleQuery) clip(s health.Series) health.Series {
 }
 
 // append copies the first n points of s into the page, onto the last run if
-// that has the same owner and exponent.
-func (p *SamplePage) append(key sampleKey, s health.Series, n int) {
+// they continue it with the same exponent.
+func (p *SamplePage) append(key sampleKey, s health.Series, n int, continues bool) {
 	times, values := s.Times[:n], s.Values[:n]
 	end := times[n-1] + 1
-	if k := len(p.Runs); k > 0 {
-		run := &p.Runs[k-1]
-		if run.Owner == key.owner && run.Series.Floating == key.floating && run.Series.Exp == s.Exp {
-			run.Series.Times = append(run.Series.Times, times...)
-			run.Series.Values = append(run.Series.Values, values...)
-			run.Series.To = end
-			return
-		}
+	if k := len(p.Runs); continues && p.Runs[k-1].Series.Exp == s.Exp {
+		run := &p.Runs[k-1].Series
+		run.Times = append(run.Times, times...)
+		run.Values = append(run.Values, values...)
+		run.To = end
+		return
 	}
 	s.Times, s.Values = slices.Clone(times), slices.Clone(values)
 	s.From, s.To, s.Count, s.Digest = times[0], end, 0, 0

@@ -83,7 +83,8 @@ type Connections interface {
 	// PutConnection creates c (Version 0) or replaces it (Version as read)
 	// and returns it with its new Version. ErrConflict if the stored version
 	// differs, or if another connection of the same provider has the same
-	// non-empty UpstreamID. ErrErased for a user that was erased.
+	// non-empty UpstreamID. ErrErased for a user that was erased. User and
+	// Provider of a connection never change: ErrInvalid.
 	PutConnection(ctx context.Context, c Connection) (Connection, error)
 	// Connection returns the connection with the id, or ErrNotFound.
 	Connection(ctx context.Context, id string) (Connection, error)
@@ -91,7 +92,9 @@ type Connections interface {
 	Connections(ctx context.Context, q ConnectionQuery) ([]Connection, error)
 	// DeleteConnection removes the connection and its credential, cursors,
 	// schedule and leases; with data also its records, samples, raw answers
-	// and coverage. It returns nil when there is no such connection.
+	// quarantine, page digests and coverage; without, those stay readable
+	// under the id. The change feed tells nothing of it. It returns nil when
+	// there is no such connection.
 	DeleteConnection(ctx context.Context, id string, data bool) error
 }
 
@@ -155,11 +158,13 @@ type Credentials interface {
 	Credential(ctx context.Context, connection string) (Credential, error)
 	// PutGrant stores the first credential of a new grant, replacing any
 	// older grant's whole. ErrConflict if replaces is not the Grant that is
-	// stored ("" when there is none).
+	// stored ("" when there is none), ErrNotFound if there is no such
+	// connection.
 	PutGrant(ctx context.Context, replaces string, c Credential) error
 	// SwapCredential replaces the credential if the stored one still has the
 	// given grant and refresh print: the token that was consumed, not the
-	// lease, decides. ErrConflict otherwise, with nothing written.
+	// lease, decides. ErrConflict otherwise, also when there is none, with
+	// nothing written. The Grant of c must be the given one.
 	SwapCredential(ctx context.Context, grant, consumed string, c Credential) error
 	// BeginAttempt records a refresh attempt durably, before the token is
 	// presented. It is fenced by the lease: ErrLeaseLost when it is not held,
@@ -225,7 +230,8 @@ type Flow struct {
 
 // Flows keeps connect flows.
 type Flows interface {
-	// PutFlow stores a new flow; ErrConflict if the ID is taken.
+	// PutFlow stores a new flow; ErrConflict if the ID is taken, ErrErased for
+	// a user that was erased.
 	PutFlow(ctx context.Context, f Flow) error
 	// TakeFlow removes the flow and returns it: of any number of concurrent
 	// calls exactly one succeeds, the others get ErrNotFound. An expired flow
@@ -283,9 +289,11 @@ type Inbox interface {
 	UpdateDelivery(ctx context.Context, d Delivery) error
 	// Assign moves a delivery into the inboxes of users: each item is put if
 	// absent, then the delivery is removed. A crash in between repeats
-	// harmlessly.
+	// harmlessly: when the delivery is gone, nothing is put. Items of erased
+	// users are dropped.
 	Assign(ctx context.Context, deliveryID string, items []InboxItem) error
-	// InboxItems lists a user's items by Received; Batch.Acks removes them.
+	// InboxItems lists a user's items by Received, at most limit (0 is 100);
+	// Batch.Acks removes them.
 	InboxItems(ctx context.Context, user string, limit int) ([]InboxItem, error)
 }
 
@@ -307,15 +315,18 @@ type Reader interface {
 	// Coverage returns which windows of a stream are complete, merged and in
 	// order.
 	Coverage(ctx context.Context, connection, stream string) ([]health.Window, error)
-	// Records returns one page of records, ordered by start, connection, kind
-	// and key. Series come without points.
+	// Records returns one page of records, ordered by start
+	// ([health.Moment.SortMilli]), connection, kind and key (byte by byte).
+	// Series come described, without points: see [health.Series.Describe].
 	Records(ctx context.Context, q RecordQuery) (RecordPage, error)
-	// Samples returns one page of samples in order of owner and time.
+	// Samples returns one page of samples in order of owner and time: all of
+	// one owner, then all of the next, whatever the order of owners.
 	Samples(ctx context.Context, q SampleQuery) (SamplePage, error)
 	// RawPages returns one page of the stored raw answers of a connection, in
 	// the order in which they were first stored.
 	RawPages(ctx context.Context, q RawQuery) (RawPageList, error)
-	// Quarantine lists data that was set aside, newest first.
+	// Quarantine lists data that was set aside, newest first, at most limit
+	// (0 is 100).
 	Quarantine(ctx context.Context, connection string, limit int) ([]Quarantined, error)
 }
 
@@ -385,7 +396,8 @@ type Owner struct {
 	Part       health.Part
 	Source     health.Source
 	// Record is the key of the session that owns the samples, empty for
-	// samples outside of sessions.
+	// samples outside of sessions. Sessions of two kinds may have one key;
+	// each has its own samples all the same.
 	Record string
 }
 
@@ -397,14 +409,15 @@ type SampleQuery struct {
 	// Stream and Record narrow to one stream or one session; empty is all.
 	Stream string
 	Record string
-	// From and To bound the times in milliseconds, half open; both zero is
-	// unbounded.
+	// From and To bound the times in milliseconds, half open, each on the
+	// clock of its series; both zero is unbounded.
 	From, To int64
 	Limit    int // points per page, 0 is 100,000; a page may exceed it by one chunk
 	After    string
 }
 
-// SampleRun is a run of samples of one owner.
+// SampleRun is a run of samples of one owner; there may be several in a row.
+// Series.From and To bound its points, and say nothing about what is complete.
 type SampleRun struct {
 	Owner  Owner
 	Series health.Series

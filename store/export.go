@@ -1,0 +1,289 @@
+package store
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"io"
+	"time"
+
+	"github.com/vitalmux/vitalmux/health"
+)
+
+// The format of exports. Readers skip lines of a type they do not know.
+const (
+	exportFormat  = "vitalmux-export"
+	exportVersion = 1
+	// exportPoints is how many samples a line holds at most, and how many a
+	// page of them; a page of another sort of data is smaller.
+	exportPoints = 20_000
+)
+
+// Manifest says what an export holds.
+type Manifest struct {
+	Format  string `json:"format"`
+	Version int    `json:"version"`
+	User    string `json:"user"`
+	// Counts of what the lines hold; Samples counts points.
+	Connections int `json:"connections"`
+	Windows     int `json:"windows"`
+	Records     int `json:"records"`
+	Samples     int `json:"samples"`
+	RawPages    int `json:"raw_pages"`
+	Quarantined int `json:"quarantined"`
+	// SHA256 is the hexadecimal digest of all bytes in front of the line of
+	// the manifest.
+	SHA256 string `json:"sha256"`
+}
+
+// Export writes all data of a user to w as lines of JSON, and returns the
+// manifest, which is also the last line. Each line is an object with a member
+// "type", and one named like the type:
+//
+//	header      format, version and user; the first line
+//	connection  a connection, without its credential
+//	coverage    the complete windows of one stream of a connection
+//	record      a record, tombstones included, in the form of health.Record
+//	samples     a run of points of one owner, in columns
+//	raw         a raw answer; bodies are base64
+//	quarantine  a datum that was set aside; it is base64
+//	manifest    the [Manifest]; the last line, or the export is not whole
+//
+// It reads page by page, so memory is bounded by a page. What is committed
+// meanwhile may or may not be in it. Nothing of the endpoint scope is exported.
+func Export(ctx context.Context, s Store, user string, w io.Writer) (Manifest, error) {
+	digest := sha256.New()
+	out := bufio.NewWriterSize(io.MultiWriter(w, digest), 64<<10)
+	e := exporter{
+		ctx: ctx, store: s, buffer: out,
+		manifest: Manifest{Format: exportFormat, Version: exportVersion, User: user},
+		links:    map[string]map[string]bool{}, metrics: map[health.Metric]bool{},
+	}
+	if err := e.all(); err != nil {
+		return Manifest{}, fmt.Errorf("store: export: %w", err)
+	}
+	if err := e.end(digest, w); err != nil {
+		return Manifest{}, fmt.Errorf("store: export: %w", err)
+	}
+	return e.manifest, nil
+}
+
+type exporter struct {
+	ctx      context.Context
+	store    Store
+	buffer   *bufio.Writer
+	manifest Manifest
+	links    map[string]map[string]bool // streams by connection id
+	metrics  map[health.Metric]bool     // of series
+}
+
+func (e *exporter) all() error {
+	steps := []func() error{e.header, e.connections, e.records, e.coverage, e.samples, e.rawPages, e.quarantine}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return e.buffer.Flush()
+}
+
+// line writes one line.
+func (e *exporter) line(kind string, content any) error { return writeLine(e.buffer, kind, content) }
+
+func writeLine(w io.Writer, kind string, content any) error {
+	text, err := json.Marshal(content)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "{\"type\":%q,%q:%s}\n", kind, kind, text)
+	return err
+}
+
+func (e *exporter) header() error {
+	return e.line("header", struct {
+		Format  string `json:"format"`
+		Version int    `json:"version"`
+		User    string `json:"user"`
+	}{exportFormat, exportVersion, e.manifest.User})
+}
+
+func (e *exporter) connections() error {
+	for c, err := range AllConnections(e.ctx, e.store, ConnectionQuery{User: e.manifest.User}) {
+		if err != nil {
+			return err
+		}
+		e.manifest.Connections++
+		e.links[c.ID] = map[string]bool{}
+		cursors, err := e.store.Cursors(e.ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		for _, cursor := range cursors {
+			e.links[c.ID][cursor.Stream] = true
+		}
+		err = e.line("connection", struct {
+			ID          string    `json:"id"`
+			Provider    string    `json:"provider"`
+			UpstreamID  string    `json:"upstream_id,omitempty"`
+			State       State     `json:"state"`
+			Reason      string    `json:"reason,omitempty"`
+			Zone        string    `json:"zone,omitempty"`
+			Scopes      []string  `json:"scopes,omitempty"`
+			Predecessor string    `json:"predecessor,omitempty"`
+			CreatedAt   time.Time `json:"created_at,omitzero"`
+		}{c.ID, c.Provider, c.UpstreamID, c.State, c.Reason, c.Zone, c.Scopes, c.Predecessor, c.CreatedAt})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *exporter) records() error {
+	for r, err := range AllRecords(e.ctx, e.store, RecordQuery{User: e.manifest.User, Deleted: true}) {
+		if err != nil {
+			return err
+		}
+		e.manifest.Records++
+		if e.links[r.Connection] == nil {
+			e.links[r.Connection] = map[string]bool{} // its connection was deleted
+		}
+		e.links[r.Connection][r.Stream()] = true
+		for i := range r.Series {
+			e.metrics[r.Series[i].Metric] = true
+		}
+		if err := e.line("record", &r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *exporter) coverage() error {
+	type window struct {
+		From  time.Time  `json:"from,omitzero"`
+		To    time.Time  `json:"to,omitzero"`
+		First health.Day `json:"first,omitzero"`
+		Last  health.Day `json:"last,omitzero"`
+	}
+	for _, id := range sortedKeys(e.links) {
+		for _, stream := range sortedKeys(e.links[id]) {
+			list, err := e.store.Coverage(e.ctx, id, stream)
+			if err != nil {
+				return err
+			}
+			if len(list) == 0 {
+				continue
+			}
+			e.manifest.Windows += len(list)
+			windows := make([]window, len(list))
+			for i, w := range list {
+				windows[i] = window(w)
+			}
+			err = e.line("coverage", struct {
+				Connection string   `json:"connection"`
+				Stream     string   `json:"stream"`
+				Windows    []window `json:"windows"`
+			}{id, stream, windows})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (e *exporter) samples() error {
+	// Points may be of metrics that no record names any more.
+	for _, d := range health.Catalogue() {
+		e.metrics[d.Metric] = true
+	}
+	for _, metric := range sortedKeys(e.metrics) {
+		q := SampleQuery{User: e.manifest.User, Metric: metric, Limit: exportPoints}
+		for run, err := range AllSamples(e.ctx, e.store, q) {
+			if err != nil {
+				return err
+			}
+			e.manifest.Samples += run.Series.Len()
+			err := e.line("samples", struct {
+				Connection string        `json:"connection"`
+				Stream     string        `json:"stream"`
+				Record     string        `json:"record,omitempty"`
+				Source     health.Source `json:"source,omitzero"`
+				Series     health.Series `json:"series"`
+			}{run.Owner.Connection, run.Owner.Stream, run.Owner.Record, run.Owner.Source, run.Series})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (e *exporter) rawPages() error {
+	type body struct {
+		Name string `json:"name"`
+		Body []byte `json:"body"`
+	}
+	for _, id := range sortedKeys(e.links) {
+		for p, err := range AllRawPages(e.ctx, e.store, RawQuery{Connection: id, Limit: 10}) {
+			if err != nil {
+				return err
+			}
+			e.manifest.RawPages++
+			bodies := make([]body, len(p.Bodies))
+			for i, b := range p.Bodies {
+				bodies[i] = body(b)
+			}
+			err := e.line("raw", struct {
+				Connection string    `json:"connection"`
+				Stream     string    `json:"stream"`
+				Date       time.Time `json:"date,omitzero"`
+				Zone       string    `json:"zone,omitempty"`
+				Bodies     []body    `json:"bodies"`
+			}{id, p.Stream, p.Date, p.Zone, bodies})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// maxQuarantine bounds what an export holds of the quarantine of a connection,
+// which is not paged.
+const maxQuarantine = 10_000
+
+func (e *exporter) quarantine() error {
+	for _, id := range sortedKeys(e.links) {
+		list, err := e.store.Quarantine(e.ctx, id, maxQuarantine)
+		if err != nil {
+			return err
+		}
+		for _, q := range list {
+			e.manifest.Quarantined++
+			err := e.line("quarantine", struct {
+				Connection string    `json:"connection"`
+				Stream     string    `json:"stream"`
+				Key        string    `json:"key,omitempty"`
+				Reason     string    `json:"reason"`
+				At         time.Time `json:"at,omitzero"`
+				Raw        []byte    `json:"raw,omitempty"`
+			}{id, q.Stream, q.Key, q.Reason, q.At, q.Raw})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// end writes the manifest, which is not part of its own digest.
+func (e *exporter) end(digest hash.Hash, w io.Writer) error {
+	e.manifest.SHA256 = hex.EncodeToString(digest.Sum(nil))
+	return writeLine(w, "manifest", e.manifest)
+}

@@ -1,0 +1,195 @@
+package store_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/store"
+)
+
+// now is the present of the tests.
+var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+// weight returns a record of n kilograms on the nth of November.
+func weight(connection string, n int) health.Record {
+	at := time.Date(2026, 11, n, 7, 0, 0, 0, time.UTC)
+	return health.Record{
+		Connection: connection, Kind: health.KindBody, Key: fmt.Sprintf("body/%d", n),
+		Span:   health.Span{Start: health.At(at), Day: health.DayOf(at)},
+		Rev:    health.Rev{Order: int64(n)},
+		Values: []health.Value{{Metric: "body_weight", Number: health.Int(int64(n))}},
+	}
+}
+
+func fill(t *testing.T, s store.Store, user, connection string) {
+	ctx := t.Context()
+	_, err := s.PutConnection(ctx, store.Connection{ID: connection, User: user, Provider: "test", CreatedAt: now})
+	require.NoError(t, err)
+	require.NoError(t, s.PutGrant(ctx, "", store.Credential{Connection: connection, Grant: "g", Sealed: []byte("canary")}))
+	page := store.Page{Stream: "body", Raw: &health.RawPage{Date: now, Bodies: []health.RawBody{{Name: "list", Body: []byte("<raw>")}}}}
+	for n := 1; n <= 5; n++ {
+		page.Records = append(page.Records, weight(connection, n))
+	}
+	gone := weight(connection, 6)
+	gone.State, gone.Values = health.StateDeleted, nil
+	page.Records = append(page.Records, gone)
+	page.Quarantined = []store.Quarantined{{Key: "body/9", Reason: "bad number", Raw: []byte("x")}}
+	series := weight(connection, 7)
+	series.Kind, series.Key = health.KindSamples, "body/samples"
+	series.Series = []health.Series{{Metric: "heart_rate", From: 1e12, To: 11e11}}
+	for i := range int64(1000) {
+		series.Series[0].Times = append(series.Series[0].Times, 1e12+i*60_000)
+		series.Series[0].Values = append(series.Series[0].Values, i)
+	}
+	page.Records = append(page.Records, series)
+	_, err = s.Commit(ctx, store.Batch{
+		User: user, Connection: connection, Unfenced: true, Now: now, Cause: store.CauseLive, Pages: []store.Page{page},
+		Covered: []store.Covered{
+			{Stream: "body", Window: health.Window{First: health.Day{Year: 2026, Month: 11, Dom: 1}, Last: health.Day{Year: 2026, Month: 11, Dom: 7}}},
+			{Stream: "body", Window: health.Window{From: now.Add(-time.Hour), To: now}},
+		},
+	})
+	require.NoError(t, err)
+}
+
+func TestExport(t *testing.T) {
+	s := store.NewMemory()
+	fill(t, s, "ann", "a1")
+	fill(t, s, "ann", "a2")
+	fill(t, s, "bob", "b1")
+	require.NoError(t, s.DeleteConnection(t.Context(), "a2", false)) // its data is still the user's
+
+	var out bytes.Buffer
+	got, err := store.Export(t.Context(), s, "ann", &out)
+	require.NoError(t, err)
+	require.NotContains(t, out.String(), "canary")
+	require.NotContains(t, out.String(), "b1")
+
+	var (
+		types   []string
+		counts  store.Manifest
+		records []health.Record
+	)
+	digest := sha256.New()
+	for lines := bufio.NewScanner(&out); lines.Scan(); {
+		var line struct {
+			Type     string
+			Header   struct{ Format, User string }
+			Coverage struct{ Windows []any }
+			Record   health.Record
+			Samples  struct {
+				Record string
+				Series health.Series
+			}
+			Raw      struct{ Bodies []struct{ Body []byte } }
+			Manifest store.Manifest
+		}
+		require.NoError(t, json.Unmarshal(lines.Bytes(), &line), "%s", lines.Text())
+		if n := len(types); n == 0 || types[n-1] != line.Type {
+			types = append(types, line.Type)
+		}
+		switch line.Type {
+		case "header":
+			require.Equal(t, "vitalmux-export ann", line.Header.Format+" "+line.Header.User)
+		case "connection":
+			counts.Connections++
+		case "coverage":
+			counts.Windows += len(line.Coverage.Windows)
+		case "record":
+			counts.Records++
+			records = append(records, line.Record)
+		case "samples":
+			counts.Samples += line.Samples.Series.Len()
+		case "raw":
+			counts.RawPages++
+			require.Equal(t, "<raw>", string(line.Raw.Bodies[0].Body))
+		case "quarantine":
+			counts.Quarantined++
+		case "manifest":
+			require.Equal(t, got, line.Manifest)
+			require.Equal(t, hex.EncodeToString(digest.Sum(nil)), line.Manifest.SHA256)
+			require.False(t, lines.Scan(), "the manifest is not the last line")
+		}
+		digest.Write(lines.Bytes())
+		digest.Write([]byte{'\n'})
+	}
+	require.Equal(t, []string{"header", "connection", "record", "coverage", "samples", "raw", "quarantine", "manifest"}, types)
+	counts.Format, counts.Version, counts.User, counts.SHA256 = got.Format, got.Version, "ann", got.SHA256
+	require.Equal(t, counts, got)
+	require.Equal(t, store.Manifest{
+		Format: "vitalmux-export", Version: 1, User: "ann", SHA256: got.SHA256,
+		Connections: 1, Windows: 4, Records: 14, Samples: 2000, RawPages: 2, Quarantined: 2,
+	}, got)
+	stored, err := s.Records(t.Context(), store.RecordQuery{User: "ann", Deleted: true})
+	require.NoError(t, err)
+	require.Equal(t, stored.Records, records)
+}
+
+func TestExportFails(t *testing.T) {
+	s := store.NewMemory()
+	fill(t, s, "ann", "a1")
+	full := errors.New("disk full")
+	for limit := range 3 {
+		_, err := store.Export(t.Context(), s, "ann", &shortWriter{room: limit * 1000, err: full})
+		require.ErrorIs(t, err, full)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := store.Export(ctx, s, "ann", &bytes.Buffer{})
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, s.Close())
+	_, err = store.Export(t.Context(), s, "ann", &bytes.Buffer{})
+	require.ErrorIs(t, err, store.ErrClosed)
+}
+
+// shortWriter fails once it has taken room bytes.
+type shortWriter struct {
+	room int
+	err  error
+}
+
+func (w *shortWriter) Write(b []byte) (int, error) {
+	if len(b) > w.room {
+		return 0, w.err
+	}
+	w.room -= len(b)
+	return len(b), nil
+}
+
+func ExampleExport() {
+	ctx := context.Background()
+	s := store.NewMemory()
+	defer s.Close()
+	_, err := s.Commit(ctx, store.Batch{
+		User: "ann", Connection: "scale", Unfenced: true, Now: now, Cause: store.CauseLive,
+		Pages: []store.Page{{Stream: "body", Records: []health.Record{weight("scale", 1), weight("scale", 2)}}},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var text strings.Builder
+	manifest, err := store.Export(ctx, s, "ann", &text)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	header, _, _ := strings.Cut(text.String(), "\n")
+	fmt.Println(header)
+	fmt.Println(manifest.Records, "records,", len(strings.Split(text.String(), "\n"))-1, "lines")
+	// Output:
+	// {"type":"header","header":{"format":"vitalmux-export","version":1,"user":"ann"}}
+	// 2 records, 4 lines
+}

@@ -1,0 +1,266 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vitalmux/vitalmux/store"
+)
+
+func lifeCases() []testCase {
+	return []testCase{
+		{id: "reopen", rule: "what one handle wrote another reads, after the first was closed", check: checkReopen},
+		{id: "closed", rule: "a closed store returns ErrClosed from every method", check: checkClosed},
+		{id: "cancelled", rule: "a call under a cancelled context returns its error and changes nothing", check: checkCancelled},
+		{id: "erase", rule: "erase removes everything of the user in both scopes and of nobody else", check: checkErase},
+		{id: "erase-forever", rule: "late data does not bring an erased user back", check: checkEraseForever},
+	}
+}
+
+// call is a use of one method.
+type call struct {
+	method string
+	do     func(ctx context.Context, s store.Store) error
+}
+
+// calls uses every method that takes a context.
+func calls() []call {
+	l := store.Lease{Connection: conn, Name: "sync", Owner: "o"}
+	return []call{
+		{"PutConnection", func(ctx context.Context, s store.Store) error {
+			_, err := s.PutConnection(ctx, store.Connection{ID: "new", User: user, Provider: "p"})
+			return err
+		}},
+		{"Connection", func(ctx context.Context, s store.Store) error { _, err := s.Connection(ctx, conn); return err }},
+		{"Connections", func(ctx context.Context, s store.Store) error {
+			_, err := s.Connections(ctx, store.ConnectionQuery{})
+			return err
+		}},
+		{"DeleteConnection", func(ctx context.Context, s store.Store) error { return s.DeleteConnection(ctx, conn, true) }},
+		{"Credential", func(ctx context.Context, s store.Store) error { _, err := s.Credential(ctx, conn); return err }},
+		{"PutGrant", func(ctx context.Context, s store.Store) error { return s.PutGrant(ctx, "g", credentialOf("h", "p", 1)) }},
+		{"SwapCredential", func(ctx context.Context, s store.Store) error {
+			return s.SwapCredential(ctx, "g", "p", credentialOf("g", "q", 2))
+		}},
+		{"BeginAttempt", func(ctx context.Context, s store.Store) error {
+			return s.BeginAttempt(ctx, l, "g", store.Attempt{ID: "a", RefreshPrint: "p"})
+		}},
+		{"Acquire", func(ctx context.Context, s store.Store) error {
+			_, err := s.Acquire(ctx, conn, "new", time.Hour)
+			return err
+		}},
+		{"Renew", func(ctx context.Context, s store.Store) error { _, err := s.Renew(ctx, l, time.Hour); return err }},
+		{"Release", func(ctx context.Context, s store.Store) error { return s.Release(ctx, l) }},
+		{"SetDue", func(ctx context.Context, s store.Store) error {
+			return s.SetDue(ctx, store.Due{Connection: conn, Task: "new", At: present})
+		}},
+		{"Due", func(ctx context.Context, s store.Store) error { _, err := s.Due(ctx, present, 0); return err }},
+		{"NextDue", func(ctx context.Context, s store.Store) error { _, _, err := s.NextDue(ctx); return err }},
+		{"PutFlow", func(ctx context.Context, s store.Store) error { return s.PutFlow(ctx, flowOf("new", time.Hour)) }},
+		{"TakeFlow", func(ctx context.Context, s store.Store) error { _, err := s.TakeFlow(ctx, "flow"); return err }},
+		{"PutDelivery", func(ctx context.Context, s store.Store) error {
+			_, err := s.PutDelivery(ctx, deliveryOf("new", 0))
+			return err
+		}},
+		{"Deliveries", func(ctx context.Context, s store.Store) error {
+			_, err := s.Deliveries(ctx, store.DeliveryQuery{})
+			return err
+		}},
+		{"UpdateDelivery", func(ctx context.Context, s store.Store) error {
+			return s.UpdateDelivery(ctx, store.Delivery{ID: "d", Status: store.DeliveryDead})
+		}},
+		{"Assign", func(ctx context.Context, s store.Store) error {
+			return s.Assign(ctx, "d", []store.InboxItem{itemOf("new", user, 0)})
+		}},
+		{"InboxItems", func(ctx context.Context, s store.Store) error { _, err := s.InboxItems(ctx, user, 0); return err }},
+		{"Cursor", func(ctx context.Context, s store.Store) error {
+			_, err := s.Cursor(ctx, conn, stream, store.LaneLive)
+			return err
+		}},
+		{"Cursors", func(ctx context.Context, s store.Store) error { _, err := s.Cursors(ctx, conn); return err }},
+		{"Coverage", func(ctx context.Context, s store.Store) error { _, err := s.Coverage(ctx, conn, stream); return err }},
+		{"Records", func(ctx context.Context, s store.Store) error {
+			_, err := s.Records(ctx, store.RecordQuery{User: user})
+			return err
+		}},
+		{"Samples", func(ctx context.Context, s store.Store) error {
+			_, err := s.Samples(ctx, store.SampleQuery{User: user, Metric: "heart_rate"})
+			return err
+		}},
+		{"RawPages", func(ctx context.Context, s store.Store) error {
+			_, err := s.RawPages(ctx, store.RawQuery{Connection: conn})
+			return err
+		}},
+		{"Quarantine", func(ctx context.Context, s store.Store) error { _, err := s.Quarantine(ctx, conn, 0); return err }},
+		{"Changes", func(ctx context.Context, s store.Store) error { _, err := s.Changes(ctx, "reader", 0); return err }},
+		{"Ack", func(ctx context.Context, s store.Store) error { return s.Ack(ctx, "reader") }},
+		{"ResetConsumer", func(ctx context.Context, s store.Store) error { return s.ResetConsumer(ctx, "watcher") }},
+		{"TrimChanges", func(ctx context.Context, s store.Store) error {
+			_, err := s.TrimChanges(ctx, present.AddDate(1, 0, 0))
+			return err
+		}},
+		{"Commit", func(ctx context.Context, s store.Store) error {
+			_, err := s.Commit(ctx, batchOf(pageOf(bodyRecord("new", 0, 1, 1))))
+			return err
+		}},
+		{"Erase", func(ctx context.Context, s store.Store) error { _, err := s.Erase(ctx, user); return err }},
+	}
+}
+
+// settle gives the usual user, and another one, one of everything.
+func (c *checker) settle() {
+	c.furnish(conn, user)
+	c.furnish("conn-2", "user-2")
+	c.deliver(deliveryOf("d", 0))
+	c.deliver(deliveryOf("e", 1))
+	c.ok(c.s.Assign(c.ctx, "e", []store.InboxItem{itemOf("i", user, 0), itemOf("j", "user-2", 0)}), "Assign")
+	c.ok(c.s.PutFlow(c.ctx, flowOf("flow", time.Hour)), "PutFlow")
+	other := flowOf("other", time.Hour)
+	other.User = "user-2"
+	c.ok(c.s.PutFlow(c.ctx, other), "PutFlow")
+}
+
+// survey describes all that can be read, but for flows.
+func (c *checker) survey() string {
+	text := ""
+	note := func(format string, args ...any) { text += fmt.Sprintf(format, args...) + "\n" }
+	connections, err := c.s.Connections(c.ctx, store.ConnectionQuery{})
+	c.ok(err, "Connections")
+	for _, v := range connections {
+		work, data := c.belongings(v.ID, v.User)
+		note("connection %s of %s version %d: %d %d", v.ID, v.User, v.Version, work, data)
+		credential, err := c.s.Credential(c.ctx, v.ID)
+		note("credential %s %s %t %v", credential.Grant, credential.RefreshPrint, credential.Attempt != nil, err)
+		_, err = c.s.Acquire(c.ctx, v.ID, "sync", time.Hour)
+		note("lease held %t", errors.Is(err, store.ErrLeaseHeld))
+	}
+	for _, u := range []string{user, "user-2"} {
+		for _, r := range c.records(store.RecordQuery{User: u, Deleted: true}) {
+			note("record %s %s", r.Connection, r.Key)
+		}
+		note("items %s", c.items(u, 0))
+	}
+	for _, d := range c.deliveries(store.DeliveryQuery{}) {
+		note("delivery %s %s", d.ID, d.Status)
+	}
+	for _, change := range c.changes("watcher") {
+		note("change %s %s %s", change.User, change.Connection, change.Key)
+	}
+	note("due %v", c.dueAt(present.Add(time.Hour), 0))
+	return text
+}
+
+func checkReopen(c *checker) {
+	c.settle()
+	before := c.survey()
+	c.ok(c.s.Close(), "Close")
+	c.s = c.open()
+	c.equal("what another handle reads", c.survey(), before)
+	_, err := c.s.TakeFlow(c.ctx, "flow")
+	c.ok(err, "TakeFlow")
+	c.that(!c.deliver(deliveryOf("e", 1)), "a delivery that was assigned lately is new")
+}
+
+func checkClosed(c *checker) {
+	closed := c.open()
+	c.settle()
+	before := c.survey()
+	c.ok(closed.Close(), "Close")
+	for _, call := range calls() {
+		c.is(call.do(c.ctx, closed), store.ErrClosed, "%s", call.method)
+	}
+	if err := closed.Close(); err != nil {
+		c.is(err, store.ErrClosed, "Close once more")
+	}
+	c.equal("after calls of a closed store", c.survey(), before)
+}
+
+func checkCancelled(c *checker) {
+	c.settle()
+	before := c.survey()
+	for _, call := range calls() {
+		ctx, cancel := context.WithCancel(c.ctx)
+		cancel()
+		c.is(call.do(ctx, c.s), context.Canceled, "%s", call.method)
+		c.equal("after a cancelled "+call.method, c.survey(), before)
+	}
+	_, err := c.s.TakeFlow(c.ctx, "flow")
+	c.ok(err, "TakeFlow, which was cancelled before")
+	_, err = c.s.TakeFlow(c.ctx, "new")
+	c.is(err, store.ErrNotFound, "TakeFlow of a flow whose put was cancelled")
+	for _, call := range calls() { // each does something when it is not cancelled
+		err := call.do(c.ctx, c.s)
+		c.that(!errors.Is(err, context.Canceled) && !errors.Is(err, store.ErrClosed), "%s: %v", call.method, err)
+	}
+}
+
+func checkErase(c *checker) {
+	c.settle()
+	c.furnish("conn-3", user)
+	c.ok(c.s.DeleteConnection(c.ctx, "conn-3", false), "DeleteConnection") // its data is left
+	got, err := c.s.Erase(c.ctx, user)
+	c.ok(err, "Erase")
+	c.that(got.Connections == 1 && got.Records == 2 && got.SampleChunks >= 1 && got.RawPages == 2 && got.Changes == 2 && got.InboxItems == 1,
+		"Erase: got counts %+v", got)
+	c.owns("the erased user", conn, user, 0, 0)
+	c.owns("the data without connection", "conn-3", user, 0, 0)
+	c.owns("the other user", "conn-2", "user-2", 4, 5)
+	c.equal("items", c.items(user, 0), "")
+	c.equal("items of the other user", c.items("user-2", 0), "j")
+	for _, change := range c.changes("watcher") {
+		c.equal("user of a change", change.User, "user-2")
+	}
+	_, err = c.s.TakeFlow(c.ctx, "flow")
+	c.is(err, store.ErrNotFound, "TakeFlow of the erased user")
+	_, err = c.s.TakeFlow(c.ctx, "other")
+	c.ok(err, "TakeFlow of the other user")
+	list, err := c.s.Connections(c.ctx, store.ConnectionQuery{User: user})
+	c.ok(err, "Connections")
+	c.equal("connections of the erased user", len(list), 0)
+
+	again, err := c.s.Erase(c.ctx, user)
+	c.ok(err, "Erase once more")
+	c.equal("counts of the second erase", again, store.Erasure{})
+	_, err = c.s.Erase(c.ctx, "")
+	c.is(err, store.ErrInvalid, "Erase of nobody")
+	c.tell("user-2", 5, present)
+}
+
+func checkEraseForever(c *checker) {
+	c.settle()
+	late := c.leaseNamed(conn, "late")
+	position := c.changes("watcher")
+	_, err := c.s.Erase(c.ctx, user)
+	c.ok(err, "Erase")
+	c.s = c.open()
+	for _, unfenced := range []bool{true, false} {
+		b := fullBatch()
+		if b.Unfenced = unfenced; !unfenced {
+			b.Lease = late
+		}
+		b.Cursors = nil
+		_, err := c.s.Commit(c.ctx, b)
+		c.is(err, store.ErrErased, "Commit, unfenced %t", unfenced)
+	}
+	_, err = c.s.PutConnection(c.ctx, store.Connection{ID: "new", User: user, Provider: "p"})
+	c.is(err, store.ErrErased, "PutConnection")
+	c.that(c.s.PutGrant(c.ctx, "", credentialOf("g", "p", 1)) != nil, "PutGrant brings a token back")
+	c.that(c.s.SwapCredential(c.ctx, "g", "p", credentialOf("g", "q", 2)) != nil, "SwapCredential brings a token back")
+	c.deliver(deliveryOf("late", 5))
+	c.ok(c.s.Assign(c.ctx, "late", []store.InboxItem{itemOf("x", user, 5), itemOf("y", "user-2", 5)}), "Assign")
+	c.equal("items of the erased user", c.items(user, 0), "")
+	c.equal("items of the other user", c.items("user-2", 0), "j y")
+	for _, change := range position {
+		c.ok(c.s.Ack(c.ctx, "watcher", change.Position), "Ack of a change of before")
+	}
+	c.owns("the erased user", conn, user, 0, 0)
+	for _, change := range c.changes("another watcher") {
+		c.equal("user of a change", change.User, "user-2")
+	}
+	_, err = c.s.Erase(c.ctx, "never-seen")
+	c.ok(err, "Erase of a user never seen")
+	_, err = c.s.PutConnection(c.ctx, store.Connection{ID: "new", User: "never-seen", Provider: "p"})
+	c.is(err, store.ErrErased, "PutConnection of a user erased before it was seen")
+}
