@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"maps"
 	gosync "sync"
 	"time"
 
@@ -17,6 +18,8 @@ type budget struct {
 	windows map[budgetKey]*slidingWindow
 	// blocked holds what a service said about when to come back.
 	blocked map[budgetKey]time.Time
+	// swept is when what no longer counts was last forgotten.
+	swept time.Time
 }
 
 type budgetKey struct {
@@ -38,6 +41,7 @@ const reserveForLive = 5
 func (b *budget) take(now time.Time, provider, connection string, limits []providers.RateLimit, lane store.Lane, calls int) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.sweep(now)
 	wait := max(0,
 		b.blocked[budgetKey{provider, "", -1}].Sub(now),
 		b.blocked[budgetKey{provider, connection, -1}].Sub(now))
@@ -52,14 +56,14 @@ func (b *budget) take(now time.Time, provider, connection string, limits []provi
 		}
 		w := b.windows[key]
 		if w == nil {
-			w = &slidingWindow{at: make([]time.Time, limit.Requests)}
+			w = &slidingWindow{per: limit.Per, at: make([]time.Time, limit.Requests)}
 			b.windows[key] = w
 		}
 		usable := limit.Requests
 		if lane == store.LaneBackfill {
 			usable -= limit.Requests / reserveForLive
 		}
-		wait = max(wait, w.wait(now, limit.Per, min(calls, usable), usable))
+		wait = max(wait, w.wait(now, min(calls, usable), usable))
 		touched = append(touched, w)
 	}
 	if wait > 0 {
@@ -69,6 +73,20 @@ func (b *budget) take(now time.Time, provider, connection string, limits []provi
 		w.book(now, calls)
 	}
 	return 0
+}
+
+// sweepEvery bounds how long the budget remembers what no longer counts.
+const sweepEvery = time.Minute
+
+// sweep forgets the windows without a request that still counts, and the
+// blocks that are over: connections come and go.
+func (b *budget) sweep(now time.Time) {
+	if now.Sub(b.swept) < sweepEvery {
+		return
+	}
+	b.swept = now
+	maps.DeleteFunc(b.windows, func(_ budgetKey, w *slidingWindow) bool { return w.idle(now) })
+	maps.DeleteFunc(b.blocked, func(_ budgetKey, until time.Time) bool { return !until.After(now) })
 }
 
 // block keeps everything off a provider, or off one connection of it, until
@@ -84,13 +102,20 @@ func (b *budget) block(provider, connection string, until time.Time) {
 
 // slidingWindow is a ring of the times of the last requests.
 type slidingWindow struct {
+	per  time.Duration
 	at   []time.Time
 	next int
 }
 
+// idle reports whether no request of the last period is in the window.
+func (w *slidingWindow) idle(now time.Time) bool {
+	newest := w.at[(w.next-1+len(w.at))%len(w.at)]
+	return now.Sub(newest) >= w.per
+}
+
 // wait returns how long until calls more requests fit, when usable requests
-// are allowed in any period per.
-func (w *slidingWindow) wait(now time.Time, per time.Duration, calls, usable int) time.Duration {
+// are allowed in any period.
+func (w *slidingWindow) wait(now time.Time, calls, usable int) time.Duration {
 	// The calls fit when the request that is usable-calls back from the
 	// newest has left the period.
 	n := len(w.at)
@@ -98,7 +123,7 @@ func (w *slidingWindow) wait(now time.Time, per time.Duration, calls, usable int
 	if oldest.IsZero() {
 		return 0
 	}
-	return max(0, oldest.Add(per).Sub(now))
+	return max(0, oldest.Add(w.per).Sub(now))
 }
 
 func (w *slidingWindow) book(now time.Time, calls int) {

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -85,4 +86,25 @@ func TestBudgetBlock(t *testing.T) {
 	require.Equal(t, 5*time.Second, b.take(now, "p", "c", nil, store.LaneLive, 1))
 	require.Zero(t, b.take(now, "p", "other", nil, store.LaneLive, 1))
 	require.Zero(t, b.take(now.Add(5*time.Second), "p", "c", nil, store.LaneLive, 1))
+}
+
+func TestBudgetForgetsConnections(t *testing.T) {
+	b, now := newBudget(), time.Unix(1_790_000_000, 0)
+	limits := []providers.RateLimit{{Requests: 10, Per: time.Minute}, {Requests: 5, Per: time.Hour, Scope: providers.LimitPerUser}}
+	for i := range 5_000 {
+		connection := strconv.Itoa(i)
+		require.Zero(t, b.take(now, "p", connection, limits, store.LaneLive, 1))
+		b.block("p", connection, now.Add(time.Second))
+		now = now.Add(10 * time.Second)
+	}
+	require.LessOrEqual(t, len(b.windows), 400, "an hour's connections")
+	require.LessOrEqual(t, len(b.blocked), 10)
+}
+
+func TestPageThatNeedsMoreThanTheBudget(t *testing.T) {
+	b, now := newBudget(), time.Unix(1_790_000_000, 0)
+	limits := []providers.RateLimit{{Requests: 5, Per: time.Minute}}
+	require.Zero(t, b.take(now, "p", "c", limits, store.LaneBackfill, 12))
+	require.Equal(t, time.Minute, b.take(now, "p", "c", limits, store.LaneBackfill, 12))
+	require.Zero(t, b.take(now.Add(time.Minute), "p", "c", limits, store.LaneBackfill, 12))
 }

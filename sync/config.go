@@ -50,7 +50,8 @@ type Config struct {
 	// MaxPages ends a walk that does not come to an end; default 100,000.
 	MaxPages int
 	// Slice is how many pages of one connection Run reads before it lets
-	// others have a turn; default 50.
+	// others have a turn; default 50. A walk that may find deletions and was
+	// begun may take as many for itself.
 	Slice int
 	// FlowTTL is how long a person may take to consent; default 10 minutes.
 	FlowTTL time.Duration

@@ -184,11 +184,12 @@ func (e *Engine) link(ctx context.Context, flow store.Flow, grant providers.Gran
 	if err := e.cfg.Store.PutGrant(ctx, replaces, sealed); err != nil {
 		return conn, err
 	}
-	old, conn, err := e.updateConnection(ctx, conn.ID, func(c *store.Connection) {
+	old, conn, err := e.updateConnection(ctx, conn.ID, func(c *store.Connection) bool {
 		c.State, c.Reason, c.Scopes = store.StateActive, "", grant.Credential.Scopes
 		if grant.Zone != "" {
 			c.Zone = grant.Zone
 		}
+		return true
 	})
 	if err == nil && old.State != conn.State {
 		call(ctx, e, e.cfg.Hooks.StateChanged, StateEvent{
@@ -214,7 +215,10 @@ func (e *Engine) schedule(ctx context.Context, conn store.Connection) error {
 // that was read through it. The connection stays in state "deleting" when the
 // provider could not be reached; calling again finishes the work.
 func (e *Engine) Disconnect(ctx context.Context, connection string, keepData bool) error {
-	_, conn, err := e.updateConnection(ctx, connection, func(c *store.Connection) { c.State = store.StateDeleting })
+	_, conn, err := e.updateConnection(ctx, connection, func(c *store.Connection) bool {
+		c.State = store.StateDeleting
+		return true
+	})
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -225,11 +229,7 @@ func (e *Engine) Disconnect(ctx context.Context, connection string, keepData boo
 		c, err := e.cfg.Store.Credential(ctx, connection)
 		switch {
 		case err == nil:
-			cred, _, err := e.openCredential(ctx, conn, c)
-			if err != nil {
-				return err
-			}
-			if err := revoker.Revoke(ctx, cred); err != nil {
+			if err := e.revoke(ctx, revoker, conn, c); err != nil {
 				return err
 			}
 		case !errors.Is(err, store.ErrNotFound):
@@ -237,4 +237,24 @@ func (e *Engine) Disconnect(ctx context.Context, connection string, keepData boo
 		}
 	}
 	return e.cfg.Store.DeleteConnection(ctx, connection, !keepData)
+}
+
+// revoke takes a grant back. A grant that the provider does not accept any more
+// is as good as revoked, and one that cannot be opened nobody can revoke.
+func (e *Engine) revoke(ctx context.Context, p providers.Revoker, conn store.Connection, c store.Credential) error {
+	cred, _, err := e.openCredential(ctx, conn, c)
+	if errors.Is(err, ErrSealed) {
+		e.cfg.Logger.WarnContext(ctx, "grant not revoked", "connection", conn.ID, "err", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = p.Revoke(ctx, cred)
+	refused, _ := errors.AsType[*providers.Error](err)
+	gone := errors.Is(err, providers.ErrReauth) && refused != nil && !refused.ExpiredAccess
+	if gone || errors.Is(err, providers.ErrRetired) {
+		return nil
+	}
+	return err
 }

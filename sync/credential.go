@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	mathrand "math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/vitalmux/vitalmux/providers"
@@ -94,7 +95,10 @@ func refreshTime(connection string, t tokens) time.Time {
 	if t.ExpiresAt.IsZero() || t.Refresh == "" {
 		return time.Time{}
 	}
-	life := max(0, t.ExpiresAt.Sub(t.IssuedAt))
+	life := t.ExpiresAt.Sub(t.IssuedAt)
+	if life <= 0 {
+		return time.Time{} // no plan can be made of that: the service will tell
+	}
 	skew := min(max(5*time.Minute, life/10), life/2)
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(connection))
@@ -122,7 +126,27 @@ func (s *session) ensureCredential(ctx context.Context) error {
 	if s.refreshAt.IsZero() || time.Now().Before(s.refreshAt) {
 		return nil
 	}
-	return s.refreshCredential(ctx, s.generation)
+	return s.refreshCredential(ctx)
+}
+
+// replaceCredential has the session hold another credential than the one that
+// was refused with the failure, which is returned if there is none: the one
+// that somebody stored in the meantime, or a new one if only the access token
+// has ended.
+func (s *session) replaceCredential(ctx context.Context, failure error) error {
+	if refused, ok := errors.AsType[*providers.Error](failure); ok && refused.ExpiredAccess {
+		return s.refreshCredential(ctx)
+	}
+	c, err := s.cfg.Store.Credential(ctx, s.conn.ID)
+	if err != nil || !supersedes(c, s.grant, s.generation) {
+		return errors.Join(failure, err)
+	}
+	return s.adopt(ctx, c)
+}
+
+// supersedes reports whether c is of a new consent or a later generation.
+func supersedes(c store.Credential, grant string, generation int64) bool {
+	return c.Grant != grant || c.Generation > generation
 }
 
 func (s *session) adopt(ctx context.Context, c store.Credential) error {
@@ -130,45 +154,43 @@ func (s *session) adopt(ctx context.Context, c store.Credential) error {
 	if err != nil {
 		return err
 	}
-	s.cred, s.generation, s.refreshAt = cred, c.Generation, at
+	s.cred, s.grant, s.generation, s.refreshAt = cred, c.Grant, c.Generation, at
 	return nil
 }
 
-// refreshCredential has the session hold a newer credential than generation.
-func (s *session) refreshCredential(ctx context.Context, generation int64) error {
-	conn, provider := s.conn, s.provider
-	// The flight goes on when this caller leaves: a token that was presented
-	// must not lose its answer.
-	flight := s.refreshes.DoChan(conn.ID, func() (any, error) {
-		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.LeaseTTL)
-		defer cancel()
-		return s.refresh(detached, conn, provider, generation)
+// refreshCredential has the session hold a newer credential. A token that was
+// presented must not lose its answer, so that this does not return before the
+// answer is stored, whether or not ctx has ended: a caller that left would be
+// free to close the store.
+func (s *session) refreshCredential(ctx context.Context) error {
+	conn, provider, grant, generation := s.conn, s.provider, s.grant, s.generation
+	flight := conn.ID + "/" + grant + "/" + strconv.FormatInt(generation, 10)
+	fresh, err, _ := s.refreshes.Do(flight, func() (any, error) {
+		return s.refresh(ctx, conn, provider, grant, generation)
 	})
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case r := <-flight:
-		if r.Err != nil {
-			return r.Err
-		}
-		return s.adopt(ctx, r.Val.(store.Credential))
+	if err != nil {
+		return err
 	}
+	return s.adopt(ctx, fresh.(store.Credential))
 }
 
-// refresh returns a credential that is newer than the generation: the one that
-// somebody else stored in the meantime, or a new one. At most one request
-// presents the token.
-func (e *Engine) refresh(ctx context.Context, conn store.Connection, p providers.Provider, generation int64) (store.Credential, error) {
+// refresh returns a credential that supersedes the generation of the grant: the
+// one that somebody else stored in the meantime, or a new one. At most one
+// request presents the token.
+func (e *Engine) refresh(ctx context.Context, conn store.Connection, p providers.Provider, grant string, generation int64) (store.Credential, error) {
 	refresher, ok := p.(providers.Refresher)
 	if !ok {
 		return store.Credential{}, &providers.Error{
 			Provider: conn.Provider, Op: "refresh", Kind: providers.ErrReauth, Detail: "the provider has no refresh",
 		}
 	}
-	lease, c, err := e.leaseForRefresh(ctx, conn, generation)
+	lease, c, err := e.leaseForRefresh(ctx, conn, grant, generation)
 	if err != nil || lease.Owner == "" {
 		return c, err
 	}
+	// From here on the lease says how long there is, not the caller.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.cfg.LeaseTTL)
+	defer cancel()
 	defer func() {
 		if err := e.cfg.Store.Release(context.WithoutCancel(ctx), lease); err != nil {
 			e.cfg.Logger.WarnContext(ctx, "lease not released", "connection", conn.ID, "err", err)
@@ -198,9 +220,9 @@ func (e *Engine) refresh(ctx context.Context, conn store.Connection, p providers
 	if err := e.cfg.Store.BeginAttempt(ctx, lease, c.Grant, attempt); err != nil {
 		return c, err
 	}
-	calling, cancel := context.WithDeadline(ctx, attempt.Deadline)
+	calling, answered := context.WithDeadline(ctx, attempt.Deadline)
 	fresh, failure := refresher.Refresh(calling, old)
-	cancel()
+	answered()
 	next, err := e.settleRefresh(ctx, conn, c, old, fresh, failure)
 	e.cfg.Logger.DebugContext(ctx, "refresh", "connection", conn.ID, "provider", conn.Provider, "err", err)
 	call(ctx, e, e.cfg.Hooks.Refreshed, RefreshEvent{
@@ -210,8 +232,10 @@ func (e *Engine) refresh(ctx context.Context, conn store.Connection, p providers
 }
 
 // leaseForRefresh takes the lease and reads the credential again. A lease
-// without an owner means that the credential is already newer.
-func (e *Engine) leaseForRefresh(ctx context.Context, conn store.Connection, generation int64) (store.Lease, store.Credential, error) {
+// without an owner means that the credential is superseded already. It waits
+// for another holder as long as a lease lasts, and not when ctx has ended.
+func (e *Engine) leaseForRefresh(ctx context.Context, conn store.Connection, grant string, generation int64) (store.Lease, store.Credential, error) {
+	giveUp := time.Now().Add(e.cfg.LeaseTTL)
 	for {
 		lease, err := e.cfg.Store.Acquire(ctx, conn.ID, leaseRefresh, e.cfg.LeaseTTL)
 		if err != nil && !errors.Is(err, store.ErrLeaseHeld) {
@@ -219,14 +243,23 @@ func (e *Engine) leaseForRefresh(ctx context.Context, conn store.Connection, gen
 		}
 		held := err == nil
 		c, err := e.cfg.Store.Credential(ctx, conn.ID)
-		if err != nil || c.Generation > generation {
+		if err == nil && held {
+			err = ctx.Err()
+		}
+		if err != nil || supersedes(c, grant, generation) {
 			if held {
-				err = errors.Join(err, e.cfg.Store.Release(ctx, lease))
+				err = errors.Join(err, e.cfg.Store.Release(context.WithoutCancel(ctx), lease))
 			}
 			return store.Lease{}, c, err
 		}
 		if held {
 			return lease, c, nil
+		}
+		if time.Now().After(giveUp) {
+			return store.Lease{}, c, &providers.Error{
+				Provider: conn.Provider, Op: "refresh", Kind: providers.ErrUnavailable,
+				Detail: "another process did not end its refresh",
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -238,8 +271,6 @@ func (e *Engine) leaseForRefresh(ctx context.Context, conn store.Connection, gen
 
 // settleRefresh persists the outcome of a refresh before anyone uses it.
 func (e *Engine) settleRefresh(ctx context.Context, conn store.Connection, c store.Credential, old, fresh providers.Credential, failure error) (store.Credential, error) {
-	consumed := c.RefreshPrint
-	next := c
 	if failure == nil && fresh.Access.IsZero() {
 		failure = &providers.Error{
 			Provider: conn.Provider, Op: "refresh", Kind: providers.ErrMalformed, Ambiguous: true, Detail: "no access token",
@@ -254,14 +285,10 @@ func (e *Engine) settleRefresh(ctx context.Context, conn store.Connection, c sto
 	if fresh.UpstreamID == "" {
 		fresh.UpstreamID = old.UpstreamID
 	}
-	next, err := e.sealInto(ctx, conn, next, fresh)
-	if err != nil {
-		return c, err
-	}
-	next.Generation++
-	next.Previous, next.Attempt, next.Fails, next.NextAt = c.Sealed, nil, 0, time.Time{}
+	// The pair is lost if it is not stored: every failure that may pass is
+	// waited out.
 	for {
-		err = e.cfg.Store.SwapCredential(ctx, c.Grant, consumed, next)
+		next, err := e.storePair(ctx, conn, c, fresh)
 		switch {
 		case err == nil:
 			return next, nil
@@ -272,33 +299,40 @@ func (e *Engine) settleRefresh(ctx context.Context, conn store.Connection, c sto
 		case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrErased), errors.Is(err, store.ErrClosed), ctx.Err() != nil:
 			return c, err
 		}
+		e.cfg.Logger.WarnContext(ctx, "new credential not stored yet", "connection", conn.ID, "err", err)
 		select {
 		case <-ctx.Done():
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(200 * time.Millisecond):
 		}
 	}
 }
 
+// storePair replaces the pair of c by a fresh one.
+func (e *Engine) storePair(ctx context.Context, conn store.Connection, c store.Credential, fresh providers.Credential) (store.Credential, error) {
+	next, err := e.sealInto(ctx, conn, c, fresh)
+	if err != nil {
+		return c, err
+	}
+	next.Generation++
+	next.Previous, next.Attempt, next.Fails, next.NextAt = c.Sealed, nil, 0, time.Time{}
+	return next, e.cfg.Store.SwapCredential(ctx, c.Grant, c.RefreshPrint, next)
+}
+
 // failRefresh records a refresh that failed.
 func (e *Engine) failRefresh(ctx context.Context, conn store.Connection, c store.Credential, failure error) (store.Credential, error) {
-	refused, _ := errors.AsType[*providers.Error](failure)
 	if errors.Is(failure, providers.ErrReauth) {
 		now, err := e.cfg.Store.Credential(ctx, conn.ID)
-		if err == nil && now.Generation > c.Generation {
+		if err == nil && supersedes(now, c.Grant, c.Generation) {
 			return now, nil // the token had been used by somebody who stored its successor
 		}
 	}
-	if refused != nil && refused.ClientFault {
-		return c, failure
-	}
 	next := c
-	next.Fails++
-	backoff := min(time.Hour, 10*time.Second<<min(next.Fails-1, 10))
-	next.NextAt = time.Now().Add(backoff)
-	if at, ok := providers.RetryAt(failure); ok {
-		next.NextAt = at
-	}
 	next.Attempt = nil
+	if refused, ok := errors.AsType[*providers.Error](failure); !ok || !refused.ClientFault {
+		next.Fails++
+		now := time.Now()
+		next.NextAt = retryAt(failure, now, min(time.Hour, 10*time.Second<<min(next.Fails-1, 10)))
+	}
 	if err := e.cfg.Store.SwapCredential(ctx, c.Grant, c.RefreshPrint, next); err != nil {
 		failure = errors.Join(failure, err)
 	}

@@ -28,4 +28,13 @@
 // Memory is bounded by a page, not by a history; only walks that may find
 // deletions hold the keys of one window. A walk ends after
 // [Config.MaxPages] pages.
+//
+// Absence is taken for a deletion only in the part of a window that is over,
+// and only by a walk that one process made from its first page to its last: in
+// [Engine.Run] one of at most [Config.Slice] pages, which no rate limit and no
+// failure cut. A service whose page tokens count rows may skip a row when
+// another is deleted while a walk goes on; reconciliation finds it.
+//
+// Rate limits are kept per process: processes that share an application's
+// limit learn of each other by the service's refusals, and wait.
 package sync

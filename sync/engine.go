@@ -25,8 +25,9 @@ type Engine struct {
 	wake chan struct{}
 
 	mu gosync.Mutex
-	// tasks is what this process knows about its own work; it is a hint.
-	tasks map[task]*taskState
+	// works is what this process knows about its work, by connection; it is
+	// a hint.
+	works map[string]*work
 }
 
 // The errors of the engine itself.
@@ -54,7 +55,7 @@ func New(cfg Config) (*Engine, error) {
 		capabilities: make(map[string]providers.Capabilities),
 		budget:       newBudget(),
 		wake:         make(chan struct{}, 1),
-		tasks:        make(map[task]*taskState),
+		works:        make(map[string]*work),
 	}
 	for _, p := range cfg.Providers {
 		e.providers[p.Name()] = p
@@ -74,7 +75,9 @@ func (e *Engine) Connections(ctx context.Context, user string) ([]store.Connecti
 // Sync brings every stream of a connection up to date while the caller waits:
 // one try, and the error is returned. A stream that fails does not keep the
 // others from being read; the error is then theirs joined. It returns
-// [store.ErrLeaseHeld] when the connection is being worked on elsewhere.
+// [store.ErrLeaseHeld] when the connection is being worked on elsewhere. When
+// ctx ends while a credential is being refreshed, Sync first waits for the
+// answer, at most Config.RefreshTimeout: it would be lost otherwise.
 func (e *Engine) Sync(ctx context.Context, connection string) (Report, error) {
 	return e.foreground(ctx, connection, func(ctx context.Context, s *session) error {
 		return s.syncAll(ctx)

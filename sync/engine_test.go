@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
-	gosync "sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,8 +59,12 @@ func (w *ward) another(t testing.TB, change func(*healthsync.Config)) *healthsyn
 }
 
 func (w *ward) connect(t testing.TB, user, account string) store.Connection {
+	return w.connectTo(t, "clinic", user, account)
+}
+
+func (w *ward) connectTo(t testing.TB, provider, user, account string) store.Connection {
 	address, err := w.engine.Connect(t.Context(), healthsync.ConnectRequest{
-		User: user, Provider: "clinic", RedirectURL: "https://host.example.com/callback",
+		User: user, Provider: provider, RedirectURL: "https://host.example.com/callback",
 	})
 	require.NoError(t, err)
 	u, err := url.Parse(address)
@@ -242,140 +244,6 @@ func TestOnlyTheLastPageMovesTheMark(t *testing.T) {
 	})
 }
 
-func TestWalksThatCannotGoOn(t *testing.T) {
-	failure := func(kind error, code string) error {
-		return &providers.Error{Provider: "clinic", Op: "fetch weights", Kind: kind, Code: code}
-	}
-	t.Run("a token that is refused once restarts the walk", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			w := newWard(t, newClinic(weightWindows), nil)
-			w.fill(6)
-			w.onFetch = func(n int, q providers.Query, _ *providers.Page) error {
-				if n == 3 {
-					return failure(providers.ErrInvalid, "token expired")
-				}
-				return nil
-			}
-			_, err := w.engine.Sync(t.Context(), w.conn.ID)
-			require.NoError(t, err)
-			require.Equal(t, w.want(), w.held(t))
-		})
-	})
-	for name, spoil := range map[string]func(n int, q providers.Query, page *providers.Page){
-		"a page that repeats for ever": func(_ int, _ providers.Query, page *providers.Page) {
-			page.More, page.PageToken = true, "3"
-		},
-		"more without a token": func(_ int, _ providers.Query, page *providers.Page) {
-			page.More, page.PageToken = true, ""
-		},
-		"two pages in a circle": func(n int, _ providers.Query, page *providers.Page) {
-			page.More, page.PageToken = true, fmt.Sprint(3+3*(n%2))
-		},
-		"a million empty pages": func(n int, _ providers.Query, page *providers.Page) {
-			page.Records, page.More, page.PageToken = nil, true, fmt.Sprint(n)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				w := newWard(t, newClinic(weightWindows), func(cfg *healthsync.Config) { cfg.MaxPages = 50 })
-				w.fill(6)
-				w.onFetch = func(n int, q providers.Query, page *providers.Page) error { spoil(n, q, page); return nil }
-				_, err := w.engine.Sync(t.Context(), w.conn.ID)
-				require.ErrorIs(t, err, providers.ErrMalformed)
-				e, _ := errors.AsType[*providers.Error](err)
-				require.Equal(t, providers.CodePageLoop, e.Code)
-				require.Empty(t, w.cursor(t, store.LaneLive).HighWater, "the cursor does not move")
-				require.LessOrEqual(t, len(w.asked()), 101)
-
-				w.onFetch = nil
-				_, err = w.engine.Sync(t.Context(), w.conn.ID)
-				require.NoError(t, err)
-				require.Equal(t, w.want(), w.held(t))
-			})
-		})
-	}
-	t.Run("a walk that is older than its tokens live begins anew", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			stream := weightWindows
-			stream.WalkTTL = time.Hour
-			w := newWard(t, newClinic(stream), nil)
-			w.fill(6)
-			w.onFetch = func(n int, _ providers.Query, _ *providers.Page) error {
-				if n == 2 {
-					return failure(providers.ErrUnavailable, "")
-				}
-				return nil
-			}
-			_, err := w.engine.Sync(t.Context(), w.conn.ID)
-			require.ErrorIs(t, err, providers.ErrUnavailable)
-			require.NotNil(t, w.cursor(t, store.LaneLive).Walk)
-			time.Sleep(2 * time.Hour)
-			_, err = w.engine.Sync(t.Context(), w.conn.ID)
-			require.NoError(t, err)
-			require.Empty(t, w.asked()[2].PageToken)
-			require.Equal(t, w.want(), w.held(t))
-		})
-	})
-}
-
-func TestAbsenceMeansNothingWithoutACompleteWalk(t *testing.T) {
-	for name, spoil := range map[string]func(n int, page *providers.Page) error{
-		"a page that fails": func(n int, _ *providers.Page) error {
-			if n == 2 {
-				return &providers.Error{Provider: "clinic", Kind: providers.ErrUnavailable}
-			}
-			return nil
-		},
-		"a page with a datum that cannot be read": func(_ int, page *providers.Page) error {
-			page.Quarantined = append(page.Quarantined, providers.Quarantined{Key: "weights/x", Reason: "not a number"})
-			return nil
-		},
-		"a record that breaks a rule": func(_ int, page *providers.Page) error {
-			page.Records[0].Key = "elsewhere/1"
-			return nil
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				w := newWard(t, newClinic(weightWindows), nil)
-				w.fill(6)
-				_, err := w.engine.Sync(t.Context(), w.conn.ID)
-				require.NoError(t, err)
-				before := w.held(t)
-				w.remove(1)
-				asked := len(w.asked())
-				w.onFetch = func(n int, _ providers.Query, page *providers.Page) error { return spoil(n-asked, page) }
-				_, _ = w.engine.Sync(t.Context(), w.conn.ID)
-				require.Equal(t, before, w.held(t))
-			})
-		})
-	}
-}
-
-func TestBadRecordsAreSetAsideAndGoodOnesKept(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		w := newWard(t, newClinic(weightWindows), nil)
-		w.fill(3)
-		w.onFetch = func(_ int, _ providers.Query, page *providers.Page) error {
-			page.Records[1].Span.End = health.At(time.Unix(0, 0))
-			page.Quarantined = []providers.Quarantined{{Key: "weights/#7", Reason: "wrong type", Raw: []byte(`{"id":[]}`)}}
-			return nil
-		}
-		var seen []string
-		engine := w.another(t, func(cfg *healthsync.Config) {
-			cfg.Hooks.Quarantined = func(_ context.Context, e healthsync.QuarantineEvent) { seen = append(seen, e.Item.Key) }
-		})
-		report, err := engine.Sync(t.Context(), w.conn.ID)
-		require.NoError(t, err)
-		require.Equal(t, 2, report.Streams[0].Quarantined)
-		require.Len(t, seen, 2)
-		require.Len(t, w.held(t), 2)
-		kept, err := w.store.Quarantine(t.Context(), w.conn.ID, 10)
-		require.NoError(t, err)
-		require.Len(t, kept, 2)
-	})
-}
-
 func TestBackfillReadsEachWindowOnceAndTellsProgress(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var last healthsync.Progress
@@ -492,62 +360,6 @@ func (n *noRenewal) Renew(context.Context, store.Lease, time.Duration) (store.Le
 	return store.Lease{}, errors.New("unreachable")
 }
 
-func TestRefreshPresentsEachTokenOnceAndPersistsBeforeUse(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		w := newWard(t, newClinic(weightWindows), nil)
-		w.fill(3)
-		var conns []store.Connection
-		conns = append(conns, w.conn)
-		w.onAccess = func(token string) {
-			c, err := w.store.Credential(context.Background(), w.conn.ID)
-			require.NoError(t, err)
-			require.EqualValues(t, strings.TrimPrefix(token, "access-"), fmt.Sprint(c.Generation), "used before it was stored")
-		}
-		engines := []*healthsync.Engine{w.engine, w.another(t, nil), w.another(t, nil)}
-		for round := range 5 {
-			time.Sleep(3 * time.Hour)
-			var working gosync.WaitGroup
-			for range 8 {
-				for _, e := range engines {
-					working.Go(func() {
-						_, err := e.Sync(t.Context(), conns[0].ID)
-						if !errors.Is(err, store.ErrLeaseHeld) {
-							require.NoError(t, err)
-						}
-					})
-				}
-			}
-			working.Wait()
-			require.Len(t, w.shown, round+1)
-		}
-		for token, n := range w.shown {
-			require.Equal(t, 1, n, token)
-		}
-	})
-}
-
-func TestRefusedGrantStopsTheConnection(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		var states []store.State
-		w := newWard(t, newClinic(weightWindows), func(cfg *healthsync.Config) {
-			cfg.Hooks.StateChanged = func(_ context.Context, e healthsync.StateEvent) { states = append(states, e.New) }
-		})
-		w.mu.Lock()
-		w.refresh, w.access = "taken back", "taken back"
-		w.mu.Unlock()
-		_, err := w.engine.Sync(t.Context(), w.conn.ID)
-		require.ErrorIs(t, err, providers.ErrReauth)
-		require.Equal(t, []store.State{store.StateActive, store.StateReauthRequired}, states)
-		_, err = w.engine.Sync(t.Context(), w.conn.ID)
-		require.ErrorIs(t, err, healthsync.ErrConnectionState)
-
-		again := w.connect(t, "ada", "account-1")
-		require.Equal(t, w.conn.ID, again.ID, "a new consent keeps the connection")
-		_, err = w.engine.Sync(t.Context(), w.conn.ID)
-		require.NoError(t, err)
-	})
-}
-
 func TestConnectFlowRules(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWard(t, newClinic(weightWindows), nil)
@@ -591,63 +403,6 @@ func TestConnectFlowRules(t *testing.T) {
 	})
 }
 
-func TestRunKeepsConnectionsCurrentAndStops(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		w := newWard(t, newClinic(weightWindows), nil)
-		w.fill(100)
-		ctx, stop := context.WithCancel(t.Context())
-		stopped := make(chan error)
-		go func() { stopped <- w.engine.Run(ctx) }()
-		time.Sleep(time.Minute)
-		want := w.want()
-		for i := 90; i < 100; i++ {
-			delete(want, fmt.Sprintf("weights/%d", i)) // older than Config.History
-		}
-		held := w.held(t)
-		for key, grams := range want {
-			require.Equal(t, grams, held[key], key)
-		}
-		for i := range 10 {
-			w.put(1000+i, time.Now(), 60_000)
-			time.Sleep(17 * time.Minute)
-			require.Contains(t, w.held(t), fmt.Sprintf("weights/%d", 1000+i))
-		}
-		w.remove(20) // beyond the look-back: found by the daily reconciliation
-		time.Sleep(27 * time.Hour)
-		require.NotContains(t, w.held(t), "weights/20")
-		stop()
-		require.NoError(t, <-stopped)
-	})
-}
-
-// TestRunSharesTheTurns has one person with a long history and many with a
-// short one.
-func TestRunSharesTheTurns(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		w := newWard(t, newClinic(weightChanges), func(cfg *healthsync.Config) { cfg.Workers, cfg.Slice = 1, 5 })
-		w.pageSize = 1
-		w.fill(80)
-		w.capabilities.Limits = []providers.RateLimit{{Requests: 60, Per: time.Minute}}
-		engine := w.another(t, func(cfg *healthsync.Config) { cfg.Workers, cfg.Slice = 1, 5 })
-		ctx, stop := context.WithCancel(t.Context())
-		stopped := make(chan error)
-		go func() { stopped <- engine.Run(ctx) }()
-		time.Sleep(time.Hour)
-		stop()
-		require.NoError(t, <-stopped)
-		require.Len(t, w.held(t), 80)
-		for i, from := range w.calls {
-			n := 0
-			for _, at := range w.calls[i:] {
-				if at.Sub(from) < time.Minute {
-					n++
-				}
-			}
-			require.LessOrEqual(t, n, 60)
-		}
-	})
-}
-
 func TestRateLimitedWorkWaitsAsLongAsTold(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWard(t, newClinic(weightWindows), func(cfg *healthsync.Config) { cfg.MaxWait = time.Minute })
@@ -664,11 +419,11 @@ func TestRateLimitedWorkWaitsAsLongAsTold(t *testing.T) {
 		require.Equal(t, 40*time.Second, time.Since(began))
 
 		w.onFetch = func(int, providers.Query, *providers.Page) error {
-			return &providers.Error{Provider: "clinic", Kind: providers.ErrRateLimited, RetryAt: time.Now().Add(time.Hour)}
+			return &providers.Error{Provider: "clinic", Kind: providers.ErrRateLimited, RetryAt: time.Now().Add(10 * time.Minute)}
 		}
 		report, err := w.engine.Sync(t.Context(), w.conn.ID)
 		require.ErrorIs(t, err, providers.ErrRateLimited)
-		require.Equal(t, time.Hour, time.Until(report.Waiting), "longer than a caller is kept waiting")
+		require.Equal(t, 10*time.Minute, time.Until(report.Waiting), "longer than a caller is kept waiting")
 	})
 }
 

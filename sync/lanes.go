@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -15,16 +16,39 @@ import (
 type liveCourse struct {
 	stream providers.Stream
 	zone   *time.Location
-	// from and to are on the stream's timeline; from is the zero time until
-	// the first window is planned.
-	from, to time.Time
-	index    int
-	finished bool
+	// over, to, from and seam are on the stream's timeline. What lies before
+	// over is complete; windows end at to; from is the zero time until the
+	// first one is planned. Seam is where the backfill ends, the zero time if
+	// there is none.
+	over, to, from, seam time.Time
+	index                int
+	// afresh is set when a walk that an earlier run began is not news enough;
+	// begun when this run has begun one.
+	afresh, begun bool
+	finished      bool
 }
 
-func (s *session) live(stream providers.Stream, now time.Time) *liveCourse {
-	_, to := timeline(stream, now, now, s.zone())
-	return &liveCourse{stream: stream, zone: s.zone(), to: to}
+// clockSkew is how far the provider's clock may be ahead of ours, and how long
+// a first page may have to wait: the window that is read together with a mark
+// reaches that far beyond now, because what is in neither is never read.
+const clockSkew = 6 * time.Hour
+
+func (s *session) live(ctx context.Context, stream providers.Stream, now time.Time) (*liveCourse, error) {
+	to := now
+	if stream.Changes {
+		to = now.Add(clockSkew)
+	}
+	c := &liveCourse{stream: stream, zone: s.zone(), afresh: !s.background}
+	c.over = complete(stream, now, c.zone)
+	_, c.to = timeline(stream, now, to, c.zone)
+	cur, err := s.cfg.Store.Cursor(ctx, s.conn.ID, stream.Name, store.LaneBackfill)
+	if err != nil {
+		return nil, err
+	}
+	if pos, err := decodePosition(cur.HighWater); err == nil && pos.Plan != nil {
+		c.seam = pos.Plan.Until
+	}
+	return c, nil
 }
 
 func (c *liveCourse) next(pos position) (walkQuery, bool) {
@@ -32,6 +56,7 @@ func (c *liveCourse) next(pos position) (walkQuery, bool) {
 	if c.finished {
 		return q, false
 	}
+	c.begun = true
 	if c.stream.Grain == providers.GrainNone {
 		return q, true
 	}
@@ -39,93 +64,90 @@ func (c *liveCourse) next(pos position) (walkQuery, bool) {
 		q.Mark = pos.Mark
 		return q, true
 	}
-	lookback := max(c.stream.Lookback, day)
 	if c.from.IsZero() {
-		c.from = c.to.Add(-lookback)
-		if !pos.Through.IsZero() && pos.Through.Before(c.to) {
-			c.from = pos.Through.Add(-lookback)
-		}
-		if c.stream.Grain == providers.GrainDay {
-			c.from = c.from.Truncate(day)
-		}
+		c.from = c.begin(pos)
 	}
-	var w health.Window
-	if c.stream.Changes {
-		// The mark that this walk yields stands for all that is older: what
-		// lies before its window is the backfill's to read.
-		w, _ = backward(c.stream, c.from, c.to)
-	} else {
-		w, _ = forward(c.stream, c.from, c.to)
-	}
+	w, _ := forward(c.stream, c.from, c.to)
 	q.From, q.To, q.First, q.Last = w.From, w.To, w.First, w.Last
 	return q, true
 }
 
+// begin returns where the first window begins: the look-back before what is
+// known, by this lane or else by the backfill.
+func (c *liveCourse) begin(pos position) time.Time {
+	known := c.over
+	switch {
+	case !pos.Through.IsZero():
+		known = minTime(known, pos.Through)
+	case !c.seam.IsZero():
+		known = minTime(known, c.seam)
+	}
+	from := known.Add(-max(c.stream.Lookback, day))
+	if c.stream.Grain == providers.GrainDay {
+		from = from.Truncate(day)
+	}
+	return from
+}
+
 func (c *liveCourse) completed(pos position, q walkQuery, date time.Time, candidate string) position {
 	c.index++
-	if c.stream.Grain == providers.GrainNone {
-		c.finished = true
-		return pos
-	}
-	end := complete(c.stream, date, c.zone)
-	switch reached := windowEnd(q); {
-	case c.stream.Changes:
-		if candidate != "" {
-			pos.Mark = candidate
+	last := true
+	if c.stream.Grain != providers.GrainNone {
+		end := minTime(complete(c.stream, date, q.zone()), c.to)
+		if q.Mark != "" {
+			if candidate != "" {
+				pos.Mark = candidate
+			}
+		} else {
+			reached := windowEnd(q)
+			end, last = minTime(end, reached), !reached.Before(c.to)
+			if c.stream.Changes {
+				pos.First = cmp.Or(pos.First, candidate)
+				if last {
+					pos.Mark, pos.First = pos.First, ""
+				}
+			}
+			c.from = reached
 		}
-		c.finished = true
-	case reached.Before(c.to):
-		c.from = reached
-		end = minTime(end, reached)
-	default:
-		c.finished = true
-		end = minTime(end, reached)
+		if end.After(pos.Through) {
+			pos.Through = end
+		}
 	}
-	if end.After(pos.Through) {
-		pos.Through = end
+	fresh := c.begun || !c.afresh
+	if !fresh {
+		c.from = time.Time{}
 	}
+	c.finished = last && fresh
 	return pos
 }
 
 // planCourse reads the windows of the position's plan, newest first.
-type planCourse struct{ stream providers.Stream }
+type planCourse struct {
+	stream providers.Stream
+	zone   *time.Location
+}
 
 func (c planCourse) next(pos position) (walkQuery, bool) {
 	if pos.Plan == nil || pos.Plan.done() {
 		return walkQuery{}, false
 	}
 	w, _ := backward(c.stream, pos.Plan.Since, pos.Plan.Next)
-	q := walkQuery{
-		Version: walkQueryVersion, From: w.From, To: w.To, First: w.First, Last: w.Last,
+	return walkQuery{
+		Version: walkQueryVersion, From: w.From, To: w.To, First: w.First, Last: w.Last, Zone: zoneName(c.zone),
 		Index: windows(c.stream, pos.Plan.Next, pos.Plan.Until),
-	}
-	return q, true
+	}, true
 }
 
+// completed moves the plan on. A window that does not reach up to what is still
+// to be read is of another plan: it leaves a gap, and so does not count.
 func (c planCourse) completed(pos position, q walkQuery, _ time.Time, _ string) position {
-	if pos.Plan == nil {
+	if pos.Plan == nil || windowEnd(q).Before(pos.Plan.Next) {
 		return pos
 	}
-	done := *pos.Plan
-	if start := windowStart(q); start.Before(done.Next) {
-		done.Next = start
-	} else {
-		done.Next = done.Since // a window that is not of the plan ends it
-	}
-	pos.Plan = &done
+	moved := *pos.Plan
+	moved.Next = minTime(moved.Next, windowStart(q))
+	pos.Plan = &moved
 	return pos
-}
-
-// zonedCourse is a course whose walks know the person's zone.
-type zonedCourse struct {
-	planCourse
-	zone *time.Location
-}
-
-func (c zonedCourse) next(pos position) (walkQuery, bool) {
-	q, ok := c.planCourse.next(pos)
-	q.Zone = zoneName(c.zone)
-	return q, ok
 }
 
 // windowStart and windowEnd return the bounds of a walk's window on the
@@ -181,7 +203,12 @@ func (s *session) syncAll(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := s.runLane(ctx, stream, store.LaneLive, s.live(stream, now)); err != nil {
+		course, err := s.live(ctx, stream, now)
+		if err != nil {
+			return err
+		}
+		skipped, err := s.runLane(ctx, stream, store.LaneLive, course)
+		if err != nil || skipped {
 			return err
 		}
 		return s.reconcile(ctx, stream, now)
@@ -223,60 +250,79 @@ func (s *session) reconcile(ctx context.Context, stream providers.Stream, now ti
 	if err != nil {
 		pos = position{Version: positionVersion}
 	}
-	since := now
+	since, until := s.conflicts(stream, now)
 	if stream.Changes && stream.AbsenceDeletes && stream.Lookback > 0 {
-		since = now.Add(-stream.Lookback)
+		since, until = minTime(since, now.Add(-stream.Lookback)), now
 	}
+	unset := s.background && pos.Through.IsZero()
 	if s.background && s.cfg.ReconcileEvery > 0 && now.Sub(pos.Through) >= s.cfg.ReconcileEvery {
-		since = minTime(since, now.Add(-s.cfg.ReconcileWindow))
+		if !unset { // what is read for the first time need not be read twice
+			since, until = minTime(since, now.Add(-s.cfg.ReconcileWindow)), now
+		}
 		pos.Through = now.UTC()
 	}
-	for _, c := range s.conflicts(stream) {
-		since = minTime(since, c)
-	}
 	if cur.Walk == nil && (pos.Plan == nil || pos.Plan.done()) {
-		if !since.Before(now) {
+		if !since.Before(until) {
+			if unset && !pos.Through.IsZero() {
+				return s.setPosition(ctx, cur, pos)
+			}
 			return nil
 		}
-		from, to := timeline(stream, since, now, s.zone())
+		from, to := timeline(stream, since, until, s.zone())
 		pos.Plan = &plan{Since: from, Until: to, Next: to, Started: now.UTC()}
 		if err := s.setPosition(ctx, cur, pos); err != nil {
 			return err
 		}
 	}
-	return s.runLane(ctx, stream, store.LaneReconcile, zonedCourse{planCourse{stream}, s.zone()})
+	_, err = s.runLane(ctx, stream, store.LaneReconcile, planCourse{stream, s.zone()})
+	return err
 }
 
-// conflicts returns the times, a day early, of the records of the stream whose
-// versions tied in this session.
-func (s *session) conflicts(stream providers.Stream) []time.Time {
-	var times []time.Time
+// conflicts returns the period, with a day to spare at both ends, of the records
+// of the stream whose versions tied in this session; an empty one at now if
+// none did.
+func (s *session) conflicts(stream providers.Stream, now time.Time) (since, until time.Time) {
+	since, until = now, now
+	first := true
 	for _, rep := range s.report.Streams {
 		if rep.Stream != stream.Name || rep.Lane == store.LaneReconcile {
 			continue
 		}
 		for _, c := range rep.Result.Conflicts {
-			switch {
-			case !c.Day.IsZero():
-				times = append(times, midnight(c.Day).Add(-day))
-			case !c.Start.IsZero():
-				times = append(times, time.UnixMilli(c.Start.SortMilli()).Add(-day))
+			at := time.UnixMilli(c.Start.SortMilli())
+			if !c.Day.IsZero() {
+				at = midnight(c.Day)
+			} else if c.Start.IsZero() {
+				continue
 			}
+			if first || at.Add(2*day).After(until) {
+				until = at.Add(2 * day)
+			}
+			since, first = minTime(since, at.Add(-day)), false
 		}
 	}
-	return times
+	return since, minTime(until, now)
 }
 
 // setPosition stores a lane's position without reading anything.
 func (s *session) setPosition(ctx context.Context, cur store.Cursor, pos position) error {
 	next := cur
 	next.HighWater = pos.encode()
+	return s.moveCursor(ctx, cur, next)
+}
+
+// moveCursor commits nothing but a cursor.
+func (s *session) moveCursor(ctx context.Context, old, next store.Cursor) error {
 	_, err := s.cfg.Store.Commit(ctx, store.Batch{
 		User: s.conn.User, Connection: s.conn.ID, Lease: s.lease, Now: time.Now(),
-		Cursors: []store.CursorSwap{{Old: cur, New: next}},
+		Cursors: []store.CursorSwap{{Old: old, New: next}},
 	})
 	return err
 }
+
+// earliest is the time before which no record is plausible: see
+// [health.Record.Validate].
+var earliest = time.Date(1990, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // planBackfill makes the plan of every stream's backfill reach back to since.
 // What an earlier plan has read is not read again.
@@ -284,6 +330,12 @@ func (s *session) planBackfill(ctx context.Context, since time.Time) error {
 	now := time.Now()
 	if s.caps.MaxHistory > 0 && now.Sub(since) > s.caps.MaxHistory {
 		since = now.Add(-s.caps.MaxHistory)
+	}
+	if since.Before(earliest) {
+		since = earliest
+	}
+	if !since.Before(now) {
+		return nil
 	}
 	for _, stream := range s.caps.Streams {
 		if stream.Grain == providers.GrainNone || !s.permitted(stream) {
@@ -324,29 +376,9 @@ func (s *session) backfillAll(ctx context.Context) error {
 		if stream.Grain == providers.GrainNone {
 			return nil
 		}
-		return s.runLane(ctx, stream, store.LaneBackfill, &reportingCourse{
-			zonedCourse: zonedCourse{planCourse{stream}, s.zone()}, ctx: ctx, session: s,
-		})
+		_, err := s.runLane(ctx, stream, store.LaneBackfill, planCourse{stream, s.zone()})
+		return err
 	})
-}
-
-// reportingCourse tells the host after each window.
-type reportingCourse struct {
-	zonedCourse
-	ctx     context.Context // of the one run that the course is made for
-	session *session
-	last    *plan
-}
-
-func (c *reportingCourse) next(pos position) (walkQuery, bool) {
-	if pos.Plan != nil && c.last != nil {
-		call(c.ctx, c.session.Engine, c.session.cfg.Hooks.BackfillProgress, BackfillEvent{
-			Connection: c.session.conn.ID, Provider: c.session.conn.Provider,
-			Progress: progress(c.stream, *pos.Plan, time.Now()),
-		})
-	}
-	c.last = pos.Plan
-	return c.zonedCourse.next(pos)
 }
 
 // progress reads a plan.
@@ -358,21 +390,6 @@ func progress(s providers.Stream, p plan, now time.Time) Progress {
 		out.Remaining = now.Sub(p.Started) / time.Duration(out.Done) * time.Duration(left)
 	}
 	return out
-}
-
-// backfillDone reports whether no stream has windows left.
-func (s *session) backfillDone(ctx context.Context) (bool, error) {
-	for _, stream := range s.caps.Streams {
-		cur, err := s.cfg.Store.Cursor(ctx, s.conn.ID, stream.Name, store.LaneBackfill)
-		if err != nil {
-			return false, err
-		}
-		pos, err := decodePosition(cur.HighWater)
-		if err == nil && pos.Plan != nil && !pos.Plan.done() && s.permitted(stream) {
-			return false, nil
-		}
-	}
-	return true, nil
 }
 
 // remap maps the stored raw answers again.

@@ -16,6 +16,9 @@ type position struct {
 	Version int `json:"v"`
 	// Mark is the provider's own mark for its changes.
 	Mark string `json:"mark,omitempty"`
+	// First is the mark of the first of several windows that are read before
+	// there is a Mark; it becomes the Mark with the last of them.
+	First string `json:"first,omitempty"`
 	// Through is the time up to which the lane has seen everything, by the
 	// provider's clock.
 	Through time.Time `json:"through,omitzero"`
@@ -148,11 +151,16 @@ func (q walkQuery) window() health.Window {
 	return health.Window{From: q.From, To: q.To, First: q.First, Last: q.Last}
 }
 
-// query returns the provider's query for a page of the walk.
-func (q walkQuery) query(stream, token string) (providers.Query, error) {
+// zone returns the zone the walk was planned in; nil is unknown.
+func (q walkQuery) zone() *time.Location {
 	zone, err := loadZone(q.Zone)
 	if err != nil {
-		return providers.Query{}, fmt.Errorf("%w: zone", errCursor)
+		return nil // planning and decoding let no such name through
 	}
-	return providers.Query{Stream: stream, Window: q.window(), Zone: zone, HighWater: q.Mark, PageToken: token}, nil
+	return zone
+}
+
+// query returns the provider's query for a page of the walk.
+func (q walkQuery) query(stream, token string) providers.Query {
+	return providers.Query{Stream: stream, Window: q.window(), Zone: q.zone(), HighWater: q.Mark, PageToken: token}
 }

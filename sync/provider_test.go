@@ -9,7 +9,6 @@ import (
 
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/providers"
-	healthsync "github.com/vitalmux/vitalmux/sync"
 )
 
 // clinic is a small strict service and its adapter in one: it holds dated
@@ -215,5 +214,4 @@ var (
 	_ providers.Provider   = (*clinic)(nil)
 	_ providers.Authorizer = (*clinic)(nil)
 	_ providers.Refresher  = (*clinic)(nil)
-	_                      = healthsync.ErrFlow
 )

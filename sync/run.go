@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	gosync "sync"
@@ -22,13 +23,16 @@ const (
 // task is one kind of work on one connection.
 type task struct{ connection, name string }
 
-// taskState is what this process remembers of a task.
-type taskState struct {
+// work is what this process remembers of its work on one connection.
+type work struct {
 	running bool
-	// notBefore keeps a task that another process works on from being tried
-	// again at once.
+	// notBefore keeps a connection that another process works on, or whose
+	// due time could not be moved, from being tried again at once.
 	notBefore time.Time
-	fails     int
+	// fails counts the failures in a row, by task.
+	fails map[string]int
+	// forget is when nothing of this matters any more.
+	forget time.Time
 }
 
 const (
@@ -36,6 +40,11 @@ const (
 	pollEvery = 5 * time.Second
 	// dueBatch is how many due tasks Run looks at.
 	dueBatch = 256
+	// heldPause is how long a connection that another process works on is
+	// left alone.
+	heldPause = 5 * time.Second
+	// forgetAfter is how long failures are counted on without another turn.
+	forgetAfter = time.Hour
 	// trimEvery is how often Run trims the change feed.
 	trimEvery = time.Hour
 )
@@ -66,12 +75,11 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.cfg.Logger.ErrorContext(ctx, "due work not read", "err", err)
 		case err == nil:
 			e.dispatch(ctx, now, due, free, &working)
-			if at, ok, err := e.cfg.Store.NextDue(ctx); err == nil && ok {
-				wait = min(wait, max(at.Sub(now), 50*time.Millisecond))
+			// What is due and was not started waits for somebody: a worker that
+			// ends wakes the loop, and other processes are looked after.
+			if at, ok, err := e.cfg.Store.NextDue(ctx); err == nil && ok && at.After(now) {
+				wait = min(wait, at.Sub(now))
 			}
-		}
-		if len(free) == cap(free) {
-			wait = pollEvery // a worker that ends wakes the loop
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -84,8 +92,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	return nil
 }
 
-// dispatch starts work for as many due tasks as there are free workers: live
-// work before backfill.
+// dispatch starts work for as many due tasks as there are free workers, one at
+// a time of each connection: live work before backfill.
 func (e *Engine) dispatch(ctx context.Context, now time.Time, due []store.Due, free chan struct{}, working *gosync.WaitGroup) {
 	slices.SortStableFunc(due, func(a, b store.Due) int {
 		return cmp.Compare(priority(a.Task), priority(b.Task))
@@ -116,20 +124,48 @@ func priority(name string) int {
 	return 1
 }
 
-// claim marks a task as running in this process.
+// claim marks a task's connection as worked on in this process.
 func (e *Engine) claim(t task, now time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	state := e.tasks[t]
-	if state == nil {
-		state = &taskState{}
-		e.tasks[t] = state
+	w := e.works[t.connection]
+	if w == nil {
+		w = &work{fails: make(map[string]int)}
+		e.works[t.connection] = w
 	}
-	if state.running || now.Before(state.notBefore) {
+	if w.running || now.Before(w.notBefore) {
 		return false
 	}
-	state.running = true
+	w.running = true
 	return true
+}
+
+// count returns how often in a row a task has failed, with this outcome.
+func (e *Engine) count(t task, err error) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	w := e.works[t.connection]
+	_, waiting := errors.AsType[*waitError](err)
+	switch {
+	case waiting, errors.Is(err, store.ErrLeaseHeld):
+	case err == nil, errors.Is(err, errYield), final(err):
+		delete(w.fails, t.name)
+	default:
+		w.fails[t.name]++
+	}
+	return w.fails[t.name]
+}
+
+// unclaim ends what claim began, and forgets what no longer matters.
+func (e *Engine) unclaim(t task, now, notBefore time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	w := e.works[t.connection]
+	w.running, w.notBefore, w.forget = false, notBefore, notBefore
+	if len(w.fails) > 0 {
+		w.forget = now.Add(forgetAfter + e.cfg.Interval)
+	}
+	maps.DeleteFunc(e.works, func(_ string, w *work) bool { return !w.running && !now.Before(w.forget) })
 }
 
 // poke wakes Run.
@@ -144,26 +180,22 @@ func (e *Engine) poke() {
 func (e *Engine) work(ctx context.Context, t task) {
 	err := e.turn(ctx, t)
 	now := time.Now()
-	e.mu.Lock()
-	state := e.tasks[t]
-	state.running = false
-	fails := state.fails
-	switch {
-	case err == nil, errors.Is(err, errYield):
-		fails = 0
+	var notBefore time.Time
+	switch failure := e.settleDue(ctx, t, now, err); {
 	case errors.Is(err, store.ErrLeaseHeld):
-		state.notBefore = now.Add(jitter(5 * time.Second))
-	default:
-		fails++
+		notBefore = now.Add(jitter(heldPause))
+	case failure != nil && ctx.Err() == nil:
+		e.cfg.Logger.ErrorContext(ctx, "due time not set", "connection", t.connection, "task", t.name, "err", failure)
+		notBefore = now.Add(jitter(30 * time.Second))
 	}
-	state.fails = fails
-	if fails == 0 && !now.Before(state.notBefore) {
-		delete(e.tasks, t)
-	}
-	e.mu.Unlock()
+	e.unclaim(t, now, notBefore)
+}
 
+// settleDue sets when a task is due again after a turn with the outcome err.
+func (e *Engine) settleDue(ctx context.Context, t task, now time.Time, err error) error {
+	fails := e.count(t, err)
 	if ctx.Err() != nil || errors.Is(err, store.ErrLeaseHeld) || errors.Is(err, store.ErrClosed) {
-		return // still due: another turn, or another process, takes it up
+		return nil // still due: another turn, or another process, takes it up
 	}
 	next := store.Due{Connection: t.connection, Task: t.name}
 	wait, waiting := errors.AsType[*waitError](err)
@@ -172,17 +204,39 @@ func (e *Engine) work(ctx context.Context, t task) {
 		next.At = now
 	case waiting:
 		next.At = wait.until
-	case err == nil && t.name == taskBackfill, final(err):
+	case final(err):
+		return e.giveUp(ctx, next)
+	case err == nil && t.name == taskBackfill:
 	case err == nil:
 		next.At = now.Add(jitter(e.cfg.Interval))
 	default:
-		next.At = now.Add(jitter(min(e.cfg.Interval, 30*time.Second<<min(fails-1, 10))))
+		pause := jitter(min(e.cfg.Interval, 30*time.Second<<min(fails-1, 10)))
+		next.At = now.Add(pause)
+		if at := retryAt(err, now, pause); at.After(next.At) {
+			next.At = at
+		}
 		e.cfg.Logger.WarnContext(ctx, "work failed", "connection", t.connection, "task", t.name,
 			"attempt", fails, "retry_at", next.At, "err", err)
 	}
-	if err := e.cfg.Store.SetDue(ctx, next); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrNotFound) {
-		e.cfg.Logger.ErrorContext(ctx, "due time not set", "connection", t.connection, "task", t.name, "err", err)
+	return e.cfg.Store.SetDue(ctx, next)
+}
+
+// giveUp removes a task's due time, unless the connection is in order after
+// all: the person may have consented again during the turn. Looking afterwards
+// makes sure that either side sees the other.
+func (e *Engine) giveUp(ctx context.Context, d store.Due) error {
+	if err := e.cfg.Store.SetDue(ctx, d); err != nil {
+		return err
 	}
+	_, err := e.workable(ctx, d.Connection)
+	if errors.Is(err, ErrConnectionState) || errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d.At = time.Now().Add(jitter(e.cfg.Interval))
+	return e.cfg.Store.SetDue(ctx, d)
 }
 
 // final reports whether waiting does not help: somebody has to act, and acting
@@ -222,12 +276,6 @@ func (e *Engine) turn(ctx context.Context, t task) error {
 		if err := s.planBackfill(working, time.Now().Add(-max(0, e.cfg.History))); err != nil {
 			return err
 		}
-		if err := s.backfillAll(working); err != nil {
-			return err
-		}
-		if done, err := s.backfillDone(working); err != nil || done || s.report.Err() != nil {
-			return err
-		}
-		return errYield
+		return s.backfillAll(working)
 	}())
 }

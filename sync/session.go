@@ -28,6 +28,7 @@ type session struct {
 	background bool
 
 	cred       providers.Credential
+	grant      string
 	generation int64
 	refreshAt  time.Time
 
@@ -51,25 +52,20 @@ func (w *waitError) Unwrap() error { return w.err }
 
 // open begins a session. The returned context ends when the lease is lost.
 func (e *Engine) open(ctx context.Context, connection string) (*session, context.Context, error) {
-	conn, err := e.cfg.Store.Connection(ctx, connection)
-	if err != nil {
+	if _, err := e.workable(ctx, connection); err != nil {
 		return nil, nil, err
-	}
-	p, ok := e.providers[conn.Provider]
-	if !ok {
-		return nil, nil, fmt.Errorf("%w: no provider %q", ErrConnectionState, conn.Provider)
-	}
-	if conn.State != store.StateActive && conn.State != store.StateDegraded {
-		return nil, nil, fmt.Errorf("%w: state %s", ErrConnectionState, conn.State)
 	}
 	lease, err := e.cfg.Store.Acquire(ctx, connection, leaseSync, e.cfg.LeaseTTL)
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &session{
-		Engine: e, conn: conn, provider: p, caps: e.capabilities[conn.Provider], lease: lease, pages: -1,
-		report: Report{Connection: connection},
+	s := &session{Engine: e, lease: lease, pages: -1, report: Report{Connection: connection}}
+	// Whoever held the lease before may have changed the connection.
+	if s.conn, err = e.workable(ctx, connection); err != nil {
+		s.release()
+		return nil, nil, err
 	}
+	s.provider, s.caps = e.providers[s.conn.Provider], e.capabilities[s.conn.Provider]
 	working, cancel := context.WithCancelCause(ctx)
 	ended := make(chan struct{})
 	go func() {
@@ -81,6 +77,25 @@ func (e *Engine) open(ctx context.Context, connection string) (*session, context
 		<-ended
 	}
 	return s, working, nil
+}
+
+// workable returns the connection if it may be worked on.
+func (e *Engine) workable(ctx context.Context, connection string) (store.Connection, error) {
+	conn, err := e.cfg.Store.Connection(ctx, connection)
+	if err != nil {
+		return conn, err
+	}
+	if _, ok := e.providers[conn.Provider]; !ok {
+		return conn, fmt.Errorf("%w: no provider %q", ErrConnectionState, conn.Provider)
+	}
+	if !inOrder(conn) {
+		return conn, fmt.Errorf("%w: state %s", ErrConnectionState, conn.State)
+	}
+	return conn, nil
+}
+
+func inOrder(conn store.Connection) bool {
+	return conn.State == store.StateActive || conn.State == store.StateDegraded
 }
 
 // renew keeps the lease until ctx ends, and ends ctx when the lease is lost.
@@ -98,11 +113,13 @@ func (s *session) renew(ctx context.Context, cancel context.CancelCauseFunc, lea
 		case <-tick.C:
 		}
 		began := time.Now()
-		next, err := s.cfg.Store.Renew(ctx, lease, ttl)
+		renewing, done := context.WithDeadline(ctx, sure.Add(-ttl/3))
+		next, err := s.cfg.Store.Renew(renewing, lease, ttl)
+		done()
 		switch {
 		case err == nil:
 			lease, sure = next, began.Add(ttl)
-		case errors.Is(err, store.ErrLeaseLost), time.Until(sure) < ttl/3:
+		case errors.Is(err, store.ErrLeaseLost), time.Until(sure) <= ttl/3:
 			cancel(fmt.Errorf("%w: %w", store.ErrLeaseLost, err))
 			return
 		}
@@ -112,10 +129,14 @@ func (s *session) renew(ctx context.Context, cancel context.CancelCauseFunc, lea
 // close ends the session and gives the lease back.
 func (s *session) close() {
 	s.stopRenewal()
+	s.release()
+}
+
+func (s *session) release() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := s.cfg.Store.Release(ctx, s.lease); err != nil {
-		s.cfg.Logger.WarnContext(ctx, "lease not released", "connection", s.conn.ID, "err", err)
+		s.cfg.Logger.WarnContext(ctx, "lease not released", "connection", s.lease.Connection, "err", err)
 	}
 }
 
@@ -144,17 +165,27 @@ func (s *session) settle(ctx, working context.Context, err error) error {
 	return errors.Join(err, s.setState(context.WithoutCancel(ctx), state, reason))
 }
 
-// setState moves the connection to a state, whatever else changed about it in
-// the meantime.
+// setState moves the connection to a state that the session found out about.
+// What others decided in the meantime stays: a disconnect, and a new consent.
 func (s *session) setState(ctx context.Context, state store.State, reason string) error {
-	old, next, err := s.updateConnection(ctx, s.conn.ID, func(c *store.Connection) {
+	old, next, err := s.updateConnection(ctx, s.conn.ID, func(c *store.Connection) bool {
+		if !inOrder(*c) {
+			return false
+		}
+		if state == store.StateReauthRequired {
+			stored, err := s.cfg.Store.Credential(ctx, c.ID)
+			if err == nil && s.generation != 0 && stored.Grant != s.grant {
+				return false
+			}
+		}
 		c.State, c.Reason = state, reason
+		return true
 	})
 	if err != nil {
 		return err
 	}
 	s.conn = next
-	if old.State != state {
+	if old.State != next.State {
 		s.cfg.Logger.InfoContext(ctx, "connection state", "connection", next.ID, "provider", next.Provider,
 			"state", string(state), "reason", reason)
 		call(ctx, s.Engine, s.cfg.Hooks.StateChanged, StateEvent{
@@ -164,15 +195,18 @@ func (s *session) setState(ctx context.Context, state store.State, reason string
 	return nil
 }
 
-// updateConnection changes a connection by compare-and-swap.
-func (e *Engine) updateConnection(ctx context.Context, id string, change func(*store.Connection)) (old, next store.Connection, err error) {
+// updateConnection changes a connection by compare-and-swap, unless change
+// returns false.
+func (e *Engine) updateConnection(ctx context.Context, id string, change func(*store.Connection) bool) (old, next store.Connection, err error) {
 	for {
 		old, err = e.cfg.Store.Connection(ctx, id)
 		if err != nil {
 			return old, next, err
 		}
 		next = old
-		change(&next)
+		if !change(&next) {
+			return old, old, nil
+		}
 		next, err = e.cfg.Store.PutConnection(ctx, next)
 		if err == nil || !errors.Is(err, store.ErrConflict) || ctx.Err() != nil {
 			return old, next, err
@@ -197,7 +231,10 @@ func (s *session) learnZone(ctx context.Context, name string) error {
 	if _, err := loadZone(name); err != nil {
 		return nil // a name this machine does not know is no better than none
 	}
-	_, next, err := s.updateConnection(ctx, s.conn.ID, func(c *store.Connection) { c.Zone = name })
+	_, next, err := s.updateConnection(ctx, s.conn.ID, func(c *store.Connection) bool {
+		c.Zone = name
+		return true
+	})
 	if err != nil {
 		return err
 	}
@@ -206,9 +243,9 @@ func (s *session) learnZone(ctx context.Context, name string) error {
 }
 
 // fetch reads one page: it waits for the budget, keeps the credential fresh,
-// and tries once more with a new access token when the old one was refused.
+// and tries once more with another credential when this one was refused.
 func (s *session) fetch(ctx context.Context, stream providers.Stream, lane store.Lane, q providers.Query) (providers.Page, error) {
-	for attempt := 0; ; attempt++ {
+	for limited, renewed := 0, false; ; {
 		if err := s.spend(ctx, stream, lane); err != nil {
 			return providers.Page{}, err
 		}
@@ -216,28 +253,38 @@ func (s *session) fetch(ctx context.Context, stream providers.Stream, lane store
 			return providers.Page{}, err
 		}
 		page, err := s.provider.Fetch(ctx, s.cred, q)
-		if err == nil {
-			return page, nil
-		}
-		failure, _ := errors.AsType[*providers.Error](err)
 		switch {
-		case failure != nil && failure.ExpiredAccess && attempt == 0:
-			if err := s.refreshCredential(ctx, s.generation); err != nil {
+		case err == nil:
+			return page, nil
+		case errors.Is(err, providers.ErrReauth) && !renewed:
+			renewed = true
+			if err := s.replaceCredential(ctx, err); err != nil {
 				return providers.Page{}, err
 			}
 		case errors.Is(err, providers.ErrRateLimited):
-			until := time.Now().Add(time.Minute)
-			if at, ok := providers.RetryAt(err); ok {
-				until = at
-			}
+			until := retryAt(err, time.Now(), time.Minute)
 			s.budget.block(s.conn.Provider, s.conn.ID, until)
-			if attempt >= 3 {
+			if limited++; limited > 3 {
 				return providers.Page{}, &waitError{until: until, err: err}
 			}
 		default:
 			return providers.Page{}, err
 		}
 	}
+}
+
+// maxRetryAfter is the longest that a service is believed when it says when to
+// come back.
+const maxRetryAfter = 15 * time.Minute
+
+// retryAt returns when to try again after a failure: when the service said,
+// within reason, and else after the pause.
+func retryAt(err error, now time.Time, pause time.Duration) time.Time {
+	at, ok := providers.RetryAt(err)
+	if !ok || !at.After(now) {
+		return now.Add(pause)
+	}
+	return now.Add(min(max(at.Sub(now), time.Second), maxRetryAfter))
 }
 
 // spend books the requests of one page, waiting as long as the session has

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/providers"
@@ -24,10 +26,12 @@ type course interface {
 }
 
 // runLane makes all walks of one stream's lane, committing page by page.
-func (s *session) runLane(ctx context.Context, stream providers.Stream, lane store.Lane, c course) (err error) {
+// It reports whether the stream was skipped because the grant does not permit
+// it.
+func (s *session) runLane(ctx context.Context, stream providers.Stream, lane store.Lane, c course) (skipped bool, err error) {
 	rep := StreamReport{Stream: stream.Name, Lane: lane}
 	defer func() {
-		rep.Err = err
+		rep.Skipped, rep.Err = skipped, err
 		if errors.Is(err, errYield) {
 			rep.Err = nil
 		}
@@ -35,12 +39,11 @@ func (s *session) runLane(ctx context.Context, stream providers.Stream, lane sto
 		call(ctx, s.Engine, s.cfg.Hooks.StreamDone, StreamEvent{Connection: s.conn.ID, Provider: s.conn.Provider, Report: rep})
 	}()
 	if !s.permitted(stream) {
-		rep.Skipped = true
-		return nil
+		return true, nil
 	}
 	cur, err := s.cfg.Store.Cursor(ctx, s.conn.ID, stream.Name, lane)
 	if err != nil {
-		return err
+		return false, err
 	}
 	restarted := false
 	for {
@@ -54,12 +57,12 @@ func (s *session) runLane(ctx context.Context, stream providers.Stream, lane sto
 		if !w.resume(cur) {
 			q, more := c.next(pos)
 			if !more {
-				return nil
+				return false, nil
 			}
 			w.begin(q)
 		}
 		cur, err = w.run(ctx, cur)
-		if refusedWalk(err) {
+		if _, refused := errors.AsType[*walkRefusedError](err); refused {
 			s.cfg.Logger.InfoContext(ctx, "walk discarded", "connection", s.conn.ID, "stream", stream.Name, "err", err)
 			discarded, failure := w.discard(ctx, cur)
 			if cur = discarded; failure != nil || !restarted {
@@ -67,23 +70,16 @@ func (s *session) runLane(ctx context.Context, stream providers.Stream, lane sto
 			}
 		}
 		if errors.Is(err, providers.ErrForbidden) {
-			rep.Skipped = true
-			return nil
+			return true, nil
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 	}
 }
 
-// refusedWalk reports whether the pages of a walk cannot be continued.
-func refusedWalk(err error) bool {
-	_, refused := errors.AsType[*walkRefusedError](err)
-	return refused
-}
-
-// walkRefusedError is the failure of a page in the middle of a walk that only a
-// new walk can mend.
+// walkRefusedError is the failure of a page that only a new walk can mend: the
+// service does not take the page token or the mark any more.
 type walkRefusedError struct{ err error }
 
 func (w *walkRefusedError) Error() string { return w.err.Error() }
@@ -105,7 +101,10 @@ type walker struct {
 	// something.
 	whole bool
 	keys  map[health.Kind][]string
-	seen  map[string]bool
+	// passed is the token of one page behind, by which a walk that goes in a
+	// circle is recognised: it moves up whenever the number of pages doubles,
+	// and so comes to lie on the circle, however long that is.
+	passed string
 }
 
 func (w *walker) begin(q walkQuery) {
@@ -115,7 +114,6 @@ func (w *walker) begin(q walkQuery) {
 	// and its windows may hold a whole history.
 	w.whole = w.stream.AbsenceDeletes && w.lane != store.LaneBackfill && !q.window().IsZero()
 	w.keys = make(map[health.Kind][]string)
-	w.seen = make(map[string]bool)
 }
 
 // resume continues the walk that the cursor holds, unless it is too old or
@@ -129,22 +127,21 @@ func (w *walker) resume(cur store.Cursor) bool {
 		return false
 	}
 	w.query, w.walk = q, *cur.Walk
-	w.seen = map[string]bool{cur.Walk.PageToken: true}
+	w.passed = cur.Walk.PageToken
 	return true
 }
 
-// discard forgets the walk under way.
+// discard forgets the walk under way, and the mark if that is what the service
+// did not take: the lane then goes on with windows from where it stands.
 func (w *walker) discard(ctx context.Context, cur store.Cursor) (store.Cursor, error) {
-	if cur.Walk == nil {
-		return cur, nil
-	}
 	next := cur
 	next.Walk = nil
-	_, err := w.cfg.Store.Commit(ctx, store.Batch{
-		User: w.conn.User, Connection: w.conn.ID, Lease: w.lease, Now: time.Now(),
-		Cursors: []store.CursorSwap{{Old: cur, New: next}},
-	})
-	if err != nil {
+	if w.walk.PageToken == "" {
+		pos := w.pos
+		pos.Mark = ""
+		next.HighWater = pos.encode()
+	}
+	if err := w.moveCursor(ctx, cur, next); err != nil {
 		return cur, err
 	}
 	return next, nil
@@ -154,23 +151,23 @@ func (w *walker) discard(ctx context.Context, cur store.Cursor) (store.Cursor, e
 // as it is stored.
 func (w *walker) run(ctx context.Context, cur store.Cursor) (store.Cursor, error) {
 	for {
-		if w.session.pages == 0 {
+		if w.turnOver() {
 			return cur, errYield
 		}
 		began := time.Now()
-		q, err := w.query.query(w.stream.Name, w.walk.PageToken)
-		if err != nil {
-			return cur, err
-		}
-		page, err := w.fetch(ctx, w.stream, w.lane, q)
+		page, err := w.fetch(ctx, w.stream, w.lane, w.query.query(w.stream.Name, w.walk.PageToken))
 		if err == nil {
 			err = w.check(page)
 		}
 		if err != nil {
-			if w.walk.PageToken != "" && (errors.Is(err, providers.ErrInvalid) ||
-				errors.Is(err, providers.ErrNotFound) || pageLoop(err)) {
+			if w.refused(err) {
 				err = &walkRefusedError{err}
 			}
+			return cur, fmt.Errorf("stream %s: %w", w.stream.Name, err)
+		}
+		// Before the commit: a zone that is told once, by a page that is not
+		// read again, must not be lost between the two.
+		if err := w.learnZone(ctx, page.Zone); err != nil {
 			return cur, fmt.Errorf("stream %s: %w", w.stream.Name, err)
 		}
 		next, result, err := w.commit(ctx, cur, page)
@@ -187,19 +184,39 @@ func (w *walker) run(ctx context.Context, cur store.Cursor) (store.Cursor, error
 			Connection: w.conn.ID, Provider: w.conn.Provider, Stream: w.stream.Name, Lane: w.lane,
 			Result: result, Took: time.Since(began),
 		})
-		if err := w.learnZone(ctx, page.Zone); err != nil {
-			return cur, err
-		}
 		if !page.More {
 			w.report.Windows++
+			if w.lane == store.LaneBackfill && w.pos.Plan != nil {
+				call(ctx, w.Engine, w.cfg.Hooks.BackfillProgress, BackfillEvent{
+					Connection: w.conn.ID, Provider: w.conn.Provider,
+					Progress: progress(w.stream, *w.pos.Plan, time.Now()),
+				})
+			}
 			return cur, nil
 		}
 	}
 }
 
-func pageLoop(err error) bool {
-	e, ok := errors.AsType[*providers.Error](err)
-	return ok && e.Code == providers.CodePageLoop
+// turnOver reports whether the session's share of pages is used up. A walk that
+// may find deletions finds none once it was cut, so that it is not cut before
+// it had a whole share for itself.
+func (w *walker) turnOver() bool {
+	begun := w.whole && w.walk.Pages > 0 && w.walk.Pages < w.cfg.Slice
+	return w.session.pages == 0 && !begun
+}
+
+// refused reports whether err means that the service does not take the walk's
+// page token, or its mark, any more.
+func (w *walker) refused(err error) bool {
+	e, _ := errors.AsType[*providers.Error](err)
+	switch {
+	case e == nil || e.ClientFault || w.walk.PageToken == "" && w.query.Mark == "":
+		return false
+	case e.Code == providers.CodePageLoop:
+		return w.walk.PageToken != ""
+	default:
+		return errors.Is(err, providers.ErrInvalid) || errors.Is(err, providers.ErrNotFound)
+	}
 }
 
 // check refuses a page that would keep the walk from ever ending.
@@ -207,14 +224,16 @@ func (w *walker) check(page providers.Page) error {
 	if !page.More {
 		return nil
 	}
-	loop := page.PageToken == "" || page.PageToken == w.walk.PageToken || w.seen[page.PageToken]
+	loop := page.PageToken == "" || page.PageToken == w.walk.PageToken || page.PageToken == w.passed
 	if loop || w.walk.Pages+1 >= w.cfg.MaxPages || len(page.PageToken) > maxCursorText {
 		return &providers.Error{
 			Provider: w.conn.Provider, Op: "fetch " + w.stream.Name,
 			Kind: providers.ErrMalformed, Code: providers.CodePageLoop,
 		}
 	}
-	w.seen[page.PageToken] = true
+	if n := w.walk.Pages + 1; n&(n-1) == 0 {
+		w.passed = page.PageToken
+	}
 	return nil
 }
 
@@ -245,25 +264,26 @@ func (w *walker) commit(ctx context.Context, cur store.Cursor, page providers.Pa
 			Raw: w.raw(page), Quarantined: quarantined,
 		}},
 	}
-	next := cur
+	next, pos := cur, w.pos
 	if page.More {
 		walk := w.walk
 		walk.Query, walk.PageToken, walk.Pages = w.query.encode(), page.PageToken, walk.Pages+1
 		next.Walk = &walk
 	} else {
-		date := now
+		// Without the server's word everything is as old as the walk.
+		date := w.walk.StartedAt
 		if w.query.Date != 0 {
 			date = time.UnixMilli(w.query.Date).UTC()
 		}
-		pos := w.course.completed(w.pos, w.query, date, w.walk.Candidate)
+		pos = w.course.completed(w.pos, w.query, date, w.walk.Candidate)
 		pos.Checked = now.UTC()
 		next.HighWater, next.Walk = pos.encode(), nil
-		if covered, ok := w.covered(pos, date); ok {
-			batch.Covered = []store.Covered{covered}
+		if window, ok := w.closed(w.coverable(pos), date); ok {
+			batch.Covered = []store.Covered{{Stream: w.stream.Name, Window: window}}
 		}
-		if w.whole && w.query.Date != 0 {
+		if window, ok := w.closed(w.query.window(), date); ok && w.whole && w.query.Date != 0 {
 			batch.Absent = []store.Absent{{
-				Stream: w.stream.Name, Window: w.query.window(), Keys: w.keys, Order: w.query.Date,
+				Stream: w.stream.Name, Window: window, Keys: w.keys, Order: w.query.Date,
 			}}
 		}
 	}
@@ -272,6 +292,7 @@ func (w *walker) commit(ctx context.Context, cur store.Cursor, page providers.Pa
 	if err != nil {
 		return cur, store.Result{}, err
 	}
+	w.pos = pos
 	if next.Walk != nil {
 		w.walk = *next.Walk
 	}
@@ -287,7 +308,7 @@ func (w *walker) commit(ctx context.Context, cur store.Cursor, page providers.Pa
 // accept makes the page's records ready for the store and sets aside those
 // that break a rule.
 func (w *walker) accept(page providers.Page, now time.Time) ([]health.Record, []providers.Quarantined) {
-	records, bad := page.Records[:0:len(page.Records)], page.Quarantined
+	records, bad := page.Records[:0], slices.Clip(page.Quarantined)
 	prefix := w.stream.Name + "/"
 	for i := range page.Records {
 		r := page.Records[i]
@@ -298,7 +319,7 @@ func (w *walker) accept(page providers.Page, now time.Time) ([]health.Record, []
 			err = errors.New("key is not of the stream")
 		}
 		if err != nil {
-			bad = append(bad, providers.Quarantined{Key: prefix + "#" + strconv.Itoa(i), Reason: err.Error()})
+			bad = append(bad, providers.Quarantined{Key: w.badKey(r.Key, i), Reason: err.Error()})
 			continue
 		}
 		if w.whole {
@@ -310,6 +331,16 @@ func (w *walker) accept(page providers.Page, now time.Time) ([]health.Record, []
 		w.whole = false
 	}
 	return records, bad
+}
+
+// badKey names a record that was set aside: by its key if that can be shown,
+// else by its place among the pages of the walk.
+func (w *walker) badKey(key string, i int) string {
+	prefix := w.stream.Name + "/"
+	if len(key) > len(prefix) && len(key) <= health.MaxKey && strings.HasPrefix(key, prefix) && utf8.ValidString(key) {
+		return key
+	}
+	return prefix + "#" + strconv.Itoa(w.walk.Pages) + "." + strconv.Itoa(i)
 }
 
 func (w *walker) raw(page providers.Page) *health.RawPage {
@@ -339,24 +370,29 @@ func (w *walker) cause() store.Cause {
 	return store.CauseLive
 }
 
-// covered returns the window that is complete after the walk.
-func (w *walker) covered(pos position, date time.Time) (store.Covered, bool) {
-	window := w.query.window()
-	if w.query.Mark != "" {
-		// All changes since the last complete walk were seen: what was
-		// complete then is complete up to the date of this one.
-		if w.pos.Through.IsZero() || !w.pos.Through.Before(pos.Through) {
-			return store.Covered{}, false
+// coverable returns the window that the walk, now complete, has read: for one
+// over changes what has passed since the last complete walk, because what was
+// complete then still is.
+func (w *walker) coverable(pos position) health.Window {
+	if w.query.Mark == "" {
+		return w.query.window()
+	}
+	if w.pos.Through.IsZero() || !w.pos.Through.Before(pos.Through) {
+		return health.Window{}
+	}
+	return windowOf(w.stream, w.pos.Through, pos.Through)
+}
+
+// closed returns the part of a window that is over at the date; false if there
+// is none.
+func (w *walker) closed(window health.Window, date time.Time) (health.Window, bool) {
+	end := complete(w.stream, date, w.query.zone())
+	if window.Days() {
+		if last := health.DayOf(end.Add(-time.Nanosecond)); window.Last.Compare(last) > 0 {
+			window.Last = last
 		}
-		window = windowOf(w.stream, w.pos.Through, pos.Through)
+		return window, window.First.Compare(window.Last) <= 0
 	}
-	if end := complete(w.stream, date, w.zone()); !window.To.IsZero() && window.To.After(end) {
-		window.To = end
-	} else if last := health.DayOf(end.Add(-time.Nanosecond)); window.Days() && window.Last.Compare(last) > 0 {
-		window.Last = last
-	}
-	if window.IsZero() || window.Days() && window.First.Compare(window.Last) > 0 || !window.Days() && !window.From.Before(window.To) {
-		return store.Covered{}, false
-	}
-	return store.Covered{Stream: w.stream.Name, Window: window}, true
+	window.To = minTime(window.To, end)
+	return window, !window.From.IsZero() && window.From.Before(window.To)
 }

@@ -19,7 +19,9 @@ const day = 24 * time.Hour
 // offsets reach from -12 to +14 hours.
 func timeline(s providers.Stream, from, to time.Time, zone *time.Location) (time.Time, time.Time) {
 	if s.Grain != providers.GrainDay {
-		return from.UTC(), to.UTC()
+		// Whole seconds, because most services take no less: what lies within
+		// the second of a bound must not depend on how they round.
+		return from.UTC().Truncate(time.Second), to.Add(time.Second - 1).UTC().Truncate(time.Second)
 	}
 	slack := 0
 	if zone == nil {

@@ -106,8 +106,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		running = append(running, in)
 	}
 	if err := json.NewEncoder(stdout).Encode(about); err != nil {
-		listener.Close()
-		return err
+		return errors.Join(err, listener.Close())
 	}
 	return serve(ctx, listener, mux, running, o.grow)
 }
@@ -143,11 +142,14 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, run
 		case <-ctx.Done():
 			grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 			defer cancel()
-			if server.Shutdown(grace) != nil {
-				server.Close()
+			err := server.Shutdown(grace)
+			if err != nil {
+				err = server.Close()
 			}
-			<-done
-			return nil
+			if ended := <-done; !errors.Is(ended, http.ErrServerClosed) {
+				err = errors.Join(err, ended)
+			}
+			return err
 		}
 	}
 }

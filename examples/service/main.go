@@ -1,0 +1,116 @@
+// Command service is the shortest whole service that links vitalmux in: two
+// routes to connect an account, and the engine that keeps it current.
+//
+// It reads WITHINGS_CLIENT_ID, WITHINGS_CLIENT_SECRET, WITHINGS_REDIRECT_URL
+// and VITALMUX_KEY (32 bytes in hex) from the environment.
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vitalmux/vitalmux/providers"
+	"github.com/vitalmux/vitalmux/providers/withings"
+	sqlitestore "github.com/vitalmux/vitalmux/store/sqlite"
+	healthsync "github.com/vitalmux/vitalmux/sync"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "service:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	key, err := hex.DecodeString(os.Getenv("VITALMUX_KEY"))
+	if err != nil {
+		return errors.New("VITALMUX_KEY is not hexadecimal")
+	}
+	account := withings.Config{
+		ClientID: os.Getenv("WITHINGS_CLIENT_ID"), ClientSecret: providers.NewSecret(os.Getenv("WITHINGS_CLIENT_SECRET")),
+	}
+	mux := http.NewServeMux()
+	server := &http.Server{Addr: "127.0.0.1:8080", Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return wearables(ctx, mux, "health.db", account, os.Getenv("WITHINGS_REDIRECT_URL"), key) })
+	group.Go(func() error {
+		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		return server.Close()
+	})
+	return group.Wait()
+}
+
+// wearables adds wearable data to an existing service and returns when ctx ends.
+func wearables(ctx context.Context, mux *http.ServeMux, file string, account withings.Config, callback string, key []byte) (err error) {
+	defer failed(&err)
+	db := must(sqlitestore.Open(ctx, file, nil))
+	defer db.Close()
+	api := must(withings.New(account))                                           // client id and secret
+	keys := must(healthsync.NewKeyring(healthsync.Key{ID: "2026", Secret: key})) // 32 random bytes
+	engine := must(healthsync.New(healthsync.Config{
+		Providers: []providers.Provider{api}, Store: db, Sealer: keys, Logger: slog.Default(),
+	}))
+	mux.HandleFunc("GET /connect", func(w http.ResponseWriter, r *http.Request) {
+		address, err := engine.Connect(r.Context(), healthsync.ConnectRequest{
+			User: userOf(r), Provider: "withings", RedirectURL: callback,
+		})
+		redirect(w, r, address, err)
+	})
+	mux.HandleFunc("GET /callback", func(w http.ResponseWriter, r *http.Request) {
+		_, err := engine.Complete(r.Context(), r.URL.Query())
+		redirect(w, r, "/", err)
+	})
+	return engine.Run(ctx) // keeps every connection current until ctx ends
+}
+
+// must returns v, or ends wearables with the error.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(setupError{err})
+	}
+	return v
+}
+
+type setupError struct{ error }
+
+// failed turns the panic of must into an error.
+func failed(err *error) {
+	switch v := recover().(type) {
+	case nil:
+	case setupError:
+		*err = v.error
+	default:
+		panic(v)
+	}
+}
+
+// userOf returns the host's own id of the person: a real service takes it from
+// its session.
+func userOf(*http.Request) string { return "ada" }
+
+func redirect(w http.ResponseWriter, r *http.Request, to string, err error) {
+	if err != nil {
+		slog.ErrorContext(r.Context(), "connect", "err", err)
+		http.Error(w, "That did not work. Please try again.", http.StatusBadGateway)
+		return
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}

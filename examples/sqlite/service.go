@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vitalmux/vitalmux/providers"
+	"github.com/vitalmux/vitalmux/providers/withings"
+	"github.com/vitalmux/vitalmux/providers/withings/withingstest"
+)
+
+// service is what the demonstration talks to: the real service or a simulator.
+type service struct {
+	config      withings.Config
+	redirectURL string
+	// people are the users to connect.
+	people []string
+	// forgets is set when the service does not know the tokens of an earlier
+	// run.
+	forgets bool
+	// consent sends the person's browser to the address and returns the query
+	// that the service sends it back with.
+	consent func(ctx context.Context, person int, address string) (url.Values, error)
+	// evolve lets the service's data change; nil if we cannot.
+	evolve func() (string, error)
+	close  func() error
+}
+
+func openService(o options, in io.Reader, out io.Writer) (*service, error) {
+	if o.real() {
+		return realService(o, in, out)
+	}
+	if o.simulator != "" {
+		return simulatorElsewhere(o)
+	}
+	return simulatorInside(o, out)
+}
+
+// realService talks to Withings. The person pastes the address that the
+// browser ends up at, because the callback must be a public https address.
+func realService(o options, in io.Reader, out io.Writer) (*service, error) {
+	if o.clientSecret == "" || o.redirectURL == "" {
+		return nil, errors.New("-client-id needs -client-secret and -redirect-url too")
+	}
+	lines := bufio.NewScanner(in)
+	return &service{
+		config:      withings.Config{ClientID: o.clientID, ClientSecret: providers.NewSecret(o.clientSecret)},
+		redirectURL: o.redirectURL,
+		people:      []string{"me"},
+		close:       func() error { return nil },
+		consent: func(_ context.Context, _ int, address string) (url.Values, error) {
+			fmt.Fprintf(out, "Open this address in a browser and allow access:\n\n  %s\n\n", address)
+			fmt.Fprintln(out, "Then paste here, within 30 seconds, the whole address the browser was sent to")
+			fmt.Fprint(out, "(the code in it lives no longer; if it is too late, run this again): ")
+			if !lines.Scan() {
+				return nil, errors.Join(errors.New("no address was pasted"), lines.Err())
+			}
+			u, err := url.Parse(strings.TrimSpace(lines.Text()))
+			if err != nil || !u.Query().Has("state") {
+				return nil, errors.New("that is not the address the browser was sent to: it has no state")
+			}
+			return u.Query(), nil
+		},
+	}, nil
+}
+
+// simulatorElsewhere talks to a simulator in another process.
+func simulatorElsewhere(o options) (*service, error) {
+	s := &service{
+		config:      simulatorConfig(o.simulator),
+		redirectURL: withingstest.DefaultRedirectURL,
+		people:      names[:min(o.users, len(names))],
+		close:       func() error { return nil },
+	}
+	s.consent = func(ctx context.Context, person int, address string) (url.Values, error) {
+		return browse(ctx, address, person)
+	}
+	return s, nil
+}
+
+func simulatorConfig(address string) withings.Config {
+	return withings.Config{
+		ClientID: withingstest.DefaultClientID, ClientSecret: providers.NewSecret(withingstest.DefaultClientSecret),
+		BaseURL: address, AccountURL: address,
+		// The simulator of the demonstration is not limited.
+		RequestsPerMinute: -1,
+	}
+}
+
+var names = []string{"ada", "ben", "cleo", "dina", "emil", "fay", "gus", "hana", "ivo", "june"}
+
+// heldBack is how many of the last days the simulated service publishes only
+// as it evolves, one each time.
+const heldBack = 2
+
+// world is what makes two runs see the same simulated service.
+type world struct {
+	Seed       uint64    `json:"seed"`
+	Started    time.Time `json:"started"`
+	Users      int       `json:"users"`
+	Evolutions int       `json:"evolutions"`
+}
+
+// simulatorInside starts a simulator on a free loopback port. Its clock stands
+// still at the moment of the first run, so that a later run finds the same
+// world again; what it did meanwhile is repeated from the file beside the
+// database.
+func simulatorInside(o options, out io.Writer) (*service, error) {
+	file := o.path + ".world"
+	w := world{Seed: o.seed, Started: time.Now().UTC().Truncate(time.Second), Users: min(max(o.users, 1), len(names))}
+	text, err := os.ReadFile(file)
+	switch {
+	case err == nil:
+		if err := json.Unmarshal(text, &w); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		fmt.Fprintf(out, "Going on with %s.\n", o.path)
+	case errors.Is(err, os.ErrNotExist):
+		if err := w.save(file); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, err
+	}
+	sim := withingstest.New(withingstest.Config{
+		Seed: w.Seed, Now: func() time.Time { return w.Started },
+		// A clock that stands still would never let a limit pass.
+		RateLimit: -1, IdenticalCallWindow: -1,
+	})
+	for i := range w.Users {
+		sim.AddUser(withingstest.UserConfig{
+			ID: int64(1001 + i), Days: o.days, HoldBack: heldBack,
+			Timezone: []string{"Europe/Berlin", "America/New_York", "Asia/Kathmandu"}[i%3],
+		})
+	}
+	evolve := func() (added, late, edited, deleted int) {
+		for _, u := range sim.Users() {
+			e := sim.Evolve(u.ID)
+			added, late = added+len(e.Added), late+len(e.Late)
+			edited, deleted = edited+len(e.Edited), deleted+len(e.Deleted)
+		}
+		return
+	}
+	for range w.Evolutions {
+		evolve()
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	address := "http://" + listener.Addr().String()
+	fmt.Fprintf(out, "A simulated Withings runs at %s with %d people.\n", address, w.Users)
+
+	return &service{
+		config:      simulatorConfig(address),
+		redirectURL: withingstest.DefaultRedirectURL,
+		people:      names[:w.Users],
+		forgets:     true,
+		consent: func(ctx context.Context, person int, address string) (url.Values, error) {
+			return browse(ctx, address, person)
+		},
+		evolve: func() (string, error) {
+			w.Evolutions++
+			// Saved before it happens: a run that is killed in between
+			// repeats the change, and finds it already stored.
+			if err := w.save(file); err != nil {
+				return "", err
+			}
+			added, late, edited, deleted := evolve()
+			return fmt.Sprintf("%d new rows, %d late, %d edited, %d deleted.", added, late, edited, deleted), nil
+		},
+		close: func() error {
+			err := server.Close()
+			if e := <-served; !errors.Is(e, http.ErrServerClosed) {
+				err = errors.Join(err, e)
+			}
+			return err
+		},
+	}, nil
+}
+
+func (w world) save(file string) error {
+	text, err := json.Marshal(w)
+	if err != nil {
+		return err
+	}
+	return writeFile(file, append(text, '\n'))
+}
+
+// writeFile replaces a file in one step, so that a kill leaves the old or the
+// new one.
+func writeFile(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// browse does what a browser does: it opens the consent page, presses "allow"
+// for the person, and does not follow the redirect to the callback, whose
+// query it returns. The callback is an https address that nobody serves here.
+func browse(ctx context.Context, address string, person int) (url.Values, error) {
+	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	form := url.Values{"user": {strconv.Itoa(1001 + person)}, "accept": {"1"}}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	answer, err := browser.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusFound {
+		return nil, fmt.Errorf("the consent page answered %s", answer.Status)
+	}
+	to, err := answer.Location()
+	if err != nil {
+		return nil, err
+	}
+	return to.Query(), nil
+}
