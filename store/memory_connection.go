@@ -299,7 +299,7 @@ func (d *memoryData) setDue(due Due) {
 }
 
 // Due implements [Scheduler].
-func (m *Memory) Due(ctx context.Context, now time.Time, limit int) ([]Due, error) {
+func (m *Memory) Due(ctx context.Context, task string, now time.Time, limit int) ([]Due, error) {
 	d, err := m.lock(ctx)
 	if err != nil {
 		return nil, err
@@ -307,7 +307,7 @@ func (m *Memory) Due(ctx context.Context, now time.Time, limit int) ([]Due, erro
 	defer d.mu.Unlock()
 	var list []Due
 	for k, at := range d.due {
-		if !at.After(now) {
+		if !at.After(now) && (task == "" || task == k.task) {
 			list = append(list, Due{Connection: k.connection, Task: k.task, At: at})
 		}
 	}

@@ -209,8 +209,10 @@ type Due struct {
 type Scheduler interface {
 	// SetDue sets or moves a due time; a zero At removes it.
 	SetDue(ctx context.Context, d Due) error
-	// Due returns what is due at now, earliest first. Limit 0 is 100.
-	Due(ctx context.Context, now time.Time, limit int) ([]Due, error)
+	// Due returns what is due at now, earliest first: of one task, so that
+	// much of one kind does not hide another kind, or with an empty task of
+	// all. Limit 0 is 100.
+	Due(ctx context.Context, task string, now time.Time, limit int) ([]Due, error)
 	// NextDue returns the earliest due time; false if there is none.
 	NextDue(ctx context.Context) (time.Time, bool, error)
 }

@@ -1,12 +1,10 @@
 package sync
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
 	"math/rand/v2"
-	"slices"
 	gosync "sync"
 	"time"
 
@@ -67,19 +65,23 @@ func (e *Engine) Run(ctx context.Context) error {
 			}
 		}
 		wait := pollEvery
-		due, err := e.cfg.Store.Due(ctx, now, dueBatch)
+		next, ok, err := e.cfg.Store.NextDue(ctx)
+		switch {
+		case err == nil && ok && next.After(now):
+			wait = min(wait, next.Sub(now))
+		case err == nil && ok:
+			// What is due and is not started now waits for somebody: a worker
+			// that ends wakes the loop, and other processes are looked after.
+			var due []store.Due
+			if due, err = e.due(ctx, now); err == nil {
+				e.dispatch(ctx, now, due, free, &working)
+			}
+		}
 		switch {
 		case errors.Is(err, store.ErrClosed):
 			return err
 		case err != nil && ctx.Err() == nil:
 			e.cfg.Logger.ErrorContext(ctx, "due work not read", "err", err)
-		case err == nil:
-			e.dispatch(ctx, now, due, free, &working)
-			// What is due and was not started waits for somebody: a worker that
-			// ends wakes the loop, and other processes are looked after.
-			if at, ok, err := e.cfg.Store.NextDue(ctx); err == nil && ok && at.After(now) {
-				wait = min(wait, at.Sub(now))
-			}
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -92,12 +94,19 @@ func (e *Engine) Run(ctx context.Context) error {
 	return nil
 }
 
+// due returns what is due, live work before backfill.
+func (e *Engine) due(ctx context.Context, now time.Time) ([]store.Due, error) {
+	live, err := e.cfg.Store.Due(ctx, taskSync, now, dueBatch)
+	if err != nil {
+		return nil, err
+	}
+	backfill, err := e.cfg.Store.Due(ctx, taskBackfill, now, dueBatch)
+	return append(live, backfill...), err
+}
+
 // dispatch starts work for as many due tasks as there are free workers, one at
-// a time of each connection: live work before backfill.
+// a time of each connection, in the order given.
 func (e *Engine) dispatch(ctx context.Context, now time.Time, due []store.Due, free chan struct{}, working *gosync.WaitGroup) {
-	slices.SortStableFunc(due, func(a, b store.Due) int {
-		return cmp.Compare(priority(a.Task), priority(b.Task))
-	})
 	for _, d := range due {
 		select {
 		case free <- struct{}{}:
@@ -115,13 +124,6 @@ func (e *Engine) dispatch(ctx context.Context, now time.Time, due []store.Due, f
 			e.poke()
 		})
 	}
-}
-
-func priority(name string) int {
-	if name == taskSync {
-		return 0
-	}
-	return 1
 }
 
 // claim marks a task's connection as worked on in this process.

@@ -220,7 +220,7 @@ func (c *checker) belongings(id, user string) (work, data int) {
 	cursors, err := c.s.Cursors(c.ctx, id)
 	c.ok(err, "Cursors")
 	work += len(cursors)
-	due, err := c.s.Due(c.ctx, present, 1000)
+	due, err := c.s.Due(c.ctx, "", present, 1000)
 	c.ok(err, "Due")
 	for _, d := range due {
 		if d.Connection == id {

@@ -24,7 +24,7 @@ type fake struct {
 	renew          func(ctx context.Context, l store.Lease, ttl time.Duration) (store.Lease, error)
 	release        func(ctx context.Context, l store.Lease) error
 	setDue         func(ctx context.Context, d store.Due) error
-	due            func(ctx context.Context, now time.Time, limit int) ([]store.Due, error)
+	due            func(ctx context.Context, task string, now time.Time, limit int) ([]store.Due, error)
 	putFlow        func(ctx context.Context, v store.Flow) error
 	takeFlow       func(ctx context.Context, id string) (store.Flow, error)
 	putDelivery    func(ctx context.Context, d store.Delivery) (bool, error)
@@ -97,8 +97,8 @@ func (f *fake) Release(ctx context.Context, l store.Lease) error { return f.rele
 
 func (f *fake) SetDue(ctx context.Context, d store.Due) error { return f.setDue(ctx, d) }
 
-func (f *fake) Due(ctx context.Context, now time.Time, limit int) ([]store.Due, error) {
-	return f.due(ctx, now, limit)
+func (f *fake) Due(ctx context.Context, task string, now time.Time, limit int) ([]store.Due, error) {
+	return f.due(ctx, task, now, limit)
 }
 
 func (f *fake) PutFlow(ctx context.Context, v store.Flow) error { return f.putFlow(ctx, v) }

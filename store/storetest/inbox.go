@@ -26,8 +26,10 @@ func inboxCases() []testCase {
 	}
 }
 
-func (c *checker) dueAt(now time.Time, limit int) []string {
-	list, err := c.s.Due(c.ctx, now, limit)
+func (c *checker) dueAt(now time.Time, limit int) []string { return c.dueOf("", now, limit) }
+
+func (c *checker) dueOf(task string, now time.Time, limit int) []string {
+	list, err := c.s.Due(c.ctx, task, now, limit)
 	c.ok(err, "Due")
 	var got []string
 	for _, d := range list {
@@ -71,6 +73,8 @@ func checkDueMoves(c *checker) {
 	c.setDue(conn, "sync", 40)
 	c.nextDue(20)
 	c.equal("after a move", c.dueAt(present.Add(time.Hour), 0), []string{"conn-1 backfill 20", "conn-2 sync 30", "conn-1 sync 40"})
+	c.equal("of one task", c.dueOf("sync", present.Add(time.Hour), 1), []string{"conn-2 sync 30"})
+	c.equal("of no such task", c.dueOf("syn", present.Add(time.Hour), 0), []string(nil))
 	c.setDue(conn, "sync", -5)
 	c.nextDue(-5)
 	c.ok(c.s.SetDue(c.ctx, store.Due{Connection: conn, Task: "sync"}), "SetDue of zero")

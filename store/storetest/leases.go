@@ -159,7 +159,7 @@ func checkStaleHolder(c *checker) {
 	windows, err := c.s.Coverage(c.ctx, conn, stream)
 	c.ok(err, "Coverage")
 	c.equal("covered windows", len(windows), 0)
-	due, err := c.s.Due(c.ctx, present, 0)
+	due, err := c.s.Due(c.ctx, "", present, 0)
 	c.ok(err, "Due")
 	c.equal("due times", len(due), 0)
 

@@ -56,7 +56,7 @@ func calls() []call {
 		{"SetDue", func(ctx context.Context, s store.Store) error {
 			return s.SetDue(ctx, store.Due{Connection: conn, Task: "new", At: present})
 		}},
-		{"Due", func(ctx context.Context, s store.Store) error { _, err := s.Due(ctx, present, 0); return err }},
+		{"Due", func(ctx context.Context, s store.Store) error { _, err := s.Due(ctx, "", present, 0); return err }},
 		{"NextDue", func(ctx context.Context, s store.Store) error { _, _, err := s.NextDue(ctx); return err }},
 		{"PutFlow", func(ctx context.Context, s store.Store) error { return s.PutFlow(ctx, flowOf("new", time.Hour)) }},
 		{"TakeFlow", func(ctx context.Context, s store.Store) error { _, err := s.TakeFlow(ctx, "flow"); return err }},

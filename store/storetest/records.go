@@ -1,8 +1,6 @@
 package storetest
 
 import (
-	"context"
-	"errors"
 	"time"
 
 	"github.com/vitalmux/vitalmux/health"
@@ -181,7 +179,7 @@ func fullBatch() store.Batch {
 func (c *checker) nothing(what string) {
 	c.empty(what)
 	c.that(len(c.points(store.SampleQuery{User: user, Metric: "heart_rate"})) == 0, "%s: there are samples", what)
-	due, err := c.s.Due(c.ctx, present, 0)
+	due, err := c.s.Due(c.ctx, "", present, 0)
 	c.ok(err, "Due")
 	c.that(len(due) == 0, "%s: there are due times", what)
 }
@@ -281,11 +279,4 @@ func checkCommitDuplicate(c *checker) {
 	best, between := bodyRecord("a", 3, 40, 73_000), bodyRecord("a", 4, 30, 72_000)
 	c.commit(batchOf(pageOf(between), pageOf(best)))
 	c.same("the better one in the second page", c.everything(), stored(best))
-}
-
-// cancelled returns a context that has ended.
-func (c *checker) cancelled() context.Context {
-	ctx, cancel := context.WithCancelCause(c.ctx)
-	cancel(errors.New("the caller left"))
-	return ctx
 }

@@ -160,12 +160,18 @@ func workSabotages() []sabotage {
 		}), "credential-attempt credential-attempt-stale"},
 
 		{"lists what is due latest first", plain(func(f *fake) {
-			f.due = func(ctx context.Context, now time.Time, limit int) ([]store.Due, error) {
-				list, err := f.Store.Due(ctx, now, limit)
+			f.due = func(ctx context.Context, task string, now time.Time, limit int) ([]store.Due, error) {
+				list, err := f.Store.Due(ctx, task, now, limit)
 				slices.Reverse(list)
 				return list, err
 			}
 		}), "due-moves due-order"},
+
+		{"lists what is due of every task", plain(func(f *fake) {
+			f.due = func(ctx context.Context, _ string, now time.Time, limit int) ([]store.Due, error) {
+				return f.Store.Due(ctx, "", now, limit)
+			}
+		}), "due-moves"},
 
 		{"keeps a due time for ever", plain(func(f *fake) {
 			f.setDue = func(ctx context.Context, d store.Due) error {
