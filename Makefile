@@ -56,7 +56,7 @@ fuzz: ## run every fuzz target, 200,000 executions each (FUZZTIME=5m changes tha
 		| awk '/^Fuzz/ { names[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2 " " names[i]; n = 0 }' \
 		| while read -r pkg name; do \
 			echo "== $$pkg $$name"; \
-			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null || exit 1; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x "$$pkg" </dev/null || exit 1; \
 		done)
 
 .PHONY: bench

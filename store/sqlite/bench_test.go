@@ -1,0 +1,151 @@
+package sqlite_test
+
+import (
+	"math/rand/v2"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/store"
+	sqlitestore "github.com/vitalmux/vitalmux/store/sqlite"
+)
+
+// scaleRecord is a body composition as a scale tells it.
+func scaleRecord(rnd *rand.Rand, i int) health.Record {
+	r := weight(strconv.Itoa(2_000_000_000+37*i), testNow.AddDate(-3, 0, 0).Add(time.Duration(i)*10*time.Minute), 60_000+rnd.Int64N(40_000))
+	for _, m := range []health.Metric{
+		"body_fat_percentage", "fat_mass", "fat_free_mass", "muscle_mass", "bone_mass", "body_water_mass", "heart_rate", "pulse_wave_velocity",
+	} {
+		r.Values = append(r.Values, health.Value{Metric: m, Number: health.Decimal{Coefficient: 20_000 + rnd.Int64N(20_000), Exponent: -3}})
+	}
+	r.Normalize()
+	return r
+}
+
+func scaleBatches(n int) []store.Batch {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	batches := make([]store.Batch, n)
+	for b := range batches {
+		records := make([]health.Record, 1000)
+		for i := range records {
+			records[i] = scaleRecord(rnd, b*1000+i)
+		}
+		batches[b] = batchOf(records...)
+	}
+	return batches
+}
+
+func BenchmarkCommitNew(b *testing.B) {
+	batches := scaleBatches(20)
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		s, err := sqlitestore.Open(b.Context(), filepath.Join(b.TempDir(), "store.db"), &sqlitestore.Options{Synchronous: sqlitestore.SynchronousNormal})
+		require.NoError(b, err)
+		b.StartTimer()
+		for i := range batches {
+			_, err := s.Commit(b.Context(), batches[i])
+			require.NoError(b, err)
+		}
+		b.StopTimer()
+		require.NoError(b, s.Close())
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(b.N)*20_000/b.Elapsed().Seconds(), "records/s")
+}
+
+func BenchmarkCommitUnchanged(b *testing.B) {
+	batches := scaleBatches(20)
+	s, err := sqlitestore.Open(b.Context(), filepath.Join(b.TempDir(), "store.db"), nil)
+	require.NoError(b, err)
+	defer s.Close()
+	for i := range batches {
+		_, err := s.Commit(b.Context(), batches[i])
+		require.NoError(b, err)
+	}
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		_, err := s.Commit(b.Context(), batches[n%len(batches)])
+		require.NoError(b, err)
+		n++
+	}
+	b.ReportMetric(float64(b.N)*1000/b.Elapsed().Seconds(), "records/s")
+}
+
+func BenchmarkRecords(b *testing.B) {
+	s, err := sqlitestore.Open(b.Context(), filepath.Join(b.TempDir(), "store.db"), nil)
+	require.NoError(b, err)
+	defer s.Close()
+	for _, batch := range scaleBatches(20) {
+		_, err := s.Commit(b.Context(), batch)
+		require.NoError(b, err)
+	}
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		page, err := s.Records(b.Context(), store.RecordQuery{
+			User: "u1", From: testNow.AddDate(-3, 0, 0).Add(time.Duration(n%19) * 10_000 * time.Minute), Limit: 1000,
+		})
+		require.NoError(b, err)
+		require.Len(b, page.Records, 1000)
+		n++
+	}
+}
+
+func BenchmarkCommitChanged(b *testing.B) {
+	batches := scaleBatches(20)
+	s, err := sqlitestore.Open(b.Context(), filepath.Join(b.TempDir(), "store.db"), &sqlitestore.Options{Synchronous: sqlitestore.SynchronousNormal})
+	require.NoError(b, err)
+	defer s.Close()
+	for i := range batches {
+		_, err := s.Commit(b.Context(), batches[i])
+		require.NoError(b, err)
+	}
+	b.ReportAllocs()
+	rnd := rand.New(rand.NewPCG(5, 6))
+	n := 0
+	for b.Loop() {
+		b.StopTimer()
+		batch := &batches[n%len(batches)]
+		for i := range batch.Pages[0].Records {
+			if r := &batch.Pages[0].Records[i]; rnd.IntN(10) == 0 {
+				r.Values[0].Number.Coefficient++
+				r.Rev.Order++
+			}
+		}
+		b.StartTimer()
+		_, err := s.Commit(b.Context(), *batch)
+		require.NoError(b, err)
+		n++
+	}
+	b.ReportMetric(float64(b.N)*1000/b.Elapsed().Seconds(), "records/s")
+}
+
+func BenchmarkCommitSingle(b *testing.B) {
+	s, err := sqlitestore.Open(b.Context(), filepath.Join(b.TempDir(), "store.db"), nil)
+	require.NoError(b, err)
+	defer s.Close()
+	b.SetParallelism(32)
+	var connection atomic.Int64
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		rnd := rand.New(rand.NewPCG(1, 2))
+		id := "c" + strconv.FormatInt(connection.Add(1), 10)
+		for i := 0; pb.Next(); i++ {
+			r := scaleRecord(rnd, i)
+			r.Connection = id
+			batch := batchOf(r)
+			batch.Connection, batch.User = id, id
+			if _, err := s.Commit(b.Context(), batch); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commits/s")
+}

@@ -1,0 +1,104 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/vitalmux/vitalmux/store"
+)
+
+// Commit implements [store.Store].
+//
+// What the batch would change is found out on a snapshot, in the caller's
+// goroutine; a batch that changes nothing takes no write lock. The rest waits
+// for the writer, which carries the plan out if the connection is as the
+// snapshot had it, and otherwise plans again under the write lock.
+func (s *Store) Commit(ctx context.Context, b store.Batch) (store.Result, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return store.Result{}, err
+	}
+	defer leave()
+	if err := validate(&b); err != nil {
+		return store.Result{}, err
+	}
+	p := &plan{s: s, batch: &b}
+	defer func() {
+		if p.load != nil {
+			s.arenas.Put(p.load.arena)
+		}
+		for _, a := range p.arenas {
+			s.arenas.Put(a)
+		}
+	}()
+	if !hasDigests(&b) {
+		// Without digests to look up, the encoding needs no snapshot.
+		if err := p.prepare(make([]bool, len(b.Pages))); err != nil {
+			return store.Result{}, err
+		}
+	}
+	p.stamp = s.cache.stamp(b.Connection)
+	if err := s.view(ctx, func(c *conn) error { return p.look(c) }); err != nil {
+		return store.Result{}, err
+	}
+	if p.empty() {
+		return p.result, nil
+	}
+	for tries := 0; ; tries++ {
+		err := p.pack(tries == definePatience)
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errUndefined) {
+			return store.Result{}, err
+		}
+		if err := s.define(p); err != nil {
+			return store.Result{}, err
+		}
+	}
+	if err := s.writer.do(&job{plan: p}); err != nil {
+		return store.Result{}, err
+	}
+	return p.result, nil
+}
+
+// look plans the batch on a reader's snapshot. What the cache says of the
+// connection may be of before another process removed it. The writer finds that
+// out; an error, or that nothing is to do, is looked into here.
+func (p *plan) look(c *conn) error {
+	err := p.make(background, c, time.Now())
+	if !p.cached || err == nil && !p.empty() {
+		return err
+	}
+	there, check := c.one(background, func(row) {}, "SELECT 1 FROM link WHERE id = ?1", p.scope.link)
+	if check != nil || there {
+		return errors.Join(err, check)
+	}
+	p.fresh = true
+	defer func() { p.fresh = false }()
+	return p.make(background, c, time.Now())
+}
+
+// validate checks a batch but for its records, which are checked as they are
+// looked at: those of a page that is skipped are not.
+func validate(b *store.Batch) error {
+	bare := *b
+	bare.Pages = make([]store.Page, len(b.Pages))
+	for i := range b.Pages {
+		bare.Pages[i] = store.Page{Stream: b.Pages[i].Stream, Key: b.Pages[i].Key}
+	}
+	return bare.Validate()
+}
+
+func hasDigests(b *store.Batch) bool {
+	for i := range b.Pages {
+		if b.Pages[i].Digest != 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,641 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/store"
+)
+
+// plan is what a commit would write into the file as it is at the plan's
+// stamp. Making it only reads. The writer carries it out if nothing came in
+// between, else makes it anew within its transaction.
+type plan struct {
+	s     *Store
+	batch *store.Batch
+	stamp stamp
+	load  *load
+	skip  []bool // pages whose digest is known
+	// fresh is set to do without the caches: in the writer's transaction,
+	// whose words are not there, and where they turned out to be old.
+	fresh  bool
+	cached bool // scope is from the cache
+
+	leased bool
+	until  time.Time // the lease was seen to end
+
+	scope   scope
+	known   bool    // the connection has a scope
+	streams []int64 // numbers of load.streams, 0 for new ones
+	words   *words  // of the connection; nil for none
+
+	written    []bool // pages of which a record is written
+	rows       []rowWrite
+	newWords   []string // in the order of their numbers, after words
+	told       []int    // indexes into rows of the changes to tell, in order
+	touches    []touch
+	samples    samplePlan
+	raws       []rawWrite
+	cursors    []store.Cursor
+	coverage   []coverage
+	digests    []int // indexes of pages whose digest is new
+	forget     []string
+	quarantine []store.Quarantined
+	due        []store.Due
+
+	result store.Result
+	arenas []*arena // that pack used
+}
+
+// rowWrite is a row of table record to insert (id 0) or to replace.
+type rowWrite struct {
+	id     int64
+	stream int32 // index into load.streams
+	page   int32 // its raw answer is that of this page; -1 keeps none
+	item   *item // its encodings
+	rec    *health.Record
+	rid    string
+	start  int64
+	length int64
+	offset int64
+	day    int64
+	has    uint8 // which of length, offset and day are known
+	ord    int64
+	bits   int64
+	hash   int64
+	state  health.State
+	cause  store.Cause
+	check  bool // rec is to be validated
+	// What pack makes.
+	shape  int64
+	values []byte
+	rest   []byte
+}
+
+const (
+	hasLength = 1 << iota
+	hasOffset
+	hasDay
+)
+
+// touch moves the version of a row and changes nothing else.
+type touch struct{ id, ord, bits int64 }
+
+// rawWrite is a raw answer to store. Its number is known once it is.
+type rawWrite struct {
+	page   int32
+	id     int64
+	sum    [sha256.Size]byte
+	packed []byte
+}
+
+type coverage struct {
+	stream  string
+	windows []health.Window
+}
+
+// empty reports whether there is nothing to write.
+func (p *plan) empty() bool {
+	return len(p.rows) == 0 && len(p.touches) == 0 && p.samples.empty() && len(p.cursors) == 0 &&
+		len(p.coverage) == 0 && len(p.digests) == 0 && len(p.quarantine) == 0 && len(p.due) == 0 &&
+		len(p.batch.Acks) == 0
+}
+
+// weight is about how many rows the plan writes.
+func (p *plan) weight() int { return 1 + len(p.rows) + len(p.samples.chunks) }
+
+// make plans the batch on c, as of now. It may be called again. The times of
+// the statements are short, so ctx is looked at by the caller.
+func (p *plan) make(ctx context.Context, c *conn, now time.Time) error {
+	b := p.batch
+	*p = plan{s: p.s, batch: b, stamp: p.stamp, load: p.load, skip: p.skip, arenas: p.arenas, fresh: p.fresh}
+	if err := p.resolve(ctx, c); err != nil {
+		return err
+	}
+	if p.leased = b.Lease.Owner != ""; p.leased {
+		var err error
+		if p.until, err = c.holds(ctx, b.Lease, now); err != nil {
+			return err
+		}
+	}
+	if err := p.planCursors(ctx, c); err != nil {
+		return err
+	}
+	if err := p.planLoad(ctx, c); err != nil {
+		return err
+	}
+	if err := p.planRecords(ctx, c); err != nil {
+		return err
+	}
+	if err := p.planAbsent(ctx, c); err != nil {
+		return err
+	}
+	if err := p.samples.finish(ctx, c, p.s); err != nil {
+		return err
+	}
+	if err := p.planPages(ctx, c); err != nil {
+		return err
+	}
+	return p.planRest(ctx, c)
+}
+
+// resolve finds the numbers of the connection and its user.
+func (p *plan) resolve(ctx context.Context, c *conn) error {
+	var err error
+	if !p.fresh {
+		p.scope, p.known = p.s.cache.scope(p.batch.Connection)
+		p.cached = p.known
+	}
+	if !p.known {
+		if p.scope, p.known, err = c.scope(ctx, p.batch.Connection); err != nil {
+			return err
+		}
+	}
+	if p.known {
+		if p.scope.user != p.batch.User {
+			return invalid("connection of another user")
+		}
+		if p.fresh {
+			p.words, err = c.readWords(ctx, p.scope.link)
+			return err
+		}
+		if p.words = p.s.vocabulary.wordsOf(p.scope.link); p.words == nil {
+			p.words, err = p.s.vocabulary.loadWords(ctx, c, p.scope.link)
+		}
+		return err
+	}
+	return c.checkErased(ctx, p.batch.User)
+}
+
+// scope reads the numbers of a connection.
+func (c *conn) scope(ctx context.Context, connection string) (scope, bool, error) {
+	var s scope
+	found, err := c.one(ctx, func(r row) { s = scope{r.text(0), r.int(1), r.int(2)} },
+		"SELECT p.name, p.id, l.id FROM link AS l JOIN person AS p ON p.id = l.person WHERE l.name = ?1", connection)
+	return s, found, err
+}
+
+func (p *plan) planCursors(ctx context.Context, c *conn) error {
+	for i := range p.batch.Cursors {
+		swap := &p.batch.Cursors[i]
+		stored, err := c.cursor(ctx, swap.Old.Connection, swap.Old.Stream, swap.Old.Lane)
+		if err != nil {
+			return err
+		}
+		if !sameCursor(stored, swap.Old) {
+			return fmt.Errorf("sqlite: cursor of %s: %w", swap.Old.Stream, store.ErrConflict)
+		}
+		if !sameCursor(stored, swap.New) {
+			p.cursors = append(p.cursors, swap.New)
+		}
+	}
+	return nil
+}
+
+// planLoad finds the pages to skip and encodes the others, unless that was
+// done for the same pages before.
+func (p *plan) planLoad(ctx context.Context, c *conn) error {
+	skip := make([]bool, len(p.batch.Pages))
+	for i := range p.batch.Pages {
+		page := &p.batch.Pages[i]
+		if page.Digest == 0 {
+			continue
+		}
+		same := false
+		if p.known {
+			_, err := c.one(ctx, func(r row) { same = uint64(r.int(0)) == page.Digest },
+				"SELECT digest FROM page WHERE link = ?1 AND stream = ?2 AND key = ?3", p.scope.link, page.Stream, page.Key)
+			if err != nil {
+				return err
+			}
+		}
+		if skip[i] = same; !same {
+			p.digests = append(p.digests, i)
+		} else {
+			p.result.SkippedPages++
+		}
+	}
+	if p.load != nil && slices.Equal(skip, p.skip) {
+		for i := range p.load.items {
+			it := &p.load.items[i]
+			it.found, it.same, it.stored = false, false, storedRow{}
+		}
+	} else {
+		if err := p.prepare(skip); err != nil {
+			return err
+		}
+	}
+	p.written = make([]bool, len(p.batch.Pages))
+	p.streams = make([]int64, len(p.load.streams))
+	if !p.known {
+		return nil
+	}
+	for i, name := range p.load.streams {
+		id, err := p.stream(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		p.streams[i] = id
+	}
+	return nil
+}
+
+// prepare encodes the records of the pages that are not skipped.
+func (p *plan) prepare(skip []bool) (err error) {
+	var a *arena
+	if p.load != nil {
+		a = p.load.arena
+	} else {
+		a = p.s.arenas.Get().(*arena)
+	}
+	a.reset()
+	p.load, err = newLoad(p.batch, a, skip)
+	p.skip = skip
+	return err
+}
+
+// stream returns the number of a stream of the connection, 0 if it has none.
+func (p *plan) stream(ctx context.Context, c *conn, name streamName) (int64, error) {
+	id := int64(0)
+	if !p.fresh {
+		id = p.s.cache.stream(streamKey{p.scope.link, name.kind, name.name})
+	}
+	if id != 0 {
+		return id, nil
+	}
+	_, err := c.one(ctx, func(r row) { id = r.int(0) },
+		"SELECT id FROM stream WHERE link = ?1 AND kind = ?2 AND name = ?3", p.scope.link, string(name.kind), name.name)
+	return id, err
+}
+
+// planRecords compares the items with what is stored.
+func (p *plan) planRecords(ctx context.Context, c *conn) error {
+	items := p.load.items
+	for lo := 0; lo < len(items); {
+		stream := items[lo].stream
+		hi := lo + 1
+		for hi < len(items) && items[hi].stream == stream {
+			hi++
+		}
+		if id := p.streams[stream]; id != 0 {
+			if err := c.diff(ctx, id, items[lo:hi]); err != nil {
+				return err
+			}
+		}
+		lo = hi
+	}
+	for i := range items {
+		at := i
+		if p.load.order != nil {
+			at = int(p.load.order[i])
+		}
+		if err := p.planItem(ctx, c, &items[at]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *plan) planItem(ctx context.Context, c *conn, it *item) error {
+	if !it.found {
+		p.note(it, it.tied)
+		if it.rec.State == health.StateDeleted {
+			p.result.Deleted++
+		} else {
+			p.result.Inserted++
+		}
+		return p.writeItem(ctx, c, it)
+	}
+	if it.same {
+		p.note(it, it.tied)
+		p.result.Unchanged++
+		return nil
+	}
+	old := it.stored.rev()
+	verdict, tied := health.Decide(old, it.rev)
+	same := old.Fingerprint == it.rev.Fingerprint
+	if !(same && verdict == health.Keep) && !(it.plain && it.stored.plain()) {
+		return p.mergeItem(ctx, c, it)
+	}
+	p.note(it, tied || it.tied)
+	switch verdict {
+	case health.Keep:
+		if same {
+			p.result.Unchanged++
+		} else {
+			p.result.Stale++
+		}
+	case health.Touch:
+		if err := it.validate(p.batch); err != nil {
+			return err
+		}
+		p.result.Unchanged++
+		p.touches = append(p.touches, touch{it.stored.id, it.rev.Order, rowBits(it.rec, it.rev, it.plain)})
+		p.wrote(it)
+	default:
+		p.result.Revised++
+		return p.writeItem(ctx, c, it)
+	}
+	return nil
+}
+
+// writeItem plans the row and the samples of a version that wins as it is. The
+// record is checked in pack; but before its samples are merged.
+func (p *plan) writeItem(ctx context.Context, c *conn, it *item) error {
+	p.write(it, it.rec)
+	if len(it.rec.Series) == 0 {
+		p.rows[len(p.rows)-1].check = true
+		return nil
+	}
+	if err := it.validate(p.batch); err != nil {
+		return err
+	}
+	return p.samples.add(ctx, c, p, it.rec)
+}
+
+// mergeItem handles a version that must be merged with the content of the
+// stored one: one of them is a tombstone or has sticky values.
+func (p *plan) mergeItem(ctx context.Context, c *conn, it *item) error {
+	if err := it.validate(p.batch); err != nil {
+		return err
+	}
+	stored, err := p.stored(ctx, c, p.load.streams[it.stream], it.rid, &it.stored)
+	if err != nil {
+		return err
+	}
+	next := *it.rec
+	next.Rev = it.rev
+	result, verdict, tied := health.Merge(stored, &next)
+	p.note(it, tied || it.tied)
+	won := result.Rev == it.rev && result.Rev != stored.Rev
+	switch {
+	case verdict == health.Replace && result.State == health.StateDeleted:
+		p.result.Deleted++
+	case verdict == health.Replace:
+		p.result.Revised++
+	case won || stored.Rev.Fingerprint == it.rev.Fingerprint:
+		p.result.Unchanged++
+	default:
+		p.result.Stale++
+	}
+	if verdict == health.Keep {
+		return nil
+	}
+	m := &item{stream: it.stream, rid: it.rid, pages: it.pages, found: true, stored: it.stored}
+	m.encode(p.load.arena, &result)
+	p.write(m, &result)
+	switch {
+	case verdict == health.Touch:
+		p.told = p.told[:len(p.told)-1]
+	case result.State == health.StateDeleted:
+		return p.samples.remove(ctx, c, p, stored)
+	case won:
+		return p.samples.add(ctx, c, p, it.rec)
+	}
+	return nil
+}
+
+// note records a tie.
+func (p *plan) note(it *item, tied bool) {
+	if tied {
+		p.result.Conflicts = append(p.result.Conflicts,
+			store.Conflict{Kind: it.rec.Kind, Key: it.rec.Key, Day: it.rec.Span.Day, Start: it.rec.Span.Start})
+	}
+}
+
+// wrote marks the pages of an item that is written.
+func (p *plan) wrote(it *item) {
+	for _, page := range it.pages {
+		p.written[page] = true
+	}
+}
+
+// causeOf returns the cause to tell for a row of the given state.
+func (p *plan) causeOf(state health.State, replaces bool) store.Cause {
+	switch cause := p.batch.Cause; {
+	case state == health.StateDeleted:
+		return store.CauseDeletion
+	case replaces && (cause == store.CauseLive || cause == store.CauseBackfill):
+		return store.CauseRevision
+	default:
+		return cause
+	}
+}
+
+// stored reads the content of a row.
+func (p *plan) stored(ctx context.Context, c *conn, name streamName, rid string, row *storedRow) (*health.Record, error) {
+	r := &health.Record{Connection: p.batch.Connection, Kind: name.kind, Key: name.name + "/" + rid, Rev: row.rev()}
+	return r, p.s.content(ctx, c, p.scope.link, row.id, r)
+}
+
+// content decodes the content of row id, of a stream of link, into r.
+func (s *Store) content(ctx context.Context, c *conn, link, id int64, r *health.Record) error {
+	p := packedRow{link: link}
+	found, err := c.one(ctx, func(x row) {
+		p.shape, p.values, p.rest = x.int(0), []byte(x.text(1)), x.blob(2)
+	}, "SELECT shape, vals, rest FROM record WHERE id = ?1", id)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fmt.Errorf("sqlite: record row vanished: %w", store.ErrNotFound)
+	}
+	u := unpacker{store: s}
+	if err := u.learn(ctx, c, &p); err != nil {
+		return err
+	}
+	return u.decode(&p, r)
+}
+
+// write plans the row of r, encoded in it.
+func (p *plan) write(it *item, r *health.Record) {
+	p.wrote(it)
+	w := rowWrite{
+		id: it.stored.id, stream: it.stream, page: -1, item: it, rec: r, rid: it.rid,
+		start: r.Span.Start.SortMilli(), ord: it.rev.Order, bits: rowBits(r, it.rev, it.plain), hash: int64(it.rev.Fingerprint),
+		state: r.State, cause: p.causeOf(r.State, it.found),
+	}
+	if n := len(it.pages); n > 0 {
+		w.page = it.pages[n-1]
+	}
+	if !r.Span.End.IsZero() {
+		w.length, w.has = r.Span.End.SortMilli()-w.start, hasLength
+	}
+	if offset, known := r.Span.Start.Offset(); known {
+		w.offset = int64(offset)
+		w.has |= hasOffset
+	}
+	if !r.Span.Day.IsZero() {
+		w.day = int64(r.Span.Day.Number())
+		w.has |= hasDay
+	}
+	if p.rows == nil {
+		// A page that begins with something new mostly goes on so.
+		p.rows = make([]rowWrite, 0, max(1, len(p.load.items)/2))
+		p.told = make([]int, 0, max(1, len(p.load.items)/2))
+	}
+	p.told = append(p.told, len(p.rows))
+	p.rows = append(p.rows, w)
+}
+
+// planAbsent makes tombstones of the records that a complete walk no longer
+// held.
+func (p *plan) planAbsent(ctx context.Context, c *conn) error {
+	for i := range p.batch.Absent {
+		if !p.known {
+			return nil
+		}
+		if err := p.planAbsence(ctx, c, &p.batch.Absent[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *plan) planAbsence(ctx context.Context, c *conn, a *store.Absent) error {
+	type candidate struct {
+		row  storedRow
+		rid  string
+		name streamName
+	}
+	var candidates []candidate
+	bounds := "day BETWEEN ?3 AND ?4"
+	from, to := int64(0), int64(0)
+	if a.Window.Days() {
+		from, to = int64(a.Window.First.Number()), int64(a.Window.Last.Number())
+	} else {
+		bounds = "start >= ?3 AND start < ?4"
+		from, to = a.Window.From.UnixMilli(), a.Window.To.UnixMilli()
+	}
+	query := "SELECT r.id, r.ord, r.hash, r.bits, r.rid, s.kind FROM stream AS s CROSS JOIN record AS r ON r.stream = s.id" +
+		" WHERE s.link = ?1 AND s.name = ?2 AND r.bits & 1 = 0 AND r." + bounds + " ORDER BY s.kind, r.rid"
+	keys := map[string]bool{}
+	for kind, list := range a.Keys {
+		for _, key := range list {
+			keys[string(kind)+"/"+key] = true
+		}
+	}
+	written := map[int64]bool{}
+	for i := range p.rows {
+		written[p.rows[i].id] = true
+	}
+	err := c.each(ctx, func(r row) error {
+		x := candidate{storedRow{r.int(0), r.int(1), r.int(2), r.int(3)}, r.text(4), streamName{health.Kind(r.text(5)), a.Stream}}
+		if !keys[string(x.name.kind)+"/"+a.Stream+"/"+x.rid] && !written[x.row.id] {
+			candidates = append(candidates, x)
+		}
+		return nil
+	}, query, p.scope.link, a.Stream, from, to)
+	if err != nil {
+		return err
+	}
+	for i := range candidates {
+		x := &candidates[i]
+		stored, err := p.stored(ctx, c, x.name, x.rid, &x.row)
+		if err != nil {
+			return err
+		}
+		if !a.Includes(stored) {
+			continue
+		}
+		gone := a.Tombstone(stored)
+		p.result.Deleted++
+		stream := p.load.streamOf(x.name.kind, x.name.name)
+		if int(stream) == len(p.streams) {
+			id, err := p.stream(ctx, c, x.name)
+			if err != nil {
+				return err
+			}
+			p.streams = append(p.streams, id)
+		}
+		m := &item{stream: stream, rid: x.rid, found: true, stored: x.row}
+		m.encode(p.load.arena, &gone)
+		p.write(m, &gone)
+		if err := p.samples.remove(ctx, c, p, stored); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// planPages plans raw answers, what was set aside, and which digests the
+// changes make void.
+func (p *plan) planPages(ctx context.Context, c *conn) error {
+	for _, i := range p.told {
+		if name := p.load.streams[p.rows[i].stream].name; !slices.Contains(p.forget, name) {
+			p.forget = append(p.forget, name)
+		}
+	}
+	for i := range p.batch.Pages {
+		page := &p.batch.Pages[i]
+		if p.written[i] && page.Raw != nil {
+			w := p.packRaw(page)
+			w.page = int32(i)
+			if p.known {
+				if _, err := c.one(ctx, func(r row) { w.id = r.int(0) },
+					"SELECT id FROM raw WHERE link = ?1 AND sha256 = ?2", p.scope.link, w.sum[:]); err != nil {
+					return err
+				}
+			}
+			p.raws = append(p.raws, w)
+		}
+		if p.skip[i] {
+			continue
+		}
+		for _, q := range page.Quarantined {
+			q.Connection, q.Stream, q.At = p.batch.Connection, page.Stream, p.batch.Now
+			p.quarantine = append(p.quarantine, q)
+		}
+	}
+	return nil
+}
+
+// packRaw makes the row of a raw answer. Its identity is the digest of the
+// stream and the bodies.
+func (p *plan) packRaw(page *store.Page) rawWrite {
+	var content []byte
+	field := func(b []byte) {
+		content = binary.AppendUvarint(content, uint64(len(b)))
+		content = append(content, b...)
+	}
+	field([]byte(page.Stream))
+	for _, body := range page.Raw.Bodies {
+		field([]byte(body.Name))
+		field(body.Body)
+	}
+	return rawWrite{sum: sha256.Sum256(content), packed: p.s.packer.bulk(nil, content)}
+}
+
+// planRest plans coverage and due times.
+func (p *plan) planRest(ctx context.Context, c *conn) error {
+	b := p.batch
+	byStream := map[string][]health.Window{}
+	for _, covered := range b.Covered {
+		byStream[covered.Stream] = append(byStream[covered.Stream], covered.Window)
+	}
+	for stream, windows := range byStream {
+		stored, err := c.coverage(ctx, b.Connection, stream)
+		if err != nil {
+			return err
+		}
+		if merged := store.MergeWindows(stored, windows); !slices.Equal(merged, stored) {
+			p.coverage = append(p.coverage, coverage{stream, merged})
+		}
+	}
+	for _, d := range b.Due {
+		var at time.Time
+		if _, err := c.one(ctx, func(r row) { at = r.time(0) },
+			"SELECT at FROM due WHERE connection = ?1 AND task = ?2", d.Connection, d.Task); err != nil {
+			return err
+		}
+		if at.IsZero() != d.At.IsZero() || at.UnixMilli() != d.At.UnixMilli() {
+			p.due = append(p.due, d)
+		}
+	}
+	return nil
+}

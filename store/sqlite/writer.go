@@ -1,0 +1,320 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/vitalmux/vitalmux/store"
+)
+
+// groupWeight is about how many rows one transaction takes before it commits
+// while more wait. Beyond it nothing is gained.
+const groupWeight = 4096
+
+// writer owns the connection that writes. One goroutine takes whatever waits
+// into one transaction and answers after its COMMIT.
+type writer struct {
+	store *Store
+	conn  *conn
+	check *checkpointer
+
+	mu      sync.Mutex
+	queue   []*job
+	stopped bool
+	wake    chan struct{}
+	done    chan struct{}
+
+	dataVersion int64 // of the file as this connection last saw it
+	nextRecord  int64 // 0: to be read
+}
+
+// job is one write: a planned commit, or a function.
+type job struct {
+	plan *plan
+	fn   func(*tx) error
+	err  error
+	done chan struct{}
+}
+
+// tx is a transaction under way.
+type tx struct {
+	*conn
+	names   *names
+	touched map[string]bool // connections that were written to
+	dropped bool            // names are gone: the cache is void
+	worded  []int64         // links that got new words
+	shaped  bool            // there are new shapes
+	now     time.Time
+}
+
+// touch marks a connection as written to.
+func (t *tx) touch(connection string) { t.touched[connection] = true }
+
+func newWriter(s *Store, c *conn, check *checkpointer) *writer {
+	return &writer{store: s, conn: c, check: check, wake: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+func (w *writer) start() {
+	go w.run()
+	go w.check.run()
+}
+
+// stop ends the goroutines after what waits is written.
+func (w *writer) stop() error {
+	w.mu.Lock()
+	w.stopped = true
+	w.mu.Unlock()
+	w.signal()
+	<-w.done
+	w.check.stop()
+	return nil
+}
+
+// close empties the log and closes the connections.
+func (w *writer) close() error {
+	err := w.check.truncate()
+	b := w.store.bridge
+	return errors.Join(err, b.close(w.check.conn), b.close(w.conn))
+}
+
+func (w *writer) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// do hands j to the writer and waits until it is durable or refused.
+func (w *writer) do(j *job) error {
+	j.done = make(chan struct{})
+	w.mu.Lock()
+	w.queue = append(w.queue, j)
+	w.mu.Unlock()
+	w.signal()
+	<-j.done
+	return j.err
+}
+
+// write runs fn in a transaction. It runs to its end once it has begun.
+func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return s.writer.do(&job{fn: fn})
+}
+
+func (w *writer) run() {
+	defer close(w.done)
+	last := 0 // the size of the last group
+	for {
+		w.gather(last)
+		jobs, stopped := w.take()
+		if last = len(jobs); last > 0 {
+			w.group(jobs)
+			for _, j := range jobs {
+				close(j.done)
+			}
+			w.check.written()
+			w.check.finish(w.conn)
+			continue
+		}
+		if stopped {
+			return
+		}
+		<-w.wake
+	}
+}
+
+// gather lets other goroutines run while the queue grows, up to half of the last
+// group. Those whose commits were just answered are about to bring the next
+// ones; a group of the first alone would keep all others waiting for its fsync.
+func (w *writer) gather(last int) {
+	for n := w.waiting(); last > 3 && n < last/2; {
+		runtime.Gosched()
+		now := w.waiting()
+		if now <= n {
+			return
+		}
+		n = now
+	}
+}
+
+func (w *writer) waiting() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.queue)
+}
+
+// take returns what waits, up to the weight of a group.
+func (w *writer) take() ([]*job, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, weight := 0, 0
+	for n < len(w.queue) && weight < groupWeight {
+		if p := w.queue[n].plan; p != nil {
+			weight += p.weight()
+		} else {
+			weight++
+		}
+		n++
+	}
+	jobs := w.queue[:n:n]
+	w.queue = w.queue[n:]
+	return jobs, w.stopped
+}
+
+// group writes jobs in one transaction. Should that fail as a whole, each gets
+// a transaction of its own, so that one cannot fail the others.
+func (w *writer) group(jobs []*job) {
+	for _, j := range jobs {
+		j.err = nil
+	}
+	err := w.attempt(jobs)
+	if err == nil {
+		return
+	}
+	if len(jobs) == 1 || errors.Is(err, store.ErrBusy) {
+		for _, j := range jobs {
+			j.err = err
+		}
+		return
+	}
+	for i := range jobs {
+		if p := jobs[i].plan; p != nil {
+			p.stamp = stamp{} // it holds numbers of the transaction that failed
+		}
+		w.group(jobs[i : i+1])
+	}
+}
+
+// attempt runs one transaction. Jobs that are refused have their err set; an
+// error means that nothing was written.
+func (w *writer) attempt(jobs []*job) (err error) {
+	c := w.conn
+	if _, err := c.exec(background, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	t := &tx{conn: c, names: newNames(), touched: map[string]bool{}, now: time.Now()}
+	defer func() {
+		if err == nil {
+			_, err = c.exec(background, "COMMIT")
+		}
+		if err != nil {
+			w.nextRecord = 0
+			if _, undo := c.exec(background, "ROLLBACK"); undo != nil && !errors.Is(err, store.ErrBusy) {
+				err = errors.Join(err, undo)
+			}
+			return
+		}
+		if t.dropped {
+			w.nextRecord = 0
+			w.store.cache.drop()
+		} else {
+			w.store.cache.learn(t.names, t.touched)
+		}
+		w.learn(t)
+	}()
+	if err := w.observe(); err != nil {
+		return err
+	}
+	late, err := w.commits(t, jobs)
+	if err != nil {
+		return err
+	}
+	for _, j := range late {
+		j.plan.fresh = true
+		if j.err = j.plan.make(background, c, t.now); j.err == nil {
+			j.err = j.plan.pack(true)
+		}
+		if j.err != nil {
+			continue
+		}
+		if err := w.apply(t, []*plan{j.plan}); err != nil {
+			return err
+		}
+	}
+	for _, j := range jobs {
+		if j.fn == nil {
+			continue
+		}
+		if err := t.run(j, len(jobs) > 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// learn takes over the vocabulary that a transaction added. The transaction is
+// durable: what cannot be read now is asked for again when it is missed.
+func (w *writer) learn(t *tx) {
+	v := w.store.vocabulary
+	if t.shaped {
+		_ = v.loadShapes(background, w.conn)
+	}
+	for _, link := range t.worded {
+		if _, err := v.loadWords(background, w.conn, link); err != nil {
+			v.forgetWords()
+			return
+		}
+	}
+}
+
+// commits applies the plans that still hold, and returns the others.
+func (w *writer) commits(t *tx, jobs []*job) (late []*job, err error) {
+	var ready []*plan
+	taken := map[string]bool{}
+	for _, j := range jobs {
+		if j.plan == nil {
+			continue
+		}
+		p := j.plan
+		connection := p.batch.Connection
+		if taken[connection] || p.stamp != w.store.cache.stamp(connection) {
+			late = append(late, j)
+			continue
+		}
+		taken[connection] = true
+		if p.leased && !t.now.Before(p.until) {
+			j.err = store.ErrLeaseLost
+			continue
+		}
+		ready = append(ready, p)
+	}
+	return late, w.apply(t, ready)
+}
+
+// run calls a function; what it did before an error is undone.
+func (t *tx) run(j *job, shared bool) error {
+	if !shared {
+		return j.fn(t)
+	}
+	if _, err := t.exec(background, "SAVEPOINT job"); err != nil {
+		return err
+	}
+	if j.err = j.fn(t); j.err != nil {
+		if _, err := t.exec(background, "ROLLBACK TO job"); err != nil {
+			return err
+		}
+	}
+	_, err := t.exec(background, "RELEASE job")
+	return err
+}
+
+// observe drops the cache if another process wrote since the last transaction.
+func (w *writer) observe() error {
+	version := int64(0)
+	if _, err := w.conn.one(background, func(r row) { version = r.int(0) }, "PRAGMA data_version"); err != nil {
+		return err
+	}
+	if version != w.dataVersion {
+		w.dataVersion, w.nextRecord = version, 0
+		w.store.cache.drop()
+		w.store.vocabulary.forgetWords()
+	}
+	return nil
+}
