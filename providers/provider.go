@@ -71,7 +71,8 @@ type Stream struct {
 	// limit known.
 	WalkTTL time.Duration
 	// Changes reports whether the service can be asked for what changed since
-	// Query.HighWater. Without it the engine walks windows.
+	// Query.HighWater. Without it the engine walks windows. Before there is a
+	// first mark it reads one window, which reaches a few hours beyond now.
 	Changes bool
 	// AbsenceDeletes reports whether a datum that is missing from a complete
 	// walk of a closed window was deleted at the service.
@@ -140,7 +141,8 @@ type Query struct {
 	PageToken string
 }
 
-// Page is one page of a stream.
+// Page is one page of a stream. The caller owns it: the adapter keeps no
+// reference to anything in it.
 type Page struct {
 	Records []health.Record
 	// Raw is what the records were mapped from, one entry per answer.

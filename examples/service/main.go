@@ -44,7 +44,9 @@ func run(ctx context.Context) error {
 	mux := http.NewServeMux()
 	server := &http.Server{Addr: "127.0.0.1:8080", Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return wearables(ctx, mux, "health.db", account, os.Getenv("WITHINGS_REDIRECT_URL"), key) })
+	group.Go(func() error {
+		return wearables(ctx, mux, "health.db", account, os.Getenv("WITHINGS_REDIRECT_URL"), key)
+	})
 	group.Go(func() error {
 		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 			return err
