@@ -22,11 +22,19 @@ type size struct {
 	connections int
 	insert      float64 // floors
 	disk        float64
+	note        string
 }
 
 var (
-	small = size{"Records of 400 B", (*generator).measurement, 100_000, 20, 1.0, 0.65}
-	large = size{"Records of 4 kB", (*generator).workout, 20_000, 4, 2.0, 0.30}
+	small = size{
+		"Records of 400 B", (*generator).measurement, 100_000, 20, 1.0, 0.65,
+		"A record is a body composition: ten values, a device id of 40 characters, two texts.",
+	}
+	large = size{
+		"Records of 4 kB", (*generator).workout, 20_000, 4, 2.0, 0.30,
+		"A record is a run with about fifty laps of eight values. What is encoded is dense already (a lap is 70 bytes, of which some 20\n" +
+			"are random), so that s2 with a dictionary makes it half, and zstd, at five times the cost per write, a third. The store uses s2.",
+	}
 )
 
 // dataset is the records of some connections, for the store and the anchor.
@@ -183,7 +191,9 @@ func recordsMode(ctx context.Context, b *bench, z size, mode sqlitestore.Synchro
 		d := makeDataset(z, uint64(round+1))
 		next := d.changed(0.1, uint64(round+100))
 		bytes = d.bytes
-		best.keep("encode", d.encodeTime())
+		for range 3 {
+			best.keep("encode", d.encodeTime())
+		}
 		dir := filepath.Join(b.dir, fmt.Sprint(mode, round))
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return err
@@ -201,7 +211,11 @@ func recordsMode(ctx context.Context, b *bench, z size, mode sqlitestore.Synchro
 	}
 	topic := z.topic + ", synchronous=" + string(mode)
 	n := float64(z.count)
-	rate := func(name string, less time.Duration) float64 { return n / (best[name] - less).Seconds() / 1000 }
+	// Where encoding is nearly all of it the difference is noise; a twentieth is
+	// the least that is left.
+	rate := func(name string, less time.Duration) float64 {
+		return n / max(best[name]-less, best[name]/20).Seconds() / 1000
+	}
 	encode := best["encode"]
 	row := func(name, ours, theirs string, less time.Duration, floor float64, note string) {
 		b.Add(Row{Topic: topic, Name: name, Unit: "k records/s", Measured: rate(ours, less), Anchor: rate(theirs, 0), Floor: floor, Note: note})
@@ -223,8 +237,9 @@ func recordsMode(ctx context.Context, b *bench, z size, mode sqlitestore.Synchro
 	b.Note(topic, "Anchor: mattn/go-sqlite3, database/sql, one prepared upsert per row in transactions of %d, 4 KiB pages, WAL, the same synchronous\n"+
 		"setting, the same encoded bytes uncompressed, `rec(id INTEGER PRIMARY KEY, sid, rid, start, end_, updated, hash, vals TEXT, rest BLOB,\n"+
 		"UNIQUE(sid, rid))` and an index on (sid, start); the update has the condition `hash <> excluded.hash`. Store: `Commit` of pages of %d records\n"+
-		"as values, 16 KiB pages, with validation, fingerprint, comparison, compression and change entries. %d records of %d connections per round.",
+		"as values, 4 KiB pages, with validation, fingerprint, comparison, compression and change entries. %d records of %d connections per round.",
 		batchSize, batchSize, z.count, z.connections)
+	b.Note(topic, "Without encoding: less the time of \"encoding alone\" over the same records. %s", z.note)
 	return nil
 }
 

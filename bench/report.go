@@ -177,8 +177,8 @@ func fsyncTime() string {
 	if err != nil {
 		return err.Error()
 	}
-	defer os.Remove(f.Name())
-	defer f.Close()
+	defer func() { _ = os.Remove(f.Name()) }()
+	defer func() { _ = f.Close() }()
 	page := make([]byte, 4096)
 	best := time.Hour
 	for range 100 {

@@ -88,7 +88,7 @@ func samplesRound(ctx context.Context, dir string, mode sqlitestore.Synchronous,
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	if err := best.time("codec", func() error { return codecAlone(days) }); err != nil {
 		return 0, err
 	}

@@ -68,7 +68,7 @@ func walls() []wall {
 
 		{pkgs: "store", local: []string{"health"}},
 		{pkgs: "store/storetest", local: []string{"health", "store"}},
-		{pkgs: "store/*/...", local: []string{"health", "store"}, libs: []string{"github.com/klauspost/compress"}, named: true},
+		{pkgs: "store/*/...", local: []string{"health", "store"}, libs: []string{"github.com/klauspost/compress", "golang.org/x/sync"}, named: true},
 
 		{pkgs: "sync/...", local: []string{"health", "providers", "store"}, libs: []string{"golang.org/x/sync", "golang.org/x/time"}},
 

@@ -170,6 +170,8 @@ func (c *batchCursor) Next() error {
 }
 
 // Eof implements vtab.Cursor.
+//
+//lint:ignore ST1003 the interface has this name
 func (c *batchCursor) Eof() bool { return c.i >= c.n }
 
 // Column implements vtab.Cursor.

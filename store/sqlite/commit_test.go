@@ -74,7 +74,7 @@ func TestSparsePages(t *testing.T) {
 func TestOneStart(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "store.db"), nil)
 	want := 0
-	for stream := range 130 {
+	for stream := range 110 {
 		b := store.Batch{User: "u1", Connection: "c1", Unfenced: true, Now: testNow, Cause: store.CauseLive}
 		name := fmt.Sprintf("s%03d", stream)
 		p := store.Page{Stream: name}
@@ -88,7 +88,7 @@ func TestOneStart(t *testing.T) {
 		_, err := s.Commit(t.Context(), b)
 		require.NoError(t, err)
 	}
-	for _, limit := range []int{1, 7, 100, 1000} {
+	for _, limit := range []int{1, 60, 1000} {
 		var got []string
 		q := store.RecordQuery{User: "u1", Limit: limit}
 		for {
@@ -101,7 +101,7 @@ func TestOneStart(t *testing.T) {
 			if q.After = page.Next; page.Next == "" {
 				break
 			}
-			if limit == 1 && len(got) > 20 {
+			if limit == 1 && len(got) > 5 {
 				break
 			}
 		}

@@ -11,11 +11,11 @@
 // The file is readable by any SQL tool through its views, whose columns are
 // described in the schema folder: v_records, v_values, v_daily, v_daily_values,
 // v_sleep, v_activity, v_body, v_changes and v_connections. Tables may change
-// with a release; views keep their columns. The
-// scalar values of a record are a JSON object in clear; the rest of it, raw
-// answers and dense samples are packed. Read a live file with a command line of
-// SQLite 3.51.3 or later only, since earlier ones have a defect that can corrupt
-// a WAL file; else read a copy made by [Store.Backup].
+// with a release; views keep their columns. The scalar values of a record are
+// JSON in clear, to which the views add the names, kept once per list of names;
+// the rest of it, raw answers and dense samples are packed. Read a live file
+// with a command line of SQLite 3.51.3 or later only, since earlier ones have a
+// defect that can corrupt a WAL file; else read a copy made by [Store.Backup].
 //
 // # Errors
 //

@@ -64,9 +64,8 @@ func main() {
 			r := make()
 			r.Normalize()
 			rest := cut(&r, health.AppendRest(nil, &r))
-			if len(rest) < 1024 {
-				small = append(small, rest)
-			} else {
+			small = append(small, rest)
+			if len(rest) > 1024 {
 				large = append(large, rest)
 			}
 		}
@@ -74,7 +73,7 @@ func main() {
 	for _, name := range health.TextNames() {
 		small = append(small, []byte(name))
 	}
-	out, err := dict.BuildS2Dict(small, dict.Options{MaxDictSize: 8 << 10, HashBytes: 4})
+	out, err := dict.BuildS2Dict(small, dict.Options{MaxDictSize: 16 << 10, HashBytes: 4})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -90,7 +89,7 @@ func main() {
 		log.Fatal(err)
 	}
 	write(os.Args[2], out)
-	fmt.Println(len(small), "small and", len(large), "large records")
+	fmt.Println(len(small), "records,", len(large), "of them large")
 }
 
 func write(number string, dictionary []byte) {

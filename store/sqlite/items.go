@@ -45,8 +45,7 @@ func (r *storedRow) rev() health.Rev {
 	}
 }
 
-func (r *storedRow) plain() bool   { return r.bits&(bitDeleted|bitSticky|bitMerged) == 0 }
-func (r *storedRow) deleted() bool { return r.bits&bitDeleted != 0 }
+func (r *storedRow) plain() bool { return r.bits&(bitDeleted|bitSticky|bitMerged) == 0 }
 
 // The bits of record.bits: facts that views and the diff need without
 // unpacking.
@@ -126,17 +125,35 @@ type streamName struct {
 	name string
 }
 
-// arena is memory for the encodings of one commit.
-type arena struct{ buf []byte }
+// arena is memory for the encodings of one commit, used again by the next.
+type arena struct {
+	buf    []byte   // the chunk in use
+	chunks [][]byte // all chunks, buf among them
+	used   int      // of chunks
+}
 
-const arenaChunk = 256 << 10
+const (
+	arenaChunk = 256 << 10
+	// arenaKeep is how many chunks are kept for the next commit.
+	arenaKeep = 32
+)
 
-func (a *arena) reset() { a.buf = a.buf[:0] }
+func (a *arena) reset() {
+	if len(a.chunks) > arenaKeep {
+		clear(a.chunks[arenaKeep:])
+		a.chunks = a.chunks[:arenaKeep]
+	}
+	a.buf, a.used = nil, 0
+}
 
 // next returns the free end of the arena, at least n bytes of it.
 func (a *arena) next(n int) []byte {
-	if cap(a.buf)-len(a.buf) < n {
-		a.buf = make([]byte, 0, max(arenaChunk, n))
+	for cap(a.buf)-len(a.buf) < n {
+		if a.used == len(a.chunks) {
+			a.chunks = append(a.chunks, make([]byte, 0, max(arenaChunk, n)))
+		}
+		a.buf = a.chunks[a.used]
+		a.used++
 	}
 	return a.buf[len(a.buf):]
 }

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"math"
+	"runtime"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/store"
@@ -174,6 +177,9 @@ func (r *sampleReader) owner(ctx context.Context, c *conn, o *sampleOwner, from,
 	if err != nil && !errors.Is(err, errEnough) {
 		return err
 	}
+	if done, err := r.together(o, from, to, total); done || err != nil {
+		return err
+	}
 	for i := range r.found {
 		f := &r.found[i]
 		if err := r.unpack(o, f, from, to, total); err != nil {
@@ -182,6 +188,61 @@ func (r *sampleReader) owner(ctx context.Context, c *conn, o *sampleOwner, from,
 		total -= f.n
 	}
 	return nil
+}
+
+// together unpacks many chunks by several goroutines, each chunk into its place
+// in one run. It reports false, with nothing done, unless all chunks are whole
+// and of one exponent.
+func (r *sampleReader) together(o *sampleOwner, from, to int64, total int) (bool, error) {
+	workers := min(runtime.GOMAXPROCS(0), len(r.found))
+	if total < parallelPoints || workers < 2 || r.found[0].first < from || r.found[len(r.found)-1].last >= to {
+		return false, nil
+	}
+	places := make([]int, len(r.found))
+	at := 0
+	for i := range r.found {
+		places[i] = at
+		at += r.found[i].n
+	}
+	times, values := make([]int64, total), make([]int64, total)
+	exps := make([]int8, len(r.found))
+	var group errgroup.Group
+	each := (len(r.found) + workers - 1) / workers
+	for lo := 0; lo < len(r.found); lo += each {
+		group.Go(func() error {
+			var data []byte
+			for i := lo; i < min(lo+each, len(r.found)); i++ {
+				f := &r.found[i]
+				var err error
+				if data, err = r.store.packer.open(data[:0], r.held[f.data.from:f.data.to]); err != nil {
+					return err
+				}
+				end := places[i] + f.n
+				part := health.Series{Times: times[places[i]:places[i]:end], Values: values[places[i]:places[i]:end]}
+				if _, err := health.DecodePoints(data, &part); err != nil {
+					return err
+				}
+				if part.Len() != f.n {
+					return errPacked
+				}
+				exps[i] = part.Exp
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return false, err
+	}
+	for _, exp := range exps {
+		if exp != exps[0] {
+			return false, nil
+		}
+	}
+	r.page.Runs = append(r.page.Runs, store.SampleRun{Owner: o.owner, Series: health.Series{
+		Metric: o.owner.Metric, Part: o.owner.Part, Stat: o.owner.Stat, Exp: exps[0], Floating: o.floating,
+		From: times[0], To: times[total-1] + 1, Times: times, Values: values,
+	}})
+	return true, nil
 }
 
 // unpack appends the points of a chunk in from..to to the page: in place behind

@@ -214,6 +214,7 @@ func (w *writer) attempt(jobs []*job) (err error) {
 		if t.dropped {
 			w.nextRecord = 0
 			w.store.cache.drop()
+			w.store.vocabulary.forgetWords()
 		} else {
 			w.store.cache.learn(t.names, t.touched)
 		}

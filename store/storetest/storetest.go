@@ -134,7 +134,7 @@ func (tc testCase) attempt(t *testing.T, h Harness, seed uint64) (err error) {
 	defer func() {
 		cancel()
 		for _, s := range c.opened {
-			s.Close()
+			_ = s.Close()
 		}
 		if r := recover(); r != nil {
 			stop, ok := r.(stopped)
