@@ -35,7 +35,7 @@ func topics() []topic {
 		{"single commits", false, singleCommits},
 		{"samples", false, samples},
 		{"withings page", false, normalise},
-		{"million records", true, million},
+		{"million records", false, million},
 		{"ten million rows", true, tenMillion},
 	}
 }
