@@ -82,6 +82,9 @@ type Credential struct {
 	ExpiresAt time.Time
 	// Scopes that were granted; nil means not told.
 	Scopes []string
+	// OddLifetime is set in the result of a refresh when the service told a
+	// lifetime that cannot be right, so that ExpiresAt is the adapter's guess.
+	OddLifetime bool
 }
 
 // String returns "[redacted]".

@@ -39,6 +39,14 @@ func Classes() []error {
 	}
 }
 
+// The codes of an [Error] by which the engine knows what happened.
+const (
+	// CodeRedirect: the service answered with a redirect, which was refused.
+	CodeRedirect = "redirect_refused"
+	// CodeIdentity: the answer is about another person than the credential.
+	CodeIdentity = "user_mismatch"
+)
+
 // Error is a failure of a provider. It unwraps to its class and to its cause:
 //
 //	if errors.Is(err, providers.ErrRateLimited) { ... }
@@ -63,6 +71,9 @@ type Error struct {
 	ClientFault bool
 	// Ambiguous is set when the service may have acted although the call failed.
 	Ambiguous bool
+	// Pairs may be set with Ambiguous: the answer to a refresh named several
+	// pairs, of which one counts. The last is the most likely.
+	Pairs []Credential
 	// Err is the cause; it may be nil.
 	Err error
 }

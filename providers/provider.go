@@ -40,11 +40,23 @@ type Capabilities struct {
 	Rotation Rotation
 	// Push reports whether the service notifies of new data.
 	Push bool
+	// Topics are what a connection is subscribed to, in the words of
+	// [Subscription.Topic], where the adapter is a [Subscriber].
+	Topics []string
 	// Limits are the request budgets the service grants. All of them hold at
 	// once.
 	Limits []RateLimit
 	// MaxHistory is how far back the service keeps data; 0 is no known limit.
 	MaxHistory time.Duration
+	// Issuer is what the service names itself in the parameter iss of each
+	// callback (RFC 9207). A callback without it, or with another, is then
+	// refused. Empty: the service does not name itself.
+	Issuer string
+	// ConnectByDelivery reports whether the service tells the outcome of a
+	// connect flow by a signed delivery, an [EventAuth] with
+	// [Notification.Reference]. What the browser brings back is then not
+	// believed, and Exchange is not called.
+	ConnectByDelivery bool
 	// AuthLifetime is the longest time between [AuthStart] and the callback;
 	// 0 means the engine's default.
 	AuthLifetime time.Duration
@@ -234,6 +246,15 @@ type Refresher interface {
 	// Ambiguous set means the service may have rotated it without our
 	// knowing the result.
 	Refresh(ctx context.Context, cred Credential) (Credential, error)
+}
+
+// Recoverer gets a working pair for a grant whose refresh tokens were all
+// refused, where the service has a way to do that without the person.
+type Recoverer interface {
+	// Recover is called with the last pair that is known. ErrReauth means
+	// that the grant is gone. The caller persists the result before anyone
+	// uses it.
+	Recover(ctx context.Context, cred Credential) (Credential, error)
 }
 
 // Revoker takes a grant back at the service.

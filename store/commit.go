@@ -46,14 +46,21 @@ type Page struct {
 	Stream string
 	// Key identifies the page among the pages of the stream, and Digest its
 	// content. When the stored digest of the key is the same the records are
-	// not looked at. A commit that changes a record of the stream forgets the
-	// digests of the stream's pages that are not in it, and one that makes a tombstone for
-	// absence those of all its pages. Digest 0 is never equal.
+	// not looked at. A commit that changes or deletes a stored record of the
+	// stream forgets the digests of the stream's pages that are not in it, and
+	// one that makes a tombstone for absence those of all its pages; records
+	// that are new leave them. Digest 0 is never equal.
 	Key    string
 	Digest uint64
 	// Records must be valid and normalized, with Connection set to the
 	// batch's; Rev.Fingerprint is computed by the store. Of two records with
 	// the same kind and key the better version counts.
+	//
+	// The points of a series replace those of its owner in its window; a series
+	// that is only described (Count without points) leaves them. A session that
+	// is written anew loses the points of the series that it does not have any
+	// more, and those that came with points from another source; a series is
+	// one of Metric, Stat, Part and clock.
 	Records []health.Record
 	// Raw is kept, once per content (names and bodies) and stream, if at
 	// least one record of the page was written. Content that is there takes
@@ -131,5 +138,5 @@ type Conflict struct {
 
 // Erasure counts what an erase removed.
 type Erasure struct {
-	Connections, Records, SampleChunks, RawPages, Changes, InboxItems, Deliveries int
+	Connections, Records, SampleChunks, RawPages, Changes, InboxItems, Deliveries, Settings int
 }

@@ -35,9 +35,29 @@ type Manifest struct {
 	Samples     int `json:"samples"`
 	RawPages    int `json:"raw_pages"`
 	Quarantined int `json:"quarantined"`
+	// Parts sums up the lines of each type, Kinds the lines of type "record" of
+	// each kind of record.
+	Parts map[string]Part      `json:"parts"`
+	Kinds map[health.Kind]Part `json:"kinds"`
 	// SHA256 is the hexadecimal digest of all bytes in front of the line of
 	// the manifest.
 	SHA256 string `json:"sha256"`
+}
+
+// Part sums up the lines of one sort.
+type Part struct {
+	Lines int `json:"lines"`
+	// SHA256 is the hexadecimal digest of the lines, in their order and each
+	// with its line feed.
+	SHA256 string `json:"sha256"`
+}
+
+// ExportRequest says what to export.
+type ExportRequest struct {
+	User string
+	// Raw adds the raw answers of services, and the data that was set aside as
+	// it came.
+	Raw bool
 }
 
 // Export writes all data of a user to w as lines of JSON, and returns the
@@ -49,19 +69,23 @@ type Manifest struct {
 //	coverage    the complete windows of one stream of a connection
 //	record      a record, tombstones included, in the form of health.Record
 //	samples     a run of points of one owner, in columns
-//	raw         a raw answer; bodies are base64
-//	quarantine  a datum that was set aside; it is base64
+//	raw         a raw answer, where asked for; bodies are base64
+//	quarantine  a datum that was set aside; its raw form, where asked for, is base64
 //	manifest    the [Manifest]; the last line, or the export is not whole
 //
 // It reads page by page, so memory is bounded by a page. What is committed
 // meanwhile may or may not be in it. Nothing of the endpoint scope is exported.
-func Export(ctx context.Context, s Store, user string, w io.Writer) (Manifest, error) {
+func Export(ctx context.Context, s Store, r ExportRequest, w io.Writer) (Manifest, error) {
+	if r.User == "" {
+		return Manifest{}, fmt.Errorf("store: export: %w", invalid("user"))
+	}
 	digest := sha256.New()
 	out := bufio.NewWriterSize(io.MultiWriter(w, digest), 64<<10)
 	e := exporter{
-		ctx: ctx, store: s, buffer: out,
-		manifest: Manifest{Format: exportFormat, Version: exportVersion, User: user},
+		ctx: ctx, store: s, buffer: out, raw: r.Raw,
+		manifest: Manifest{Format: exportFormat, Version: exportVersion, User: r.User},
 		links:    map[string]map[string]bool{}, metrics: map[health.Metric]bool{},
+		parts: map[string]*sum{}, kinds: map[health.Kind]*sum{},
 	}
 	if err := e.all(); err != nil {
 		return Manifest{}, fmt.Errorf("store: export: %w", err)
@@ -76,7 +100,10 @@ type exporter struct {
 	ctx      context.Context
 	store    Store
 	buffer   *bufio.Writer
+	raw      bool
 	manifest Manifest
+	parts    map[string]*sum // by type of line
+	kinds    map[health.Kind]*sum
 	links    map[string]map[string]bool // streams by connection id
 	metrics  map[health.Metric]bool     // of series
 }
@@ -91,16 +118,50 @@ func (e *exporter) all() error {
 	return e.buffer.Flush()
 }
 
-// line writes one line.
-func (e *exporter) line(kind string, content any) error { return writeLine(e.buffer, kind, content) }
+// sum sums up lines.
+type sum struct {
+	lines  int
+	digest hash.Hash
+}
 
-func writeLine(w io.Writer, kind string, content any) error {
-	text, err := json.Marshal(content)
+func add[K comparable](sums map[K]*sum, key K, line []byte) {
+	s := sums[key]
+	if s == nil {
+		s = &sum{digest: sha256.New()}
+		sums[key] = s
+	}
+	s.lines++
+	s.digest.Write(line)
+}
+
+func parts[K comparable](sums map[K]*sum) map[K]Part {
+	out := make(map[K]Part, len(sums))
+	for key, s := range sums {
+		out[key] = Part{Lines: s.lines, SHA256: hex.EncodeToString(s.digest.Sum(nil))}
+	}
+	return out
+}
+
+// line writes one line.
+func (e *exporter) line(kind string, content any) error {
+	text, err := encodeLine(kind, content)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "{\"type\":%q,%q:%s}\n", kind, kind, text)
+	add(e.parts, kind, text)
+	if r, ok := content.(*health.Record); ok {
+		add(e.kinds, r.Kind, text)
+	}
+	_, err = e.buffer.Write(text)
 	return err
+}
+
+func encodeLine(kind string, content any) ([]byte, error) {
+	text, err := json.Marshal(content)
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, "{\"type\":%q,%q:%s}\n", kind, kind, text), nil
 }
 
 func (e *exporter) header() error {
@@ -225,6 +286,9 @@ func (e *exporter) samples() error {
 }
 
 func (e *exporter) rawPages() error {
+	if !e.raw {
+		return nil
+	}
 	type body struct {
 		Name string `json:"name"`
 		Body []byte `json:"body"`
@@ -266,6 +330,9 @@ func (e *exporter) quarantine() error {
 		}
 		for _, q := range list {
 			e.manifest.Quarantined++
+			if !e.raw {
+				q.Raw = nil
+			}
 			err := e.line("quarantine", struct {
 				Connection string    `json:"connection"`
 				Stream     string    `json:"stream"`
@@ -285,5 +352,11 @@ func (e *exporter) quarantine() error {
 // end writes the manifest, which is not part of its own digest.
 func (e *exporter) end(digest hash.Hash, w io.Writer) error {
 	e.manifest.SHA256 = hex.EncodeToString(digest.Sum(nil))
-	return writeLine(w, "manifest", e.manifest)
+	e.manifest.Parts, e.manifest.Kinds = parts(e.parts), parts(e.kinds)
+	text, err := encodeLine("manifest", e.manifest)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(text)
+	return err
 }

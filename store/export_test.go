@@ -72,10 +72,10 @@ func TestExport(t *testing.T) {
 	require.NoError(t, s.DeleteConnection(t.Context(), "a2", false)) // its data is still the user's
 
 	var out bytes.Buffer
-	got, err := store.Export(t.Context(), s, "ann", &out)
+	got, err := store.Export(t.Context(), s, store.ExportRequest{User: "ann", Raw: true}, &out)
 	require.NoError(t, err)
 	require.NotContains(t, out.String(), "canary")
-	require.NotContains(t, out.String(), "b1")
+	require.NotContains(t, out.String(), `"b1"`)
 
 	var (
 		types   []string
@@ -83,6 +83,7 @@ func TestExport(t *testing.T) {
 		records []health.Record
 	)
 	digest := sha256.New()
+	parts, kinds := make(map[string]string), make(map[health.Kind]string)
 	for lines := bufio.NewScanner(&out); lines.Scan(); {
 		var line struct {
 			Type     string
@@ -122,19 +123,55 @@ func TestExport(t *testing.T) {
 			require.Equal(t, hex.EncodeToString(digest.Sum(nil)), line.Manifest.SHA256)
 			require.False(t, lines.Scan(), "the manifest is not the last line")
 		}
+		if line.Type != "manifest" {
+			parts[line.Type] += lines.Text() + "\n"
+		}
+		if line.Type == "record" {
+			kinds[line.Record.Kind] += lines.Text() + "\n"
+		}
 		digest.Write(lines.Bytes())
 		digest.Write([]byte{'\n'})
 	}
 	require.Equal(t, []string{"header", "connection", "record", "coverage", "samples", "raw", "quarantine", "manifest"}, types)
 	counts.Format, counts.Version, counts.User, counts.SHA256 = got.Format, got.Version, "ann", got.SHA256
+	counts.Parts, counts.Kinds = make(map[string]store.Part), make(map[health.Kind]store.Part)
+	for kind, lines := range parts {
+		counts.Parts[kind] = store.Part{Lines: strings.Count(lines, "\n"), SHA256: digestOf(lines)}
+	}
+	for kind, lines := range kinds {
+		counts.Kinds[kind] = store.Part{Lines: strings.Count(lines, "\n"), SHA256: digestOf(lines)}
+	}
 	require.Equal(t, counts, got)
 	require.Equal(t, store.Manifest{
 		Format: "vitalmux-export", Version: 1, User: "ann", SHA256: got.SHA256,
 		Connections: 1, Windows: 4, Records: 14, Samples: 2000, RawPages: 2, Quarantined: 2,
+		Parts: got.Parts, Kinds: got.Kinds,
 	}, got)
+	require.Equal(t, 12, got.Kinds[health.KindBody].Lines)
+	require.Equal(t, 2, got.Kinds[health.KindSamples].Lines)
 	stored, err := s.Records(t.Context(), store.RecordQuery{User: "ann", Deleted: true})
 	require.NoError(t, err)
 	require.Equal(t, stored.Records, records)
+}
+
+func digestOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+func TestExportWithoutRaw(t *testing.T) {
+	s := store.NewMemory()
+	fill(t, s, "ann", "a1")
+	var out bytes.Buffer
+	got, err := store.Export(t.Context(), s, store.ExportRequest{User: "ann"}, &out)
+	require.NoError(t, err)
+	require.Zero(t, got.RawPages)
+	require.Equal(t, 1, got.Quarantined)
+	require.NotContains(t, out.String(), `"raw":`)
+	require.Contains(t, out.String(), "bad number")
+
+	_, err = store.Export(t.Context(), s, store.ExportRequest{}, &out)
+	require.ErrorIs(t, err, store.ErrInvalid)
 }
 
 func TestExportFails(t *testing.T) {
@@ -142,15 +179,15 @@ func TestExportFails(t *testing.T) {
 	fill(t, s, "ann", "a1")
 	full := errors.New("disk full")
 	for limit := range 3 {
-		_, err := store.Export(t.Context(), s, "ann", &shortWriter{room: limit * 1000, err: full})
+		_, err := store.Export(t.Context(), s, store.ExportRequest{User: "ann", Raw: true}, &shortWriter{room: limit * 1000, err: full})
 		require.ErrorIs(t, err, full)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := store.Export(ctx, s, "ann", &bytes.Buffer{})
+	_, err := store.Export(ctx, s, store.ExportRequest{User: "ann", Raw: true}, &bytes.Buffer{})
 	require.ErrorIs(t, err, context.Canceled)
 	require.NoError(t, s.Close())
-	_, err = store.Export(t.Context(), s, "ann", &bytes.Buffer{})
+	_, err = store.Export(t.Context(), s, store.ExportRequest{User: "ann", Raw: true}, &bytes.Buffer{})
 	require.ErrorIs(t, err, store.ErrClosed)
 }
 
@@ -181,7 +218,7 @@ func ExampleExport() {
 		return
 	}
 	var text strings.Builder
-	manifest, err := store.Export(ctx, s, "ann", &text)
+	manifest, err := store.Export(ctx, s, store.ExportRequest{User: "ann", Raw: true}, &text)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -37,6 +37,8 @@ func NewMemory() *Memory {
 		due:         map[dueKey]time.Time{},
 		flows:       map[string]Flow{},
 		deliveries:  map[string]Delivery{},
+		jobs:        map[string]Job{},
+		settings:    map[settingKey][]byte{},
 		settled:     map[string]time.Time{},
 		inbox:       map[string]map[string]InboxItem{},
 		histories:   map[string]*history{},
@@ -69,6 +71,7 @@ type memoryData struct {
 
 	connections map[string]Connection
 	credentials map[string]Credential // by connection
+	revision    int64                 // of the credential that was written last
 	leases      map[leaseKey]Lease
 	fence       int64
 	due         map[dueKey]time.Time
@@ -76,6 +79,9 @@ type memoryData struct {
 	flows      map[string]Flow
 	deliveries map[string]Delivery
 	settled    map[string]time.Time // ids of deliveries that were removed, and when
+	jobs       map[string]Job
+
+	settings map[settingKey][]byte
 
 	inbox     map[string]map[string]InboxItem // by user and id
 	histories map[string]*history             // by connection
@@ -86,6 +92,8 @@ type memoryData struct {
 type leaseKey struct{ connection, name string }
 
 type dueKey struct{ connection, task string }
+
+type settingKey struct{ user, name string }
 
 // lock enters the store: it returns the data locked, or why the call must not
 // go on.
@@ -129,8 +137,19 @@ func (m *Memory) Erase(ctx context.Context, user string) (Erasure, error) {
 	}
 	d.erased[d.eraseMark(user)] = true
 	var e Erasure
+	e.InboxItems = len(d.inbox[user])
+	delete(d.inbox, user)
+	// Expired leases were left by processes that died, perhaps for a connection
+	// that was gone.
+	now := time.Now()
+	for key, l := range d.leases {
+		if !now.Before(l.Until) {
+			delete(d.leases, key)
+		}
+	}
 	for id, c := range d.connections {
 		if c.User == user {
+			e.Deliveries += d.removeWaiting(c)
 			d.removeConnection(id)
 			e.Connections++
 		}
@@ -153,8 +172,12 @@ func (m *Memory) Erase(ctx context.Context, user string) (Erasure, error) {
 	for _, positions := range d.consumers {
 		delete(positions, user)
 	}
-	e.InboxItems = len(d.inbox[user])
-	delete(d.inbox, user)
+	for key := range d.settings {
+		if key.user == user {
+			delete(d.settings, key)
+			e.Settings++
+		}
+	}
 	for id, f := range d.flows {
 		if f.User == user {
 			delete(d.flows, id)

@@ -61,7 +61,7 @@ type commit struct {
 	history *history
 	feed    *feed
 	result  Result
-	changed map[string]bool // streams in which a record changed
+	changed map[string]bool // streams in which a stored record changed
 }
 
 // version is the best version of a record in a batch.
@@ -184,6 +184,9 @@ func (c *commit) write(key recordKey, old *health.Record, r health.Record, fresh
 	case r.State == health.StateDeleted && old != nil:
 		c.history.removeSamples(old)
 	case r.State == health.StateLive && fresh:
+		if old != nil && r.Kind != health.KindSamples {
+			c.history.shedSamples(&r)
+		}
 		c.history.putSamples(&r)
 	}
 	day := r.Span.Day
@@ -198,7 +201,9 @@ func (c *commit) write(key recordKey, old *health.Record, r health.Record, fresh
 		cause = CauseRevision
 	}
 	c.history.records[key] = describedRecord(r)
-	c.changed[r.Stream()] = true
+	if old != nil {
+		c.changed[r.Stream()] = true
+	}
 	c.feed.append(Change{
 		User: c.batch.User, Connection: c.batch.Connection, Kind: r.Kind, Key: r.Key, Day: day,
 		Cause: cause, State: r.State, At: stamp(c.batch.Now),

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"maps"
 	"slices"
 	"time"
 )
@@ -105,6 +106,9 @@ func (d *memoryData) removeConnection(id string) {
 			delete(d.due, k)
 		}
 	}
+	for _, items := range d.inbox {
+		maps.DeleteFunc(items, func(_ string, item InboxItem) bool { return item.Connection == id })
+	}
 	if h, ok := d.histories[id]; ok {
 		clear(h.cursors)
 	}
@@ -146,7 +150,7 @@ func (m *Memory) PutGrant(ctx context.Context, replaces string, c Credential) er
 	if d.credentials[c.Connection].Grant != replaces {
 		return ErrConflict
 	}
-	d.credentials[c.Connection] = copyCredential(c)
+	d.putCredential(c)
 	return nil
 }
 
@@ -164,8 +168,34 @@ func (m *Memory) SwapCredential(ctx context.Context, grant, consumed string, c C
 	if !ok || old.Grant != grant || old.RefreshPrint != consumed {
 		return ErrConflict
 	}
-	d.credentials[c.Connection] = copyCredential(c)
+	d.putCredential(c)
 	return nil
+}
+
+// UpdateCredential implements [Credentials].
+func (m *Memory) UpdateCredential(ctx context.Context, c Credential) error {
+	d, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer d.mu.Unlock()
+	if c.Connection == "" || c.Grant == "" {
+		return invalid("credential without connection or grant")
+	}
+	old, ok := d.credentials[c.Connection]
+	if !ok || old.Grant != c.Grant || old.Revision != c.Revision {
+		return ErrConflict
+	}
+	d.putCredential(c)
+	return nil
+}
+
+// putCredential stores c under a revision that no credential had before.
+func (d *memoryData) putCredential(c Credential) {
+	d.revision++
+	c = copyCredential(c)
+	c.Revision = d.revision
+	d.credentials[c.Connection] = c
 }
 
 // BeginAttempt implements [Credentials].
@@ -182,8 +212,8 @@ func (m *Memory) BeginAttempt(ctx context.Context, l Lease, grant string, a Atte
 	if !ok || c.Grant != grant || c.RefreshPrint != a.RefreshPrint {
 		return ErrConflict
 	}
-	c.Attempt = copyAttempt(&a)
-	d.credentials[l.Connection] = c
+	c.Attempt = &a
+	d.putCredential(c)
 	return nil
 }
 
@@ -196,6 +226,7 @@ func copyCredential(c Credential) Credential {
 	}
 	c.Attempt = copyAttempt(c.Attempt)
 	c.ExpiresAt, c.NextAt = stamp(c.ExpiresAt), stamp(c.NextAt)
+	c.FailingSince, c.RefusedAt = stamp(c.FailingSince), stamp(c.RefusedAt)
 	return c
 }
 

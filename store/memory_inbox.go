@@ -5,11 +5,15 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 )
 
 // settledFor is how long the id of a delivery that was removed is remembered.
 const settledFor = 7 * 24 * time.Hour
+
+// pageBytes is how much a page of deliveries or items holds before it ends.
+const pageBytes = 64 << 20
 
 // PutFlow implements [Flows].
 func (m *Memory) PutFlow(ctx context.Context, f Flow) error {
@@ -61,9 +65,13 @@ func (m *Memory) PutDelivery(ctx context.Context, v Delivery) (bool, error) {
 		return false, err
 	}
 	defer d.mu.Unlock()
-	if v.ID == "" || len(v.ID) > maxText {
-		return false, invalid("delivery")
+	if err := v.Validate(); err != nil {
+		return false, err
 	}
+	return d.putDelivery(v), nil
+}
+
+func (d *memoryData) putDelivery(v Delivery) bool {
 	now := time.Now()
 	for id, at := range d.settled {
 		if now.Sub(at) > settledFor {
@@ -71,13 +79,13 @@ func (m *Memory) PutDelivery(ctx context.Context, v Delivery) (bool, error) {
 		}
 	}
 	if _, ok := d.deliveries[v.ID]; ok {
-		return false, nil
+		return false
 	}
 	if _, ok := d.settled[v.ID]; ok {
-		return false, nil
+		return false
 	}
 	d.deliveries[v.ID] = copyDelivery(v)
-	return true, nil
+	return true
 }
 
 // Deliveries implements [Inbox].
@@ -87,21 +95,33 @@ func (m *Memory) Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, e
 		return nil, err
 	}
 	defer d.mu.Unlock()
+	after, placed := d.deliveries[q.After]
 	var list []Delivery
 	for _, v := range d.deliveries {
-		if (q.Endpoint == "" || v.Endpoint == q.Endpoint) && (q.Status == "" || v.Status == q.Status) &&
-			(q.ReadyAt.IsZero() || !v.NextAt.After(q.ReadyAt)) {
+		if q.selects(&v) && (!placed || compareDeliveries(v, after) > 0) {
 			list = append(list, v)
 		}
 	}
-	slices.SortFunc(list, func(a, b Delivery) int {
-		return cmp.Or(a.Received.Compare(b.Received), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(list, compareDeliveries)
 	list = firstN(list, pageLimit(q.Limit, 100))
+	size := 0
 	for i := range list {
+		if size += len(list[i].Body); size > pageBytes && i > 0 {
+			return slices.Clip(list[:i]), nil
+		}
 		list[i] = copyDelivery(list[i])
 	}
 	return list, nil
+}
+
+func (q *DeliveryQuery) selects(v *Delivery) bool {
+	return (q.ID == "" || v.ID == q.ID) && (q.Endpoint == "" || v.Endpoint == q.Endpoint) &&
+		(q.Subject == "" || v.Subject == q.Subject) && (q.Status == "" || v.Status == q.Status) &&
+		(q.ReadyAt.IsZero() || !v.NextAt.After(q.ReadyAt))
+}
+
+func compareDeliveries(a, b Delivery) int {
+	return cmp.Or(a.Received.Compare(b.Received), cmp.Compare(a.ID, b.ID))
 }
 
 // UpdateDelivery implements [Inbox].
@@ -121,22 +141,27 @@ func (m *Memory) UpdateDelivery(ctx context.Context, v Delivery) error {
 }
 
 // Assign implements [Inbox].
-func (m *Memory) Assign(ctx context.Context, deliveryID string, items []InboxItem) error {
+func (m *Memory) Assign(ctx context.Context, deliveryID string, items []InboxItem, rest []Delivery) error {
 	d, err := m.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.mu.Unlock()
 	for i := range items {
-		if items[i].ID == "" || items[i].User == "" {
-			return invalid("inbox item without id or user")
+		if err := items[i].Validate(); err != nil {
+			return err
+		}
+	}
+	for i := range rest {
+		if err := rest[i].Validate(); err != nil {
+			return err
 		}
 	}
 	if _, ok := d.deliveries[deliveryID]; !ok {
 		return nil
 	}
 	for _, item := range items {
-		if d.isErased(item.User) {
+		if d.isErased(item.User) || item.Connection != "" && d.connections[item.Connection].User != item.User {
 			continue
 		}
 		if d.inbox[item.User] == nil {
@@ -146,30 +171,73 @@ func (m *Memory) Assign(ctx context.Context, deliveryID string, items []InboxIte
 			d.inbox[item.User][item.ID] = copyInboxItem(item)
 		}
 	}
+	for _, v := range rest {
+		d.putDelivery(v)
+	}
 	delete(d.deliveries, deliveryID)
 	d.settled[deliveryID] = time.Now()
 	return nil
 }
 
+// removeWaiting removes the deliveries that wait for the person of c to be
+// known, or for a look at them, and returns how many there were.
+func (d *memoryData) removeWaiting(c Connection) int {
+	n := 0
+	for id, v := range d.deliveries {
+		if c.UpstreamID != "" && v.Subject == c.UpstreamID && (v.Status == DeliveryParked || v.Status == DeliveryDead) &&
+			(v.Endpoint == c.Provider || strings.HasPrefix(v.Endpoint, c.Provider+"/")) {
+			delete(d.deliveries, id)
+			n++
+		}
+	}
+	return n
+}
+
 // InboxItems implements [Inbox].
-func (m *Memory) InboxItems(ctx context.Context, user string, limit int) ([]InboxItem, error) {
+func (m *Memory) InboxItems(ctx context.Context, q InboxQuery) ([]InboxItem, error) {
 	d, err := m.lock(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer d.mu.Unlock()
+	if q.User == "" {
+		return nil, invalid("inbox query without user")
+	}
 	var list []InboxItem
-	for _, item := range d.inbox[user] {
-		list = append(list, item)
+	for _, item := range d.inbox[q.User] {
+		if (q.Connection == "" || item.Connection == q.Connection) && (q.ReadyAt.IsZero() || !item.NextAt.After(q.ReadyAt)) {
+			list = append(list, item)
+		}
 	}
 	slices.SortFunc(list, func(a, b InboxItem) int {
 		return cmp.Or(a.Received.Compare(b.Received), cmp.Compare(a.ID, b.ID))
 	})
-	list = firstN(list, pageLimit(limit, 100))
+	list = firstN(list, pageLimit(q.Limit, 100))
+	size := 0
 	for i := range list {
+		if size += len(list[i].Payload); size > pageBytes && i > 0 {
+			return slices.Clip(list[:i]), nil
+		}
 		list[i] = copyInboxItem(list[i])
 	}
 	return list, nil
+}
+
+// UpdateItem implements [Inbox].
+func (m *Memory) UpdateItem(ctx context.Context, v InboxItem) error {
+	d, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer d.mu.Unlock()
+	if err := v.Validate(); err != nil {
+		return err
+	}
+	if old, ok := d.inbox[v.User][v.ID]; ok {
+		old.Attempts, old.NextAt = v.Attempts, stamp(v.NextAt)
+		d.inbox[v.User][v.ID] = old
+	}
+	return nil
 }
 
 func copyDelivery(v Delivery) Delivery {
@@ -180,6 +248,6 @@ func copyDelivery(v Delivery) Delivery {
 
 func copyInboxItem(v InboxItem) InboxItem {
 	v.Payload = bytes.Clone(v.Payload)
-	v.Received = stamp(v.Received)
+	v.Received, v.NextAt = stamp(v.Received), stamp(v.NextAt)
 	return v
 }

@@ -12,11 +12,9 @@ import (
 // push of minutes does not copy years.
 const chunkMilli = 24 * 60 * 60 * 1000
 
-// sampleKey is an owner on one of the two clocks. The kind is that of the
-// session: sessions of two kinds may have the same key.
+// sampleKey is an owner on one of the two clocks.
 type sampleKey struct {
 	owner    Owner
-	kind     health.Kind
 	floating bool
 }
 
@@ -30,7 +28,7 @@ func compareSampleKeys(a, b sampleKey) int {
 	}
 	return cmp.Or(cmp.Compare(x.Connection, y.Connection), cmp.Compare(x.Stream, y.Stream),
 		cmp.Compare(x.Metric, y.Metric), cmp.Compare(x.Stat, y.Stat), cmp.Compare(x.Part, y.Part),
-		compareSources(x.Source, y.Source), cmp.Compare(x.Record, y.Record), cmp.Compare(a.kind, b.kind),
+		compareSources(x.Source, y.Source), cmp.Compare(x.Record, y.Record), cmp.Compare(x.Kind, y.Kind),
 		cmp.Compare(clock(a), clock(b)))
 }
 
@@ -85,7 +83,7 @@ func keyOf(r *health.Record, s *health.Series) sampleKey {
 		floating: s.Floating,
 	}
 	if r.Kind != health.KindSamples {
-		k.owner.Record, k.kind = r.Key, r.Kind
+		k.owner.Kind, k.owner.Record = r.Kind, r.Key
 	}
 	return k
 }
@@ -111,12 +109,29 @@ func (h *history) putSamples(r *health.Record) {
 	}
 }
 
+// shedSamples removes the points of the series that the session r does not have
+// any more.
+func (h *history) shedSamples(r *health.Record) {
+	for key := range h.samples {
+		if key.owner.Record != r.Key || key.owner.Kind != r.Kind {
+			continue
+		}
+		if !slices.ContainsFunc(r.Series, func(s health.Series) bool {
+			described := s.Len() == 0 && s.Count > 0
+			return s.Metric == key.owner.Metric && s.Stat == key.owner.Stat && s.Part == key.owner.Part &&
+				s.Floating == key.floating && (described || r.Source == key.owner.Source)
+		}) {
+			delete(h.samples, key)
+		}
+	}
+}
+
 // removeSamples removes the points of a record that became a tombstone: all of
 // a session, else those in the windows of its series.
 func (h *history) removeSamples(r *health.Record) {
 	if r.Kind != health.KindSamples {
 		for key := range h.samples {
-			if key.owner.Record == r.Key && key.kind == r.Kind {
+			if key.owner.Record == r.Key && key.owner.Kind == r.Kind {
 				delete(h.samples, key)
 			}
 		}
@@ -139,7 +154,6 @@ func (h *history) removeSamples(r *health.Record) {
 // page begins.
 type samplePlace struct {
 	Owner    Owner
-	Kind     health.Kind
 	Floating bool
 	From     int64
 }
@@ -160,7 +174,7 @@ func (m *Memory) Samples(ctx context.Context, q SampleQuery) (SamplePage, error)
 			return SamplePage{}, err
 		}
 	}
-	begin := sampleKey{after.Owner, after.Kind, after.Floating}
+	begin := sampleKey{after.Owner, after.Floating}
 
 	columns := map[sampleKey]*sampleColumn{}
 	var keys []sampleKey
@@ -194,7 +208,7 @@ func (m *Memory) Samples(ctx context.Context, q SampleQuery) (SamplePage, error)
 				continue
 			}
 			if room == 0 {
-				page.Next = formatToken(samplePlace{key.owner, key.kind, key.floating, points.Times[0]})
+				page.Next = formatToken(samplePlace{key.owner, key.floating, points.Times[0]})
 				return page, nil
 			}
 			n := min(points.Len(), room)
@@ -202,7 +216,7 @@ func (m *Memory) Samples(ctx context.Context, q SampleQuery) (SamplePage, error)
 			page.append(key, points, n, key == last)
 			last = key
 			if n < points.Len() {
-				page.Next = formatToken(samplePlace{key.owner, key.kind, key.floating, points.Times[n]})
+				page.Next = formatToken(samplePlace{key.owner, key.floating, points.Times[n]})
 				return page, nil
 			}
 		}

@@ -15,6 +15,8 @@ type Store interface {
 	Scheduler
 	Flows
 	Inbox
+	Jobs
+	Settings
 	Reader
 	Feed
 
@@ -31,8 +33,13 @@ type Store interface {
 	Commit(ctx context.Context, b Batch) (Result, error)
 
 	// Erase removes everything of the user in both scopes and remembers,
-	// without naming the user, that late data must not bring it back. It may
-	// be called again after a crash. It returns what it removed.
+	// without naming the user, that late data must not bring it back. That
+	// includes the user's settings, and the parked and dead deliveries whose
+	// Subject is the upstream id of one of the user's connections that are
+	// there, at the connection's provider: Endpoint is the provider's name or
+	// begins with it and "/". Jobs stay: they are what is still to be done at
+	// the providers. So do leases for names that are no connections. It may be
+	// called again after a crash. It returns what it removed.
 	Erase(ctx context.Context, user string) (Erasure, error)
 
 	// Close releases the store. Calls that are under way finish; later ones
@@ -91,7 +98,7 @@ type Connections interface {
 	// Connections returns connections ordered by ID.
 	Connections(ctx context.Context, q ConnectionQuery) ([]Connection, error)
 	// DeleteConnection removes the connection and its credential, cursors,
-	// schedule and leases; with data also its records, samples, raw answers
+	// schedule, leases and inbox items; with data also its records, samples, raw answers
 	// quarantine, page digests and coverage; without, those stay readable
 	// under the id. The change feed tells nothing of it. It returns nil when
 	// there is no such connection.
@@ -129,10 +136,22 @@ type Credential struct {
 	Siblings []Sibling
 	// Attempt is the refresh that was begun and not finished.
 	Attempt *Attempt
-	// Fails counts failed refreshes since the last good one; NextAt is when
-	// to try again.
-	Fails  int
-	NextAt time.Time
+	// Fails counts failed refreshes since the last good one, and FailingSince
+	// is when the first of them was; NextAt is when to try again.
+	Fails        int
+	FailingSince time.Time
+	NextAt       time.Time
+	// Doubts counts the presentations of the refresh token in Sealed whose
+	// outcome is not known.
+	Doubts int
+	// RefusedAt is when the service refused the refresh token for good; zero
+	// if it did not.
+	RefusedAt time.Time
+	// Revision is what UpdateCredential compares. The store sets it with each
+	// write, whatever the caller has put there; it rises each time, also from
+	// one grant to the next and from a connection that was deleted to a new
+	// one with its id.
+	Revision int64
 }
 
 // Sibling is a token pair that was issued for the same refresh token as
@@ -152,7 +171,8 @@ type Attempt struct {
 	Deadline     time.Time
 }
 
-// Credentials keeps sealed credentials.
+// Credentials keeps sealed credentials. A credential goes with its connection:
+// there is none without.
 type Credentials interface {
 	// Credential returns the credential of a connection, or ErrNotFound.
 	Credential(ctx context.Context, connection string) (Credential, error)
@@ -166,15 +186,23 @@ type Credentials interface {
 	// lease, decides. ErrConflict otherwise, also when there is none, with
 	// nothing written. The Grant of c must be the given one.
 	SwapCredential(ctx context.Context, grant, consumed string, c Credential) error
+	// UpdateCredential replaces the credential if nobody wrote it since it was
+	// read: the stored one has the Grant and Revision of c. ErrConflict
+	// otherwise, also when there is none, with nothing written. It is for
+	// everything but a new token pair, which SwapCredential stores.
+	UpdateCredential(ctx context.Context, c Credential) error
 	// BeginAttempt records a refresh attempt durably, before the token is
 	// presented. It is fenced by the lease: ErrLeaseLost when it is not held,
-	// ErrConflict when the stored grant or print is another.
+	// ErrConflict when the stored grant or print is another, also when there
+	// is no credential.
 	BeginAttempt(ctx context.Context, l Lease, grant string, a Attempt) error
 }
 
 // Lease is the right to work on something for a while.
 type Lease struct {
-	// Connection is what the lease is for.
+	// Connection is what the lease is for: a connection's id, or any other
+	// name for something that is worked on by one process at a time. Leases
+	// for other names are not tied to users, and should not tell of any.
 	Connection string
 	// Name is the kind of work: "sync", "refresh".
 	Name string
@@ -247,10 +275,14 @@ type Delivery struct {
 	// ID identifies the delivery; a second one with the same ID is the same.
 	ID       string
 	Endpoint string // provider and endpoint name
+	// Subject is the upstream id of the person it is about, where it is about
+	// one: a parked delivery waits for this person to be known.
+	Subject string
 	// Received is when it arrived.
 	Received time.Time
 	// Meta holds what parsing needs besides the body, without secrets.
 	Meta []byte
+	// Body is at most 64 MiB, and what sealing adds.
 	Body []byte
 	// Status is where the delivery stands.
 	Status DeliveryStatus
@@ -273,11 +305,87 @@ const (
 
 // InboxItem is one user's part of a delivery.
 type InboxItem struct {
-	ID         string // delivery id and position
-	User       string
+	ID   string // delivery id and position; unique for the user
+	User string
+	// Connection is the connection of the user that the item is for; it may
+	// be empty.
 	Connection string
 	Received   time.Time
 	Payload    []byte
+	// Attempts counts failed tries; NextAt is when to try again.
+	Attempts int
+	NextAt   time.Time
+}
+
+// Job is something to do at a provider although the connection, or the user,
+// is gone: to take a grant back, to end a subscription. It belongs to the
+// endpoint scope.
+type Job struct {
+	ID       string
+	Provider string
+	// Kind is what to do, in the engine's words.
+	Kind string
+	// Sealed holds what doing it needs.
+	Sealed []byte
+	// Receipt names the erasure or disconnection that the job is part of.
+	Receipt   string
+	CreatedAt time.Time
+	// Attempts counts failed tries, Reason explains the last in fixed words,
+	// and NextAt is when to try again.
+	Attempts int
+	Reason   string
+	NextAt   time.Time
+}
+
+// Jobs keeps jobs.
+type Jobs interface {
+	// PutJob stores a job durably; one with the ID that is there stays as it
+	// is, which is no error.
+	PutJob(ctx context.Context, j Job) error
+	// Jobs lists jobs by NextAt and ID.
+	Jobs(ctx context.Context, q JobQuery) ([]Job, error)
+	// UpdateJob changes Sealed, Attempts, Reason and NextAt. ErrNotFound if
+	// there is no such job.
+	UpdateJob(ctx context.Context, j Job) error
+	// DeleteJob removes a job that was done. It returns nil when there is
+	// none.
+	DeleteJob(ctx context.Context, id string) error
+}
+
+// JobQuery selects jobs; empty fields select all.
+type JobQuery struct {
+	ID      string
+	Receipt string
+	ReadyAt time.Time // only those with NextAt not after this; zero is all
+	// After is the ID of a job: only those that come after it in the order of
+	// the list. Where there is no such job any more, the list begins at its
+	// beginning: paging repeats rather than skips. A job whose NextAt changed
+	// has another place.
+	After string
+	Limit int // 0 is 100
+}
+
+// Setting is a small value that the engine keeps: of the store as a whole
+// (User empty), or of one user.
+type Setting struct {
+	User  string
+	Name  string
+	Value []byte
+}
+
+// Settings keeps settings. Erase removes those of the user.
+type Settings interface {
+	// Setting returns the value, or ErrNotFound.
+	Setting(ctx context.Context, user, name string) ([]byte, error)
+	// SwapSetting replaces the value old by value; a nil old means that there
+	// is none yet, a nil value removes it. An empty value that is not nil is a
+	// value. ErrConflict if the stored value is another, with nothing written;
+	// ErrErased for a user that was erased.
+	SwapSetting(ctx context.Context, user, name string, old, value []byte) error
+	// Settings lists the settings of the name of all users, ordered by user
+	// (byte by byte), after the given one; limit 0 is 1000. The store's own is
+	// not among them.
+	Settings(ctx context.Context, name, after string, limit int) ([]Setting, error)
 }
 
 // Inbox keeps deliveries durably before they are acknowledged.
@@ -285,26 +393,49 @@ type Inbox interface {
 	// PutDelivery stores a delivery durably; false if one with the ID is, or
 	// lately was, there.
 	PutDelivery(ctx context.Context, d Delivery) (bool, error)
-	// Deliveries lists deliveries by Received.
+	// Deliveries lists deliveries by Received and ID. A list ends before its
+	// bodies are more than 64 MiB together, unless the first alone is: only an
+	// empty one tells that there are no more.
 	Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, error)
-	// UpdateDelivery changes Status, Reason, Attempts and NextAt.
+	// UpdateDelivery changes Status, Reason, Attempts and NextAt. ErrNotFound
+	// if there is no such delivery.
 	UpdateDelivery(ctx context.Context, d Delivery) error
 	// Assign moves a delivery into the inboxes of users: each item is put if
-	// absent, then the delivery is removed. A crash in between repeats
-	// harmlessly: when the delivery is gone, nothing is put. Items of erased
-	// users are dropped.
-	Assign(ctx context.Context, deliveryID string, items []InboxItem) error
-	// InboxItems lists a user's items by Received, at most limit (0 is 100);
-	// Batch.Acks removes them.
-	InboxItems(ctx context.Context, user string, limit int) ([]InboxItem, error)
+	// absent, each delivery of rest as by PutDelivery, then the delivery is
+	// removed. A crash in between repeats harmlessly: when the delivery is
+	// gone, nothing is put. Items of erased users are dropped, and items for a
+	// connection that the user does not have. Without items and rest it
+	// removes the delivery.
+	Assign(ctx context.Context, deliveryID string, items []InboxItem, rest []Delivery) error
+	// InboxItems lists items by Received and ID; Batch.Acks removes them. A
+	// list ends before its payloads are more than 64 MiB together, unless the
+	// first alone is.
+	InboxItems(ctx context.Context, q InboxQuery) ([]InboxItem, error)
+	// UpdateItem changes Attempts and NextAt of an item. It returns nil when
+	// there is none.
+	UpdateItem(ctx context.Context, i InboxItem) error
+}
+
+// InboxQuery selects the items of one user.
+type InboxQuery struct {
+	User       string    // required
+	Connection string    // empty: all
+	ReadyAt    time.Time // only those with NextAt not after this; zero is all
+	Limit      int       // 0 is 100
 }
 
 // DeliveryQuery selects deliveries; empty fields select all.
 type DeliveryQuery struct {
+	ID       string
 	Endpoint string
+	Subject  string
 	Status   DeliveryStatus
 	ReadyAt  time.Time // only those with NextAt not after this; zero is all
-	Limit    int       // 0 is 100
+	// After is the ID of a delivery: only those that come after it in the
+	// order of the list. Where there is no such delivery any more, the list
+	// begins at its beginning: paging repeats rather than skips.
+	After string
+	Limit int // 0 is 100
 }
 
 // Reader reads data.
@@ -397,9 +528,10 @@ type Owner struct {
 	Stat       health.Stat
 	Part       health.Part
 	Source     health.Source
-	// Record is the key of the session that owns the samples, empty for
-	// samples outside of sessions. Sessions of two kinds may have one key;
-	// each has its own samples all the same.
+	// Kind and Record are the kind and the key of the session that owns the
+	// samples, empty for samples outside of sessions. Sessions of two kinds may
+	// have one key; each has its own samples all the same.
+	Kind   health.Kind
 	Record string
 }
 

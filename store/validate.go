@@ -138,6 +138,39 @@ func (c *Connection) Validate() error {
 	return nil
 }
 
+// Validate reports the first breach of the contract in d, wrapped in
+// [ErrInvalid].
+func (d *Delivery) Validate() error { return validateID(d.ID, "delivery") }
+
+// Validate reports the first breach of the contract in i, wrapped in
+// [ErrInvalid].
+func (i *InboxItem) Validate() error {
+	if i.User == "" {
+		return invalid("inbox item without user")
+	}
+	return validateID(i.ID, "inbox item")
+}
+
+// Validate reports the first breach of the contract in j, wrapped in
+// [ErrInvalid].
+func (j *Job) Validate() error { return validateID(j.ID, "job") }
+
+func validateID(id, of string) error {
+	if id == "" || len(id) > maxText {
+		return invalid(of + " id")
+	}
+	return nil
+}
+
+// Validate reports the first breach of the contract in s, wrapped in
+// [ErrInvalid].
+func (s *Setting) Validate() error {
+	if s.Name == "" || len(s.Name) > maxText || len(s.User) > maxText {
+		return invalid("setting name or user")
+	}
+	return nil
+}
+
 func validateConnectionID(id string) error {
 	if id == "" || len(id) > maxConnection {
 		return invalid("connection id")

@@ -224,13 +224,16 @@ func (a *applying) tellOf(p *plan) {
 const (
 	insertRecords = `INSERT OR FAIL INTO record(id, stream, rid, start, length, offset, day, ord, bits, hash, raw, shape, vals, rest)
 		SELECT c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, CAST(c12 AS TEXT), c13 FROM temp.batch`
-	// A tombstone that names no day keeps the one the record was filed under.
-	updateRecords = `INSERT OR FAIL INTO record(stream, rid, start, length, offset, day, ord, bits, hash, raw, shape, vals, rest)
-		SELECT c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, CAST(c12 AS TEXT), c13 FROM temp.batch WHERE true
-		ON CONFLICT(stream, rid) DO UPDATE SET start = excluded.start, length = excluded.length,
-			offset = excluded.offset, day = CASE WHEN excluded.bits & 1 THEN coalesce(excluded.day, day) ELSE excluded.day END,
+	// A tombstone that names no day keeps the one the record was filed under. A
+	// record mostly stays where it is in time: moveRecords spares the others the
+	// index.
+	updateRecords = `INSERT OR FAIL INTO record(id, stream, rid, start, length, offset, day, ord, bits, hash, raw, shape, vals, rest)
+		SELECT c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, CAST(c12 AS TEXT), c13 FROM temp.batch WHERE true
+		ON CONFLICT(id) DO UPDATE SET length = excluded.length, offset = excluded.offset,
+			day = CASE WHEN excluded.bits & 1 THEN coalesce(excluded.day, day) ELSE excluded.day END,
 			ord = excluded.ord, bits = excluded.bits, hash = excluded.hash, raw = coalesce(excluded.raw, raw),
 			shape = excluded.shape, vals = excluded.vals, rest = excluded.rest`
+	moveRecords  = `UPDATE OR FAIL record SET start = b.c3 FROM temp.batch AS b WHERE record.id = b.c0 AND record.start <> b.c3`
 	touchRecords = `UPDATE OR FAIL record SET ord = b.c1, bits = b.c2 FROM temp.batch AS b WHERE record.id = b.c0`
 	tellChanges  = `INSERT OR FAIL INTO change(person, link, at, cause, state, first, last)
 		SELECT c0, c1, c2, c3, c4, c5, c6 FROM temp.batch`
@@ -244,7 +247,7 @@ func (a *applying) records() error {
 		query string
 		rows  source
 	}{
-		{insertRecords, &a.insert}, {updateRecords, &a.update}, {touchRecords, a.move},
+		{insertRecords, &a.insert}, {updateRecords, &a.update}, {moveRecords, &a.update}, {touchRecords, a.move},
 		{tellChanges, a.tell}, {writeChunks, a.chunks},
 	} {
 		if step.rows.len() == 0 {

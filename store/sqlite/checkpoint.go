@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,13 +11,23 @@ import (
 const (
 	checkpointEvery = 200 * time.Millisecond
 	checkpointPages = 4 << 20 / pageSize // of the log, below which it may wait
+	checkpointTail  = 1 << 20 / pageSize // what the writer copies itself
+	checkpointTries = 4
 	idleAfter       = time.Second
+	// restartPatience is how long the writer waits until no reader needs the
+	// old log: theirs are short, those of other programs may not be.
+	restartPatience = 5 * time.Millisecond
+	// truncatePatience is the same for a try to empty the log, which keeps the
+	// writer out meanwhile, and truncatePause the time between two tries.
+	truncatePatience = 100 * time.Millisecond
+	truncatePause    = 10 * time.Millisecond
 )
 
 // checkpointer copies the log back into the database while the writer goes on,
 // on a connection of its own: the second copy of every page overlaps with the
-// first of others. What the writer adds meanwhile the writer copies itself, so
-// that the log begins anew and its blocks are used again.
+// first of others. What the writer adds at last the writer copies itself, so
+// that the log begins anew and its blocks are used again: to make a file longer
+// costs more than to write it.
 type checkpointer struct {
 	mu     sync.Mutex // guards conn
 	conn   *conn
@@ -72,7 +83,7 @@ func (cp *checkpointer) run() {
 				quiet += checkpointEvery
 			}
 		}
-		_ = cp.truncate()
+		_ = cp.truncate(0)
 	}
 }
 
@@ -80,31 +91,60 @@ func (cp *checkpointer) run() {
 func (cp *checkpointer) pass() {
 	cp.mu.Lock()
 	defer cp.mu.Unlock()
-	if log, copied, err := cp.conn.checkpoint("NOOP"); err != nil || log-copied < checkpointPages {
+	if log, _, err := cp.conn.checkpoint("NOOP"); err != nil || log < checkpointPages {
 		return
 	}
-	if log, copied, err := cp.conn.checkpoint("PASSIVE"); err == nil && copied < log {
-		cp.rest.Store(true)
+	for range checkpointTries {
+		log, copied, err := cp.conn.checkpoint("PASSIVE")
+		if err != nil {
+			return
+		}
+		if log-copied < checkpointTail {
+			break
+		}
+	}
+	cp.rest.Store(true)
+}
+
+// finish copies what a pass left and lets the log begin anew. The writer calls
+// it between transactions.
+func (cp *checkpointer) finish(writer *conn, patience time.Duration) {
+	if !cp.rest.Swap(false) {
+		return
+	}
+	if writer.wait(restartPatience) == nil {
+		_, _, _ = writer.checkpoint("RESTART")
+	}
+	_ = writer.wait(patience)
+}
+
+// wait sets how long the connection waits for locks.
+func (c *conn) wait(patience time.Duration) error {
+	return c.script(background, "PRAGMA busy_timeout="+strconv.FormatInt(max(0, patience.Milliseconds()), 10))
+}
+
+// truncate copies all of the log and empties it. Where readers hold on to the
+// log it tries again for as long as patience says, and then leaves it. The
+// writer gets its turns in between.
+func (cp *checkpointer) truncate(patience time.Duration) error {
+	for deadline := time.Now().Add(patience); ; time.Sleep(truncatePause) {
+		empty, err := cp.empty()
+		if err != nil || empty || !time.Now().Before(deadline) {
+			return err
+		}
 	}
 }
 
-// finish copies what a pass left. The writer calls it between transactions.
-func (cp *checkpointer) finish(writer *conn) {
-	if cp.rest.Swap(false) {
-		_, _, _ = writer.checkpoint("PASSIVE")
-	}
-}
-
-// truncate copies all of the log and empties it, as far as no reader holds on
-// to it. The passive pass before does most of the work while others write.
-func (cp *checkpointer) truncate() error {
+// empty is one try of truncate. The passive pass before does most of the work
+// while others write.
+func (cp *checkpointer) empty() (bool, error) {
 	cp.mu.Lock()
 	defer cp.mu.Unlock()
 	if _, _, err := cp.conn.checkpoint("PASSIVE"); err != nil {
-		return err
+		return false, err
 	}
-	_, _, err := cp.conn.checkpoint("TRUNCATE")
-	return err
+	log, _, err := cp.conn.checkpoint("TRUNCATE")
+	return log == 0, err
 }
 
 // checkpoint runs a checkpoint and returns how many pages the log has and how

@@ -88,7 +88,7 @@ func TestOneStart(t *testing.T) {
 		_, err := s.Commit(t.Context(), b)
 		require.NoError(t, err)
 	}
-	for _, limit := range []int{1, 60, 1000} {
+	for _, limit := range []int{1, 150, 1000} {
 		var got []string
 		q := store.RecordQuery{User: "u1", Limit: limit}
 		for {

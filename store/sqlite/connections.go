@@ -137,11 +137,13 @@ func (s *Store) DeleteConnection(ctx context.Context, id string, data bool) erro
 		if err := t.removeData(id, sc, &store.Erasure{}, true); err != nil {
 			return err
 		}
-		_, err = t.exec(background, "DELETE FROM link WHERE id = ?1", sc.link)
-		return err
+		if _, err = t.exec(background, "DELETE FROM link WHERE id = ?1", sc.link); err != nil {
+			return err
+		}
+		return t.scrub()
 	})
 	if err == nil && data {
-		err = s.writer.check.truncate()
+		err = s.writer.check.truncate(s.writer.patience)
 	}
 	return err
 }
@@ -149,7 +151,7 @@ func (s *Store) DeleteConnection(ctx context.Context, id string, data bool) erro
 // removeConnection removes a connection and how it was synced, and leaves its
 // data.
 func (t *tx) removeConnection(id string) error {
-	for _, table := range []string{"credential", "cursor", "due", "lease"} {
+	for _, table := range []string{"credential", "cursor", "due", "lease", "inbox"} {
 		if _, err := t.exec(background, "DELETE FROM "+table+" WHERE connection = ?1", id); err != nil {
 			return err
 		}

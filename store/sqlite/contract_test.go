@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/store"
 	sqlitestore "github.com/vitalmux/vitalmux/store/sqlite"
 	"github.com/vitalmux/vitalmux/store/storetest"
@@ -16,7 +17,8 @@ func TestContract(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "store.db")
 	storetest.Run(t, storetest.Harness{
-		Bubble: true,
+		Bubble:    true,
+		Sequences: proof.N(3, 50),
 		Fresh: func(tb testing.TB) {
 			for _, suffix := range []string{"", "-wal", "-shm"} {
 				require.NoError(tb, os.RemoveAll(path+suffix))

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/store"
 	sqlitestore "github.com/vitalmux/vitalmux/store/sqlite"
 )
@@ -126,8 +127,8 @@ func seed(t *testing.T) *rand.Rand {
 func TestKilled(t *testing.T) {
 	rnd := seed(t)
 	path := filepath.Join(t.TempDir(), "store.db")
-	hits := 0
-	for range 20 {
+	hits, kills := 0, proof.N(8, 100)
+	for range kills {
 		cmd, out := start(t, path, "0", 0)
 		patience := rnd.IntN(40)
 		acked := 0
@@ -162,7 +163,7 @@ func TestKilled(t *testing.T) {
 		require.NoError(t, s.Close())
 		require.Equal(t, [][]string{{"ok"}}, query(t, path, "PRAGMA integrity_check"))
 	}
-	require.Equal(t, 20, hits, "every kill hits a process that has committed")
+	require.Equal(t, kills, hits, "every kill hits a process that has committed")
 }
 
 // checkChild reads everything that n commits of a child wrote.

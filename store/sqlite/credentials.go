@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,7 +17,8 @@ func (c *conn) credential(ctx context.Context, connection string) (store.Credent
 		found = true
 		cred.Grant, cred.Generation, cred.RefreshPrint, cred.ExpiresAt = r.text(0), r.int(1), r.text(2), r.time(3)
 		cred.Fails, cred.NextAt = int(r.int(4)), r.time(5)
-		cred.Previous, cred.Sealed = r.blob(8), r.blob(9)
+		cred.FailingSince, cred.Doubts, cred.RefusedAt, cred.Revision = r.time(10), int(r.int(11)), r.time(12), r.int(13)
+		cred.Previous, cred.Sealed = bytes.Clone(r.blob(8)), bytes.Clone(r.blob(9))
 		if !r.null(6) {
 			if err := json.Unmarshal(r.blob(6), &cred.Attempt); err != nil {
 				return err
@@ -26,12 +28,13 @@ func (c *conn) credential(ctx context.Context, connection string) (store.Credent
 			return json.Unmarshal(r.blob(7), &cred.Siblings)
 		}
 		return nil
-	}, `SELECT consent, generation, print, expires, fails, next, attempt, siblings, previous, sealed
-		FROM credential WHERE connection = ?1`, connection)
+	}, `SELECT consent, generation, print, expires, fails, next, attempt, siblings, previous, sealed,
+			failing, doubts, refused, revision FROM credential WHERE connection = ?1`, connection)
 	return cred, found, err
 }
 
-// putCredential replaces the credential of a connection.
+// putCredential replaces the credential of a connection, under a revision that
+// no credential had before.
 func (t *tx) putCredential(cred *store.Credential) error {
 	t.touch(cred.Connection)
 	var attempt, siblings any
@@ -48,13 +51,20 @@ func (t *tx) putCredential(cred *store.Credential) error {
 			return err
 		}
 	}
-	_, err = t.exec(background, `INSERT INTO credential(connection, consent, generation, print, expires, fails, next, attempt, siblings, previous, sealed)
-		VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT(connection) DO UPDATE SET
+	revision := int64(0)
+	if _, err := t.one(background, func(r row) { revision = r.int(0) }, `INSERT INTO meta(name, value) VALUES('revision', 1)
+		ON CONFLICT(name) DO UPDATE SET value = value + 1 RETURNING value`); err != nil {
+		return err
+	}
+	_, err = t.exec(background, `INSERT INTO credential(connection, consent, generation, print, expires, fails, next, attempt,
+			siblings, previous, sealed, failing, doubts, refused, revision)
+		VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT(connection) DO UPDATE SET
 			consent = excluded.consent, generation = excluded.generation, print = excluded.print, expires = excluded.expires,
 			fails = excluded.fails, next = excluded.next, attempt = excluded.attempt, siblings = excluded.siblings,
-			previous = excluded.previous, sealed = excluded.sealed`,
+			previous = excluded.previous, sealed = excluded.sealed, failing = excluded.failing, doubts = excluded.doubts,
+			refused = excluded.refused, revision = excluded.revision`,
 		cred.Connection, cred.Grant, cred.Generation, cred.RefreshPrint, cred.ExpiresAt, cred.Fails, cred.NextAt,
-		attempt, siblings, optional(cred.Previous), optional(cred.Sealed))
+		attempt, siblings, optional(cred.Previous), optional(cred.Sealed), cred.FailingSince, cred.Doubts, cred.RefusedAt, revision)
 	return err
 }
 
@@ -115,6 +125,23 @@ func (s *Store) SwapCredential(ctx context.Context, grant, consumed string, cred
 			return err
 		}
 		if !found || old.Grant != grant || old.RefreshPrint != consumed {
+			return fmt.Errorf("sqlite: credential: %w", store.ErrConflict)
+		}
+		return t.putCredential(&cred)
+	})
+}
+
+// UpdateCredential implements [store.Credentials].
+func (s *Store) UpdateCredential(ctx context.Context, cred store.Credential) error {
+	if cred.Connection == "" || cred.Grant == "" {
+		return invalid("credential without connection or grant")
+	}
+	return s.write(ctx, func(t *tx) error {
+		old, found, err := t.credential(background, cred.Connection)
+		if err != nil {
+			return err
+		}
+		if !found || old.Grant != cred.Grant || old.Revision != cred.Revision {
 			return fmt.Errorf("sqlite: credential: %w", store.ErrConflict)
 		}
 		return t.putCredential(&cred)

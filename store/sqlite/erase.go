@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/binary"
+	"slices"
 
 	"github.com/vitalmux/vitalmux/store"
 )
@@ -50,7 +52,7 @@ func (s *Store) Erase(ctx context.Context, user string) (store.Erasure, error) {
 	if err != nil {
 		return store.Erasure{}, err
 	}
-	return e, s.writer.check.truncate()
+	return e, s.writer.check.truncate(s.writer.patience)
 }
 
 func (t *tx) erase(user string) (store.Erasure, error) {
@@ -80,6 +82,23 @@ func (t *tx) erase(user string) (store.Erasure, error) {
 		links[r.text(1)] = scope{user, person, r.int(0)}
 		return nil
 	}, "SELECT id, name FROM link WHERE person = ?1", person); err != nil {
+		return e, err
+	}
+	if e.InboxItems, err = t.exec(background, "DELETE FROM inbox WHERE user = ?1", user); err != nil {
+		return e, err
+	}
+	if e.Deliveries, err = t.exec(background, `DELETE FROM delivery WHERE id IN (
+		SELECT d.id FROM connection AS c CROSS JOIN delivery AS d ON d.subject = c.upstream
+		WHERE c.user = ?1 AND d.subject <> '' AND d.status IN (?2, ?3)
+			AND (d.endpoint = c.provider OR substr(d.endpoint, 1, length(c.provider) + 1) = c.provider || '/'))`,
+		user, string(store.DeliveryParked), string(store.DeliveryDead)); err != nil {
+		return e, err
+	}
+	if e.Settings, err = t.exec(background, "DELETE FROM setting WHERE user = ?1", user); err != nil {
+		return e, err
+	}
+	// Left by processes that died, perhaps for a connection that was gone.
+	if _, err := t.exec(background, "DELETE FROM lease WHERE until <= ?1", t.now); err != nil {
 		return e, err
 	}
 	for _, id := range connections {
@@ -112,9 +131,51 @@ func (t *tx) erase(user string) (store.Erasure, error) {
 	if _, err := t.exec(background, "DELETE FROM person WHERE id = ?1", person); err != nil {
 		return e, err
 	}
-	if e.InboxItems, err = t.exec(background, "DELETE FROM inbox WHERE user = ?1", user); err != nil {
+	if _, err = t.exec(background, "DELETE FROM flow WHERE user = ?1", user); err != nil {
 		return e, err
 	}
-	_, err = t.exec(background, "DELETE FROM flow WHERE user = ?1", user)
-	return e, err
+	return e, t.scrub()
+}
+
+// scrub overwrites what SQLite leaves behind when it moves rows to other pages:
+// secure_delete covers rows that are deleted, not the places that they were at
+// before. All pages are read; those that hold something are written.
+func (t *tx) scrub() error {
+	var pages []int64
+	if err := t.each(background, func(r row) error {
+		if gap := unallocated(r.int(0), r.blob(1)); slices.ContainsFunc(gap, func(b byte) bool { return b != 0 }) {
+			pages = append(pages, r.int(0))
+		}
+		return nil
+	}, `SELECT s.pageno, p.data FROM dbstat AS s CROSS JOIN sqlite_dbpage AS p ON p.pgno = s.pageno
+		WHERE s.pagetype IN ('leaf', 'internal')`); err != nil {
+		return err
+	}
+	for _, number := range pages {
+		var page []byte
+		if _, err := t.one(background, func(r row) { page = slices.Clone(r.blob(0)) },
+			"SELECT data FROM sqlite_dbpage WHERE pgno = ?1", number); err != nil {
+			return err
+		}
+		clear(unallocated(number, page))
+		if _, err := t.exec(background, "UPDATE sqlite_dbpage SET data = ?2 WHERE pgno = ?1", number, page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unallocated returns the part of a page of a tree between the array of its
+// cells and their content (https://sqlite.org/fileformat2.html#b_tree_pages).
+func unallocated(number int64, page []byte) []byte {
+	header := page
+	if number == 1 {
+		header = page[100:]
+	}
+	from, to := 8+2*int(binary.BigEndian.Uint16(header[3:])), int(binary.BigEndian.Uint16(header[5:]))
+	if kind := header[0]; kind == 2 || kind == 5 { // an interior page: the header is longer
+		from += 4
+	}
+	from += len(page) - len(header)
+	return page[min(from, to, len(page)):min(to, len(page))]
 }

@@ -93,7 +93,7 @@ func Open(ctx context.Context, path string, o *Options) (*Store, error) {
 	return s, nil
 }
 
-func open(ctx context.Context, path string, o Options) (*Store, error) {
+func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	switch o.Synchronous {
 	case "":
 		o.Synchronous = SynchronousFull
@@ -110,8 +110,7 @@ func open(ctx context.Context, path string, o Options) (*Store, error) {
 	if path == "" || strings.HasPrefix(path, ":memory:") || strings.HasPrefix(path, "file:") {
 		return nil, invalid("path must name a file")
 	}
-	path, err := filepath.Abs(path)
-	if err != nil {
+	if path, err = filepath.Abs(path); err != nil {
 		return nil, err
 	}
 	fresh, err := prepareFile(path, o.AnyMode)
@@ -151,10 +150,15 @@ func open(ctx context.Context, path string, o Options) (*Store, error) {
 		return nil, errors.Join(err, b.close(w))
 	}
 	cp, err := b.open(s.dsn + "&_pragma=synchronous(" + string(o.Synchronous) + ")&_pragma=wal_autocheckpoint(0)" + journalPragma())
+	if err == nil {
+		if err = cp.wait(truncatePatience); err != nil {
+			err = errors.Join(err, b.close(cp))
+		}
+	}
 	if err != nil {
 		return nil, errors.Join(err, b.close(w))
 	}
-	s.writer = newWriter(s, w, newCheckpointer(cp))
+	s.writer = newWriter(s, w, newCheckpointer(cp), o.BusyTimeout)
 	s.writer.start()
 	return s, nil
 }

@@ -251,18 +251,53 @@ func TestEraseLeavesNothing(t *testing.T) {
 	b.User = "CANARY-user"
 	b.Pages[0].Raw = &health.RawPage{Stream: "measure", Bodies: []health.RawBody{{Name: "CANARY", Body: []byte("CANARY body")}}}
 	b.Pages[0].Quarantined = []store.Quarantined{{Key: "CANARY-q", Reason: "CANARY", Raw: []byte("CANARY")}}
-	_, err := s.Commit(t.Context(), b)
+	ctx := t.Context()
+	_, err := s.PutConnection(ctx, store.Connection{
+		ID: "c1", User: "CANARY-user", Provider: "withings", UpstreamID: "CANARY-upstream", Reason: "CANARY", Scopes: []string{"CANARY"},
+	})
 	require.NoError(t, err)
-	e, err := s.Erase(t.Context(), "CANARY-user")
+	_, err = s.Commit(ctx, b)
 	require.NoError(t, err)
+	pair := store.Credential{Connection: "c1", Grant: "CANARY-g", RefreshPrint: "CANARY-p", Sealed: []byte("CANARY"), Previous: []byte("CANARY")}
+	require.NoError(t, s.PutGrant(ctx, "", pair))
+	pair, err = s.Credential(ctx, "c1")
+	require.NoError(t, err)
+	pair.Siblings = []store.Sibling{{Sealed: []byte("CANARY sibling"), RefreshPrint: "CANARY-s"}}
+	require.NoError(t, s.UpdateCredential(ctx, pair))
+	require.NoError(t, s.PutFlow(ctx, store.Flow{
+		ID: "CANARY-f", Provider: "withings", User: "CANARY-user", Sealed: []byte("CANARY"), ExpiresAt: time.Now().Add(time.Hour),
+	}))
+	require.NoError(t, s.SwapSetting(ctx, "CANARY-user", "raw_key", nil, []byte("CANARY first value")))
+	require.NoError(t, s.SwapSetting(ctx, "CANARY-user", "raw_key", []byte("CANARY first value"), bytes.Repeat([]byte("CANARY second value"), 1000)))
+	for i, status := range []store.DeliveryStatus{store.DeliveryNew, store.DeliveryParked, store.DeliveryDead} {
+		put, err := s.PutDelivery(ctx, store.Delivery{
+			ID: fmt.Sprintf("delivery %d", i), Endpoint: "withings/main", Subject: "CANARY-upstream", Received: testNow, Status: status,
+			Reason: "CANARY", Meta: []byte("CANARY"), Body: []byte("CANARY body"),
+		})
+		require.NoError(t, err)
+		require.True(t, put)
+	}
+	item := store.InboxItem{ID: "delivery 0/0", User: "CANARY-user", Connection: "c1", Received: testNow, Payload: []byte("CANARY payload")}
+	require.NoError(t, s.Assign(ctx, "delivery 0", []store.InboxItem{item}, nil))
+	job := store.Job{ID: "job", Provider: "withings", Kind: "revoke", Sealed: []byte("sealed"), Receipt: "receipt"}
+	require.NoError(t, s.PutJob(ctx, job))
+	stored := append(snapshot(t, path), snapshot(t, path+"-wal")...)
+	require.True(t, bytes.Contains(stored, []byte("CANARY second value")))
+
+	e, err := s.Erase(ctx, "CANARY-user")
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 1, 2, 1}, []int{e.Connections, e.InboxItems, e.Deliveries, e.Settings})
 	require.Equal(t, 500, e.Records)
 	require.Equal(t, 500, e.Changes)
 	require.Equal(t, 1, e.RawPages)
 	for _, suffix := range []string{"", "-wal"} {
 		require.False(t, bytes.Contains(snapshot(t, path+suffix), []byte("CANARY")), "%q", suffix)
 	}
-	_, err = s.Commit(t.Context(), b)
+	_, err = s.Commit(ctx, b)
 	require.ErrorIs(t, err, store.ErrErased)
+	jobs, err := s.Jobs(ctx, store.JobQuery{})
+	require.NoError(t, err)
+	require.Equal(t, []store.Job{job}, jobs)
 }
 
 func TestLogStaysShort(t *testing.T) {

@@ -348,6 +348,11 @@ func (p *plan) planItem(ctx context.Context, c *conn, it *item) error {
 // record is checked in pack; but before its samples are merged.
 func (p *plan) writeItem(ctx context.Context, c *conn, it *item) error {
 	p.write(it, it.rec)
+	if it.found {
+		if err := p.samples.shed(ctx, c, p, it.rec); err != nil {
+			return err
+		}
+	}
 	if len(it.rec.Series) == 0 {
 		p.rows[len(p.rows)-1].check = true
 		return nil
@@ -395,6 +400,9 @@ func (p *plan) mergeItem(ctx context.Context, c *conn, it *item) error {
 	case result.State == health.StateDeleted:
 		return p.samples.remove(ctx, c, p, stored)
 	case won:
+		if err := p.samples.shed(ctx, c, p, it.rec); err != nil {
+			return err
+		}
 		return p.samples.add(ctx, c, p, it.rec)
 	}
 	return nil
@@ -524,6 +532,9 @@ func (p *plan) planAbsence(ctx context.Context, c *conn, a *store.Absent) error 
 	for i := range p.rows {
 		written[p.rows[i].id] = true
 	}
+	for i := range p.touches {
+		written[p.touches[i].id] = true
+	}
 	err := c.each(ctx, func(r row) error {
 		x := candidate{storedRow{r.int(0), r.int(1), r.int(2), r.int(3)}, r.text(4), streamName{health.Kind(r.text(5)), a.Stream}}
 		if !keys[string(x.name.kind)+"/"+a.Stream+"/"+x.rid] && !written[x.row.id] {
@@ -545,6 +556,7 @@ func (p *plan) planAbsence(ctx context.Context, c *conn, a *store.Absent) error 
 		}
 		gone := a.Tombstone(stored)
 		p.result.Deleted++
+		p.digests = slices.DeleteFunc(p.digests, func(i int) bool { return p.batch.Pages[i].Stream == a.Stream })
 		stream := p.load.streamOf(x.name.kind, x.name.name)
 		if int(stream) == len(p.streams) {
 			id, err := p.stream(ctx, c, x.name)
@@ -567,6 +579,9 @@ func (p *plan) planAbsence(ctx context.Context, c *conn, a *store.Absent) error 
 // changes make void.
 func (p *plan) planPages(ctx context.Context, c *conn) error {
 	for _, i := range p.told {
+		if p.rows[i].id == 0 {
+			continue // new: no page was read with another version of it
+		}
 		if name := p.load.streams[p.rows[i].stream].name; !slices.Contains(p.forget, name) {
 			p.forget = append(p.forget, name)
 		}

@@ -84,6 +84,8 @@ type samplePlan struct {
 	// gone are owners to remove with all their chunks.
 	gone   []int64
 	chunks []chunkWrite
+	// sessions says in which streams sessions have samples at all.
+	sessions map[streamName]bool
 }
 
 type ownerName struct {
@@ -145,13 +147,7 @@ func (sp *samplePlan) remove(ctx context.Context, c *conn, p *plan, stored *heal
 	if stored.Kind != health.KindSamples {
 		stream, rid, _ := strings.Cut(stored.Key, "/")
 		return c.each(ctx, func(r row) error {
-			id := r.int(0)
-			sp.gone = append(sp.gone, id)
-			for _, o := range sp.owners {
-				if o.id == id {
-					o.forget()
-				}
-			}
+			sp.drop(r.int(0))
 			return nil
 		}, `SELECT o.id FROM owner AS o JOIN series AS s ON s.id = o.series
 			WHERE o.rid = ?1 AND s.link = ?2 AND s.stream = ?3 AND s.kind = ?4`, rid, p.scope.link, stream, string(stored.Kind))
@@ -168,6 +164,56 @@ func (sp *samplePlan) remove(ctx context.Context, c *conn, p *plan, stored *heal
 		}
 	}
 	return nil
+}
+
+// drop plans the removal of an owner with all its points.
+func (sp *samplePlan) drop(id int64) {
+	sp.gone = append(sp.gone, id)
+	for _, o := range sp.owners {
+		if o.id == id {
+			o.forget()
+		}
+	}
+}
+
+// shed plans the removal of the points of the series that a stored session does
+// not have any more, now that it is r.
+func (sp *samplePlan) shed(ctx context.Context, c *conn, p *plan, r *health.Record) error {
+	if r.Kind == health.KindSamples {
+		return nil
+	}
+	stream, rid, _ := strings.Cut(r.Key, "/")
+	name := streamName{r.Kind, stream}
+	some, asked := sp.sessions[name]
+	if !asked {
+		var err error
+		if some, err = c.one(ctx, func(row) {}, "SELECT 1 FROM series WHERE link = ?1 AND stream = ?2 AND kind = ?3 LIMIT 1",
+			p.scope.link, stream, string(r.Kind)); err != nil {
+			return err
+		}
+		if sp.sessions == nil {
+			sp.sessions = map[streamName]bool{}
+		}
+		sp.sessions[name] = some
+	}
+	if !some {
+		return nil
+	}
+	return c.each(ctx, func(x row) error {
+		metric, stat, part, floating := health.Metric(x.text(1)), health.Stat(x.int(2)), health.Part(x.text(3)), x.int(4) != 0
+		source := health.Source{
+			Provider: x.text(5), Path: health.Path(x.text(6)), Upstream: x.text(7), Device: x.text(8), App: x.text(9),
+		}
+		if !slices.ContainsFunc(r.Series, func(s health.Series) bool {
+			described := s.Len() == 0 && s.Count > 0
+			return s.Metric == metric && s.Stat == stat && s.Part == part && s.Floating == floating && (described || r.Source == source)
+		}) {
+			sp.drop(x.int(0))
+		}
+		return nil
+	}, `SELECT o.id, s.metric, s.stat, s.part, s.floating, s.provider, s.path, s.upstream, s.device, s.app
+		FROM owner AS o JOIN series AS s ON s.id = o.series
+		WHERE o.rid = ?1 AND s.link = ?2 AND s.stream = ?3 AND s.kind = ?4`, rid, p.scope.link, stream, string(r.Kind))
 }
 
 // owner finds the owner of s.

@@ -18,7 +18,6 @@ import (
 type sampleOwner struct {
 	id, width int64
 	owner     store.Owner
-	kind      health.Kind
 	floating  bool
 }
 
@@ -34,7 +33,7 @@ func (o *sampleOwner) compare(p *sampleOwner) int {
 		cmp.Compare(x.Metric, y.Metric), cmp.Compare(x.Stat, y.Stat), cmp.Compare(x.Part, y.Part),
 		cmp.Compare(x.Source.Provider, y.Source.Provider), cmp.Compare(x.Source.Path, y.Source.Path),
 		cmp.Compare(x.Source.Upstream, y.Source.Upstream), cmp.Compare(x.Source.Device, y.Source.Device),
-		cmp.Compare(x.Source.App, y.Source.App), cmp.Compare(x.Record, y.Record), cmp.Compare(o.kind, p.kind),
+		cmp.Compare(x.Source.App, y.Source.App), cmp.Compare(x.Record, y.Record), cmp.Compare(x.Kind, y.Kind),
 		cmp.Compare(clock(o.floating), clock(p.floating)))
 }
 
@@ -42,7 +41,6 @@ func (o *sampleOwner) compare(p *sampleOwner) int {
 // chunks: their width may change between two pages.
 type samplePlace struct {
 	Owner    store.Owner
-	Kind     health.Kind
 	Floating bool
 	From     int64
 }
@@ -56,8 +54,8 @@ func (c *conn) ownersOf(ctx context.Context, q *store.SampleQuery) ([]sampleOwne
 			Source: health.Source{
 				Provider: r.text(7), Path: health.Path(r.text(8)), Upstream: r.text(9), Device: r.text(10), App: r.text(11),
 			},
-			Record: r.text(12),
-		}, kind: health.Kind(r.text(13))}
+			Kind: health.Kind(r.text(13)), Record: r.text(12),
+		}}
 		if (len(q.Connections) == 0 || slices.Contains(q.Connections, o.owner.Connection)) && (q.Record == "" || o.owner.Record == q.Record) {
 			list = append(list, o)
 		}
@@ -82,7 +80,7 @@ func (s *Store) Samples(ctx context.Context, q store.SampleQuery) (store.SampleP
 		if err := parseToken(q.After, &after); err != nil {
 			return store.SamplePage{}, err
 		}
-		begin = &sampleOwner{owner: after.Owner, kind: after.Kind, floating: after.Floating}
+		begin = &sampleOwner{owner: after.Owner, floating: after.Floating}
 	}
 	r := sampleReader{store: s, room: limit(q.Limit, 100_000)}
 	from, to := q.From, q.To
@@ -162,7 +160,7 @@ func (r *sampleReader) owner(ctx context.Context, c *conn, o *sampleOwner, from,
 		case f.last < from || f.first >= to:
 			return nil
 		case r.room <= 0:
-			r.next = &samplePlace{o.owner, o.kind, o.floating, max(from, f.first)}
+			r.next = &samplePlace{o.owner, o.floating, max(from, f.first)}
 			return errEnough
 		}
 		f.data.from = len(r.held)

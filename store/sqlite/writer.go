@@ -17,9 +17,10 @@ const groupWeight = 4096
 // writer owns the connection that writes. One goroutine takes whatever waits
 // into one transaction and answers after its COMMIT.
 type writer struct {
-	store *Store
-	conn  *conn
-	check *checkpointer
+	store    *Store
+	conn     *conn
+	check    *checkpointer
+	patience time.Duration // for the lock for writing
 
 	mu      sync.Mutex
 	queue   []*job
@@ -53,8 +54,11 @@ type tx struct {
 // touch marks a connection as written to.
 func (t *tx) touch(connection string) { t.touched[connection] = true }
 
-func newWriter(s *Store, c *conn, check *checkpointer) *writer {
-	return &writer{store: s, conn: c, check: check, wake: make(chan struct{}, 1), done: make(chan struct{})}
+func newWriter(s *Store, c *conn, check *checkpointer, patience time.Duration) *writer {
+	return &writer{
+		store: s, conn: c, check: check, patience: patience,
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
 }
 
 func (w *writer) start() {
@@ -75,7 +79,7 @@ func (w *writer) stop() error {
 
 // close empties the log and closes the connections.
 func (w *writer) close() error {
-	err := w.check.truncate()
+	err := w.check.truncate(w.patience)
 	b := w.store.bridge
 	return errors.Join(err, b.close(w.check.conn), b.close(w.conn))
 }
@@ -120,7 +124,7 @@ func (w *writer) run() {
 				close(j.done)
 			}
 			w.check.written()
-			w.check.finish(w.conn)
+			w.check.finish(w.conn, w.patience)
 			continue
 		}
 		if stopped {
@@ -211,6 +215,8 @@ func (w *writer) attempt(jobs []*job) (err error) {
 			}
 			return
 		}
+		// The words first: a plan that has the new stamp is to have them.
+		w.learn(t)
 		if t.dropped {
 			w.nextRecord = 0
 			w.store.cache.drop()
@@ -218,7 +224,6 @@ func (w *writer) attempt(jobs []*job) (err error) {
 		} else {
 			w.store.cache.learn(t.names, t.touched)
 		}
-		w.learn(t)
 	}()
 	if err := w.observe(); err != nil {
 		return err
@@ -289,7 +294,8 @@ func (w *writer) commits(t *tx, jobs []*job) (late []*job, err error) {
 	return late, w.apply(t, ready)
 }
 
-// run calls a function; what it did before an error is undone.
+// run calls a function; what it did before an error is undone, and the names it
+// made are forgotten.
 func (t *tx) run(j *job, shared bool) error {
 	if !shared {
 		return j.fn(t)
@@ -298,6 +304,7 @@ func (t *tx) run(j *job, shared bool) error {
 		return err
 	}
 	if j.err = j.fn(t); j.err != nil {
+		t.names = newNames()
 		if _, err := t.exec(background, "ROLLBACK TO job"); err != nil {
 			return err
 		}

@@ -271,7 +271,7 @@ func pointsOf(r health.Record, i int) []point {
 		Connection: r.Connection, Stream: r.Stream(), Metric: s.Metric, Stat: s.Stat, Part: s.Part, Source: r.Source,
 	}
 	if r.Kind != health.KindSamples {
-		o.Record = r.Key
+		o.Kind, o.Record = r.Kind, r.Key
 	}
 	var list []point
 	for k, at := range s.Times {

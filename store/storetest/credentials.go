@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -16,6 +17,11 @@ func credentialCases() []testCase {
 		{id: "credential-race", rule: "of 50 that consumed the same token exactly one persists", check: checkCredentialRace},
 		{id: "credential-attempt", rule: "an attempt is recorded under a lease that is held, for the stored grant and token", check: checkCredentialAttempt},
 		{id: "credential-attempt-stale", rule: "a holder whose lease expired records no attempt, but persists its token", timed: true, check: checkCredentialAttemptStale},
+		{id: "credential-revision", rule: "the revision rises with each write, over grants and connections too, whatever the caller says", check: checkCredentialRevision},
+		{id: "credential-update", rule: "a credential is updated only if it is as it was read", check: checkCredentialUpdate},
+		{id: "credential-update-attempt", rule: "an update does not lose an attempt that began meanwhile", check: checkCredentialUpdateAttempt},
+		{id: "credential-update-swap", rule: "a new pair is stored although bookkeeping was written meanwhile, and bookkeeping of before it is not", check: checkCredentialUpdateSwap},
+		{id: "credential-gone", rule: "there is no credential without its connection", check: checkCredentialGone},
 	}
 }
 
@@ -31,6 +37,8 @@ func (c *checker) sameCredential(what string, want store.Credential) {
 	c.ok(err, "%s: Credential", what)
 	c.that(got.ExpiresAt.Equal(want.ExpiresAt) && got.NextAt.Equal(want.NextAt), "%s: got times %s and %s, want %s and %s",
 		what, got.ExpiresAt, got.NextAt, want.ExpiresAt, want.NextAt)
+	c.that(got.FailingSince.Equal(want.FailingSince) && got.RefusedAt.Equal(want.RefusedAt), "%s: got times %s and %s, want %s and %s",
+		what, got.FailingSince, got.RefusedAt, want.FailingSince, want.RefusedAt)
 	c.that(string(got.Sealed) == string(want.Sealed) && string(got.Previous) == string(want.Previous), "%s: got pairs %q, %q", what, got.Sealed, got.Previous)
 	c.that(slices.EqualFunc(got.Siblings, want.Siblings, func(x, y store.Sibling) bool {
 		return string(x.Sealed) == string(y.Sealed) && x.RefreshPrint == y.RefreshPrint && x.ParentPrint == y.ParentPrint
@@ -45,10 +53,16 @@ func (c *checker) sameCredential(what string, want store.Credential) {
 	type scalars struct {
 		connection, grant, print string
 		generation               int64
-		fails                    int
+		fails, doubts            int
 	}
-	c.equal(what, scalars{got.Connection, got.Grant, got.RefreshPrint, got.Generation, got.Fails},
-		scalars{want.Connection, want.Grant, want.RefreshPrint, want.Generation, want.Fails})
+	c.equal(what, scalars{got.Connection, got.Grant, got.RefreshPrint, got.Generation, got.Fails, got.Doubts},
+		scalars{want.Connection, want.Grant, want.RefreshPrint, want.Generation, want.Fails, want.Doubts})
+}
+
+func (c *checker) credential() store.Credential {
+	got, err := c.s.Credential(c.ctx, conn)
+	c.ok(err, "Credential")
+	return got
 }
 
 func checkCredentialRoundTrip(c *checker) {
@@ -60,6 +74,7 @@ func checkCredentialRoundTrip(c *checker) {
 	full := store.Credential{
 		Connection: conn, Grant: "g\u00e9", Generation: 1 << 40, RefreshPrint: "p 1", Sealed: []byte{0, 0xff, 1}, Previous: []byte{2, 0},
 		ExpiresAt: present.Add(time.Millisecond), Fails: 3, NextAt: present.Add(time.Minute),
+		FailingSince: present.Add(-time.Minute), Doubts: 2, RefusedAt: present.Add(-time.Millisecond),
 		Siblings: []store.Sibling{{Sealed: []byte{9}, RefreshPrint: "s", ParentPrint: "p"}, {Sealed: []byte{8}}},
 		Attempt:  &store.Attempt{ID: "a", Owner: "o", RefreshPrint: "p 1", StartedAt: present, Deadline: present.Add(time.Second)},
 	}
@@ -173,4 +188,156 @@ func checkCredentialAttemptStale(c *checker) {
 	next := credentialOf("g", "p2", 2)
 	c.ok(c.s.SwapCredential(c.ctx, "g", "p", next), "SwapCredential, which no lease fences")
 	c.sameCredential("after the token was persisted", next)
+}
+
+func checkCredentialRevision(c *checker) {
+	c.connect(conn, user)
+	c.ok(c.s.PutGrant(c.ctx, "", credentialOf("g", "p1", 1)), "PutGrant")
+	last := c.credential().Revision
+	c.that(last > 0, "the first revision is %d", last)
+	l := c.leaseNamed(conn, "refresh")
+	for _, step := range []struct {
+		what string
+		do   func() error
+	}{
+		{"UpdateCredential", func() error { return c.s.UpdateCredential(c.ctx, c.credential()) }},
+		{"BeginAttempt", func() error { return c.s.BeginAttempt(c.ctx, l, "g", store.Attempt{ID: "a", RefreshPrint: "p1"}) }},
+		{"SwapCredential", func() error {
+			next := credentialOf("g", "p2", 2)
+			next.Revision = 1
+			return c.s.SwapCredential(c.ctx, "g", "p1", next)
+		}},
+		{"PutGrant", func() error {
+			next := credentialOf("h", "p3", 1)
+			next.Revision = 1
+			return c.s.PutGrant(c.ctx, "g", next)
+		}},
+		{"PutGrant of a new connection", func() error {
+			c.ok(c.s.DeleteConnection(c.ctx, conn, true), "DeleteConnection")
+			c.s = c.open()
+			c.connect(conn, user)
+			return c.s.PutGrant(c.ctx, "", credentialOf("g", "p1", 1))
+		}},
+	} {
+		c.ok(step.do(), "%s", step.what)
+		now := c.credential().Revision
+		c.that(now > last, "%s: the revision went from %d to %d", step.what, last, now)
+		last = now
+	}
+}
+
+func checkCredentialUpdate(c *checker) {
+	c.is(c.s.UpdateCredential(c.ctx, credentialOf("g", "p", 1)), store.ErrConflict, "UpdateCredential of none")
+	c.connect(conn, user)
+	c.is(c.s.UpdateCredential(c.ctx, credentialOf("g", "p", 1)), store.ErrConflict, "UpdateCredential of none")
+	c.ok(c.s.PutGrant(c.ctx, "", credentialOf("g", "p", 1)), "PutGrant")
+	read := c.credential()
+	next := read
+	next.Fails, next.FailingSince, next.NextAt, next.Doubts, next.RefusedAt = 1, present, present.Add(time.Minute), 2, present.Add(time.Hour)
+	next.Siblings = []store.Sibling{{Sealed: []byte("s"), RefreshPrint: "x", ParentPrint: "p"}}
+	next.Attempt = &store.Attempt{ID: "a", Owner: "o", RefreshPrint: "p", StartedAt: present, Deadline: present}
+	c.ok(c.s.UpdateCredential(c.ctx, next), "UpdateCredential")
+	c.sameCredential("after an update", next)
+	stale := read
+	stale.Fails = 9
+	c.is(c.s.UpdateCredential(c.ctx, stale), store.ErrConflict, "UpdateCredential of what was read before")
+	other := c.credential()
+	other.Grant = "h"
+	c.is(c.s.UpdateCredential(c.ctx, other), store.ErrConflict, "UpdateCredential of another grant")
+	early := c.credential()
+	early.Revision++
+	c.is(c.s.UpdateCredential(c.ctx, early), store.ErrConflict, "UpdateCredential of a revision to come")
+	c.sameCredential("after conflicts", next)
+	cleared := c.credential()
+	cleared.Fails, cleared.FailingSince, cleared.NextAt, cleared.Doubts, cleared.RefusedAt = 0, time.Time{}, time.Time{}, 0, time.Time{}
+	cleared.Siblings, cleared.Attempt = nil, nil
+	c.ok(c.s.UpdateCredential(c.ctx, cleared), "UpdateCredential of what is stored")
+	c.sameCredential("after a second update", cleared)
+	c.is(c.s.UpdateCredential(c.ctx, store.Credential{Connection: conn}), store.ErrInvalid, "UpdateCredential without grant")
+}
+
+// checkCredentialUpdateAttempt has one begin attempts while others count, all
+// of what they read: each has to see the writes of the others, or fail.
+func checkCredentialUpdateAttempt(c *checker) {
+	const writers, rounds = 4, 10
+	c.connect(conn, user)
+	c.ok(c.s.PutGrant(c.ctx, "", credentialOf("g", "p", 1)), "PutGrant")
+	handles := []store.Store{c.s, c.open()}
+	l := c.leaseNamed(conn, "refresh")
+	read := c.credential()
+	c.ok(handles[1].BeginAttempt(c.ctx, l, "g", store.Attempt{ID: "first", RefreshPrint: "p"}), "BeginAttempt")
+	c.is(c.s.UpdateCredential(c.ctx, read), store.ErrConflict, "UpdateCredential of what was read before the attempt")
+	begun := c.credential().Attempt
+	c.that(begun != nil && begun.ID == "first", "got attempt %+v", begun)
+	errs := together(writers+1, func(w int) error {
+		s := handles[w%len(handles)]
+		for n := range rounds {
+			if w == writers {
+				if err := s.BeginAttempt(c.ctx, l, "g", store.Attempt{ID: fmt.Sprint(n), RefreshPrint: "p"}); err != nil {
+					return err
+				}
+				continue
+			}
+			for {
+				read, err := s.Credential(c.ctx, conn)
+				if err != nil {
+					return err
+				}
+				read.Fails++
+				if err = s.UpdateCredential(c.ctx, read); err == nil {
+					break
+				}
+				if !errors.Is(err, store.ErrConflict) {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	for _, err := range errs {
+		c.ok(err, "a writer")
+	}
+	got := c.credential()
+	c.equal("updates", got.Fails, writers*rounds)
+	c.that(got.Attempt != nil && got.Attempt.ID == fmt.Sprint(rounds-1), "got attempt %+v, want that of round %d", got.Attempt, rounds-1)
+}
+
+func checkCredentialUpdateSwap(c *checker) {
+	c.connect(conn, user)
+	c.ok(c.s.PutGrant(c.ctx, "", credentialOf("g", "p1", 1)), "PutGrant")
+	read := c.credential()
+	doubt := read
+	doubt.Doubts = 1
+	c.ok(c.open().UpdateCredential(c.ctx, doubt), "UpdateCredential")
+	next := credentialOf("g", "p2", 2)
+	next.Revision = read.Revision
+	c.ok(c.s.SwapCredential(c.ctx, "g", "p1", next), "SwapCredential after a bookkeeping write")
+	c.sameCredential("after the swap", next)
+	read.Fails = 1
+	c.is(c.s.UpdateCredential(c.ctx, read), store.ErrConflict, "UpdateCredential of what was read before the swap")
+	c.sameCredential("after a late update", next)
+}
+
+func checkCredentialGone(c *checker) {
+	c.connect(conn, user)
+	c.ok(c.s.PutGrant(c.ctx, "", credentialOf("g", "p", 1)), "PutGrant")
+	read := c.credential()
+	c.ok(c.s.DeleteConnection(c.ctx, conn, false), "DeleteConnection")
+	gone := func(what string) {
+		_, err := c.s.Credential(c.ctx, conn)
+		c.is(err, store.ErrNotFound, "Credential %s", what)
+		c.is(c.s.SwapCredential(c.ctx, "g", "p", credentialOf("g", "q", 2)), store.ErrConflict, "SwapCredential %s", what)
+		c.is(c.s.UpdateCredential(c.ctx, read), store.ErrConflict, "UpdateCredential %s", what)
+		l, err := c.s.Acquire(c.ctx, conn, "refresh "+what, time.Hour)
+		c.ok(err, "Acquire %s", what)
+		c.is(c.s.BeginAttempt(c.ctx, l, "g", store.Attempt{ID: "a", RefreshPrint: "p"}), store.ErrConflict, "BeginAttempt %s", what)
+		_, err = c.s.Credential(c.ctx, conn)
+		c.is(err, store.ErrNotFound, "Credential %s, in the end", what)
+	}
+	gone("without connection")
+	c.is(c.s.PutGrant(c.ctx, "", credentialOf("g", "p", 1)), store.ErrNotFound, "PutGrant without connection")
+	c.connect(conn, user)
+	gone("of a new connection")
+	c.ok(c.s.PutGrant(c.ctx, "", credentialOf("g", "p", 1)), "PutGrant of the same grant")
+	c.is(c.s.UpdateCredential(c.ctx, read), store.ErrConflict, "UpdateCredential of what was read of the old connection")
 }

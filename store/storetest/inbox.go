@@ -1,6 +1,10 @@
 package storetest
 
 import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"time"
@@ -22,6 +26,12 @@ func inboxCases() []testCase {
 		{id: "inbox-delivery", rule: "a delivery is stored once, listed by arrival and filtered", check: checkInboxDelivery},
 		{id: "inbox-update", rule: "an update changes where a delivery stands and nothing else", check: checkInboxUpdate},
 		{id: "inbox-assign", rule: "assigning moves a delivery into inboxes; doing it again is harmless", check: checkInboxAssign},
+		{id: "inbox-subject", rule: "a delivery is found by its id, and by whom it is about", check: checkInboxSubject},
+		{id: "inbox-pages", rule: "deliveries are listed in pages, to the last and each once", check: checkInboxPages},
+		{id: "inbox-bodies", rule: "a body of 64 MiB is kept, and a page of large bodies ends early", heavy: true, check: checkInboxBodies},
+		{id: "inbox-rest", rule: "what is left of an assigned delivery is put once, in the same step", check: checkInboxRest},
+		{id: "inbox-items", rule: "items are listed by connection and readiness, and updates change when to try again and nothing else", check: checkInboxItems},
+		{id: "inbox-connection", rule: "items go with their connection, and none come for one that the user does not have", check: checkInboxConnection},
 		{id: "inbox-acks", rule: "a commit settles the user's items, unless it is refused", check: checkInboxAcks},
 	}
 }
@@ -157,7 +167,8 @@ func (c *checker) sameDelivery(what string, got, want store.Delivery) {
 	c.that(got.Received.Equal(want.Received) && got.NextAt.Equal(want.NextAt), "%s: got times %s and %s, want %s and %s",
 		what, got.Received, got.NextAt, want.Received, want.NextAt)
 	c.that(string(got.Meta) == string(want.Meta) && string(got.Body) == string(want.Body), "%s: got %q %q", what, got.Meta, got.Body)
-	c.equal(what, []any{got.ID, got.Endpoint, got.Status, got.Reason, got.Attempts}, []any{want.ID, want.Endpoint, want.Status, want.Reason, want.Attempts})
+	c.equal(what, []any{got.ID, got.Endpoint, got.Subject, got.Status, got.Reason, got.Attempts},
+		[]any{want.ID, want.Endpoint, want.Subject, want.Status, want.Reason, want.Attempts})
 }
 
 func ids(list []store.Delivery) string {
@@ -227,7 +238,7 @@ func checkInboxUpdate(c *checker) {
 	c.deliver(deliveryOf("a", 0))
 	c.deliver(deliveryOf("b", 1))
 	change := store.Delivery{
-		ID: "a", Endpoint: "x", Received: present.AddDate(1, 0, 0), Meta: []byte("x"), Body: []byte("x"),
+		ID: "a", Endpoint: "x", Subject: "x", Received: present.AddDate(1, 0, 0), Meta: []byte("x"), Body: []byte("x"),
 		Status: store.DeliveryDead, Reason: "malformed", Attempts: 7, NextAt: present.Add(time.Hour),
 	}
 	c.ok(c.s.UpdateDelivery(c.ctx, change), "UpdateDelivery")
@@ -240,61 +251,70 @@ func checkInboxUpdate(c *checker) {
 	c.is(c.s.UpdateDelivery(c.ctx, change), store.ErrNotFound, "UpdateDelivery of none")
 }
 
-func itemOf(id, user string, minute int) store.InboxItem {
+// itemOf returns an item for the connection that settle gives the user.
+func itemOf(id, who string, minute int) store.InboxItem {
+	connection := conn
+	if who != user {
+		connection = "conn-2"
+	}
 	return store.InboxItem{
-		ID: id, User: user, Connection: conn, Received: present.Add(time.Duration(minute) * time.Minute), Payload: []byte("payload of " + id),
+		ID: id, User: who, Connection: connection, Received: present.Add(time.Duration(minute) * time.Minute), Payload: []byte("payload of " + id),
 	}
 }
 
 // items describes the inbox of a user.
 func (c *checker) items(user string, limit int) string {
-	list, err := c.s.InboxItems(c.ctx, user, limit)
+	list, err := c.s.InboxItems(c.ctx, store.InboxQuery{User: user, Limit: limit})
 	c.ok(err, "InboxItems")
 	var all []string
 	for _, item := range list {
-		c.that(item.User == user && item.Connection == conn && string(item.Payload) == "payload of "+item.ID, "got item %+v", item)
+		c.that(item.User == user && item.Connection == itemOf("", user, 0).Connection && string(item.Payload) == "payload of "+item.ID, "got item %+v", item)
 		all = append(all, item.ID)
 	}
 	return strings.Join(all, " ")
 }
 
 func checkInboxAssign(c *checker) {
+	c.connect(conn, user)
+	c.connect("conn-2", "user-2")
 	c.deliver(deliveryOf("d", 0))
 	c.deliver(deliveryOf("empty", 1))
 	c.deliver(deliveryOf("rest", 2))
 	items := []store.InboxItem{itemOf("d/1", user, 2), itemOf("d/0", user, 1), itemOf("d/2", "user-2", 3)}
-	c.ok(c.s.Assign(c.ctx, "d", items), "Assign")
-	c.ok(c.s.Assign(c.ctx, "empty", nil), "Assign to nobody")
+	c.ok(c.s.Assign(c.ctx, "d", items, nil), "Assign")
+	c.ok(c.s.Assign(c.ctx, "empty", nil, nil), "Assign to nobody")
 	c.equal("deliveries left", ids(c.deliveries(store.DeliveryQuery{})), "rest")
 	c.equal("items", c.items(user, 0), "d/0 d/1")
 	c.equal("a limit", c.items(user, 1), "d/0")
 	c.equal("items of the other", c.items("user-2", 0), "d/2")
-	list, err := c.s.InboxItems(c.ctx, user, 0)
+	list, err := c.s.InboxItems(c.ctx, store.InboxQuery{User: user})
 	c.ok(err, "InboxItems")
 	c.that(list[0].Received.Equal(items[1].Received), "got arrival %s, want %s", list[0].Received, items[1].Received)
 
 	// The worker does not know that it got through, and does it again.
-	c.ok(c.s.Assign(c.ctx, "d", items), "Assign once more")
+	c.ok(c.s.Assign(c.ctx, "d", items, nil), "Assign once more")
 	c.equal("items after a repeat", c.items(user, 0), "d/0 d/1")
 	c.that(!c.deliver(deliveryOf("d", 0)), "a delivery that was assigned lately is new")
 	b := batchOf()
 	b.Acks = []string{"d/0"}
 	c.commit(b)
-	c.ok(c.s.Assign(c.ctx, "d", items), "Assign after an item was settled")
+	c.ok(c.s.Assign(c.ctx, "d", items, nil), "Assign after an item was settled")
 	c.equal("items after a late repeat", c.items(user, 0), "d/1")
 
 	// An item that is there, from a crash between the items and the removal of
 	// the delivery, stays as it is.
 	again := itemOf("d/1", user, 9)
 	again.Payload = []byte("another")
-	c.ok(c.s.Assign(c.ctx, "rest", []store.InboxItem{again, itemOf("rest/0", user, 5)}), "Assign of a known item")
+	c.ok(c.s.Assign(c.ctx, "rest", []store.InboxItem{again, itemOf("rest/0", user, 5)}, nil), "Assign of a known item")
 	c.equal("items in the end", c.items(user, 0), "d/1 rest/0")
 	c.equal("deliveries in the end", ids(c.deliveries(store.DeliveryQuery{})), "")
 }
 
 func checkInboxAcks(c *checker) {
+	c.connect(conn, user)
+	c.connect("conn-2", "user-2")
 	c.deliver(deliveryOf("d", 0))
-	c.ok(c.s.Assign(c.ctx, "d", []store.InboxItem{itemOf("1", user, 1), itemOf("2", user, 2), itemOf("3", "user-2", 1)}), "Assign")
+	c.ok(c.s.Assign(c.ctx, "d", []store.InboxItem{itemOf("1", user, 1), itemOf("2", user, 2), itemOf("3", "user-2", 1)}, nil), "Assign")
 	b := fullBatch()
 	b.Acks = []string{"1"}
 	b.Cursors[0].Old.HighWater = "elsewhere"
@@ -308,4 +328,226 @@ func checkInboxAcks(c *checker) {
 	c.equal("items of another user", c.items("user-2", 0), "3")
 	c.commit(b)
 	c.equal("items after the commit again", c.items(user, 0), "2")
+}
+
+func checkInboxSubject(c *checker) {
+	for i, id := range []string{"a", "b", "c", "d"} {
+		d := deliveryOf(id, i)
+		if i%2 == 0 {
+			d.Subject, d.Status = "person 1", store.DeliveryParked
+		}
+		c.deliver(d)
+	}
+	far := deliveryOf("far", 9)
+	far.Endpoint, far.Subject, far.Status, far.NextAt = "other/main", "person 1", store.DeliveryParked, present.Add(time.Hour)
+	c.deliver(far)
+	c.sameDelivery("one with a subject", c.deliveries(store.DeliveryQuery{ID: "far"})[0], far)
+	for what, tc := range map[string]struct {
+		q    store.DeliveryQuery
+		want string
+	}{
+		"an id":                   {store.DeliveryQuery{ID: "b"}, "b"},
+		"no such id":              {store.DeliveryQuery{ID: "x"}, ""},
+		"an id of another status": {store.DeliveryQuery{ID: "b", Status: store.DeliveryParked}, ""},
+		"a subject":               {store.DeliveryQuery{Subject: "person 1"}, "a c far"},
+		"part of a subject":       {store.DeliveryQuery{Subject: "person"}, ""},
+		"a subject and endpoint":  {store.DeliveryQuery{Subject: "person 1", Endpoint: "test/main"}, "a c"},
+		"a subject, all fields":   {store.DeliveryQuery{Subject: "person 1", Endpoint: "other/main", Status: store.DeliveryParked, ReadyAt: present.Add(time.Hour)}, "far"},
+		"a subject that is ready": {store.DeliveryQuery{Subject: "person 1", ReadyAt: present}, "a c"},
+	} {
+		c.equal(what, ids(c.deliveries(tc.q)), tc.want)
+	}
+}
+
+// pages reads all deliveries of q in pages.
+func (c *checker) pages(q store.DeliveryQuery) string {
+	var all []store.Delivery
+	for range pageCap {
+		page := c.deliveries(q)
+		c.that(q.Limit == 0 || len(page) <= q.Limit, "got %d deliveries, asked for %d", len(page), q.Limit)
+		if len(page) == 0 {
+			return ids(all)
+		}
+		all = append(all, page...)
+		q.After = page[len(page)-1].ID
+	}
+	c.fail("no end of pages")
+	return ""
+}
+
+func checkInboxPages(c *checker) {
+	var all, parked []string
+	for i := range 130 {
+		d := deliveryOf(fmt.Sprintf("%03d", i), i/3) // three arrive at once
+		if i == 0 {
+			d.Received = time.Time{}
+		}
+		if i%4 == 1 {
+			d.Status, d.Subject, d.NextAt = store.DeliveryParked, "person", present.Add(time.Duration(200-i)*time.Minute)
+			parked = append(parked, d.ID)
+		}
+		all = append(all, d.ID)
+		c.deliver(d)
+	}
+	for _, limit := range []int{0, 1, 7, 129, 130} {
+		c.equal(fmt.Sprintf("all in pages of %d", limit), c.pages(store.DeliveryQuery{Limit: limit}), strings.Join(all, " "))
+		c.equal(fmt.Sprintf("parked ones in pages of %d", limit),
+			c.pages(store.DeliveryQuery{Status: store.DeliveryParked, Limit: limit}), strings.Join(parked, " "))
+		c.equal(fmt.Sprintf("ready ones in pages of %d", limit), c.pages(store.DeliveryQuery{
+			Status: store.DeliveryParked, ReadyAt: present.Add(180 * time.Minute), Limit: limit,
+		}), strings.Join(parked[5:], " "))
+		c.equal(fmt.Sprintf("those of a subject in pages of %d", limit),
+			c.pages(store.DeliveryQuery{Subject: "person", Limit: limit}), strings.Join(parked, " "))
+	}
+	c.ok(c.s.UpdateDelivery(c.ctx, store.Delivery{ID: "004", Status: store.DeliveryDead}), "UpdateDelivery")
+	c.equal("after one that changed", ids(c.deliveries(store.DeliveryQuery{After: "004", Limit: 2})), "005 006")
+	c.ok(c.s.Assign(c.ctx, "004", nil, nil), "Assign")
+	c.equal("after one that is gone", ids(c.deliveries(store.DeliveryQuery{After: "004", Limit: 2})), "000 001")
+}
+
+func checkInboxBodies(c *checker) {
+	c.connect(conn, user)
+	large := deliveryOf("large", 1)
+	large.Body = make([]byte, 64<<20)
+	// Bytes that do not compress, made quickly.
+	block, err := aes.NewCipher(binary.LittleEndian.AppendUint64(make([]byte, 8), c.rand.Uint64()))
+	c.ok(err, "NewCipher")
+	cipher.NewCTR(block, make([]byte, aes.BlockSize)).XORKeyStream(large.Body, large.Body)
+	c.deliver(deliveryOf("before", 0))
+	c.deliver(large)
+	c.deliver(deliveryOf("after", 2))
+	c.equal("the first page", ids(c.deliveries(store.DeliveryQuery{})), "before")
+	second := c.deliveries(store.DeliveryQuery{After: "before"})
+	c.equal("the second page", ids(second), "large")
+	c.that(bytes.Equal(second[0].Body, large.Body), "the large body changed")
+	c.equal("the third page", ids(c.deliveries(store.DeliveryQuery{After: "large"})), "after")
+	item := itemOf("0", user, 0)
+	item.Payload = large.Body
+	c.ok(c.s.Assign(c.ctx, "before", []store.InboxItem{item, itemOf("1", user, 1)}, nil), "Assign")
+	list, err := c.s.InboxItems(c.ctx, store.InboxQuery{User: user})
+	c.ok(err, "InboxItems")
+	c.that(len(list) == 1 && bytes.Equal(list[0].Payload, large.Body), "got %d items on a page that the first fills", len(list))
+}
+
+func checkInboxRest(c *checker) {
+	c.connect(conn, user)
+	c.deliver(deliveryOf("d", 0))
+	c.deliver(deliveryOf("there", 1))
+	parked := deliveryOf("d/1", 0)
+	parked.Subject, parked.Status, parked.Reason, parked.Attempts = "person", store.DeliveryParked, "unknown user", 1
+	parked.NextAt = present.Add(time.Hour)
+	another := deliveryOf("there", 5)
+	another.Body = []byte("another")
+	rest := []store.Delivery{parked, another, deliveryOf("d", 7)}
+	items := []store.InboxItem{itemOf("d/0", user, 0)}
+	c.is(c.s.Assign(c.ctx, "d", items, []store.Delivery{parked, {}}), store.ErrInvalid, "Assign with a rest without id")
+	c.equal("deliveries after a refusal", ids(c.deliveries(store.DeliveryQuery{})), "d there")
+	c.equal("items after a refusal", c.items(user, 0), "")
+
+	c.ok(c.s.Assign(c.ctx, "d", items, rest), "Assign")
+	c.equal("deliveries left", ids(c.deliveries(store.DeliveryQuery{})), "d/1 there")
+	c.sameDelivery("the rest", c.deliveries(store.DeliveryQuery{ID: "d/1"})[0], parked)
+	c.sameDelivery("one that was there", c.deliveries(store.DeliveryQuery{ID: "there"})[0], deliveryOf("there", 1))
+	c.equal("items", c.items(user, 0), "d/0")
+
+	// The worker that crashed before it knew does it again, after others have
+	// worked on what it put.
+	c.s = c.open()
+	c.ok(c.s.Assign(c.ctx, "d/1", nil, nil), "Assign of the rest to nobody")
+	b := batchOf()
+	b.Acks = []string{"d/0"}
+	c.commit(b)
+	c.ok(c.s.Assign(c.ctx, "d", items, rest), "Assign once more")
+	c.equal("deliveries after a repeat", ids(c.deliveries(store.DeliveryQuery{})), "there")
+	c.equal("items after a repeat", c.items(user, 0), "")
+
+	c.ok(c.s.Assign(c.ctx, "there", nil, []store.Delivery{parked, deliveryOf("new", 3)}), "Assign with a rest that was assigned lately")
+	c.equal("deliveries in the end", ids(c.deliveries(store.DeliveryQuery{})), "new")
+
+	parts := func(i int) []store.Delivery { return []store.Delivery{deliveryOf(fmt.Sprintf("part %d", i), 4)} }
+	other := c.open()
+	for i, err := range together(16, func(i int) error {
+		if i%2 == 0 {
+			return c.s.Assign(c.ctx, "new", nil, parts(i))
+		}
+		return other.Assign(c.ctx, "new", nil, parts(i))
+	}) {
+		c.ok(err, "Assign by %d", i)
+	}
+	c.equal("parts that were put by those who assigned one delivery", len(c.deliveries(store.DeliveryQuery{})), 1)
+}
+
+func (c *checker) inbox(q store.InboxQuery) string {
+	list, err := c.s.InboxItems(c.ctx, q)
+	c.ok(err, "InboxItems")
+	var all []string
+	for _, item := range list {
+		all = append(all, fmt.Sprintf("%s:%s:%d", item.ID, item.Connection, item.Attempts))
+	}
+	return strings.Join(all, " ")
+}
+
+func checkInboxItems(c *checker) {
+	c.connect(conn, user)
+	c.connect("more", user)
+	c.connect("conn-2", "user-2")
+	c.deliver(deliveryOf("d", 0))
+	loose, more := itemOf("2", user, 2), itemOf("3", user, 3)
+	loose.Connection, more.Connection = "", "more"
+	more.Attempts, more.NextAt = 4, present.Add(2*time.Hour)
+	same := itemOf("0", "user-2", 0)
+	c.ok(c.s.Assign(c.ctx, "d", []store.InboxItem{more, loose, itemOf("1", user, 1), itemOf("0", user, 0), same}, nil), "Assign")
+	c.equal("all", c.inbox(store.InboxQuery{User: user}), "0:conn-1:0 1:conn-1:0 2::0 3:more:4")
+	_, err := c.s.InboxItems(c.ctx, store.InboxQuery{Connection: conn})
+	c.is(err, store.ErrInvalid, "InboxItems of no user")
+
+	c.is(c.s.UpdateItem(c.ctx, store.InboxItem{ID: "0"}), store.ErrInvalid, "UpdateItem of no user")
+	c.ok(c.s.UpdateItem(c.ctx, store.InboxItem{ID: "never", User: user, Attempts: 1}), "UpdateItem of none")
+	c.ok(c.s.UpdateItem(c.ctx, store.InboxItem{
+		ID: "0", User: user, Connection: "x", Received: present.AddDate(1, 0, 0), Payload: []byte("x"), Attempts: 2, NextAt: present.Add(time.Hour),
+	}), "UpdateItem")
+	list, err := c.s.InboxItems(c.ctx, store.InboxQuery{User: user, Limit: 1})
+	c.ok(err, "InboxItems")
+	got, want := list[0], itemOf("0", user, 0)
+	c.that(got.Received.Equal(want.Received) && got.NextAt.Equal(present.Add(time.Hour)), "got times %s and %s", got.Received, got.NextAt)
+	c.equal("an updated item", []any{got.ID, got.User, got.Connection, string(got.Payload), got.Attempts},
+		[]any{want.ID, user, conn, string(want.Payload), 2})
+	for what, tc := range map[string]struct {
+		q    store.InboxQuery
+		want string
+	}{
+		"of a connection":        {store.InboxQuery{User: user, Connection: conn}, "0:conn-1:2 1:conn-1:0"},
+		"of another user's":      {store.InboxQuery{User: user, Connection: "conn-2"}, ""},
+		"of the other user":      {store.InboxQuery{User: "user-2"}, "0:conn-2:0"},
+		"ready now":              {store.InboxQuery{User: user, ReadyAt: present}, "1:conn-1:0 2::0"},
+		"ready in an hour":       {store.InboxQuery{User: user, ReadyAt: present.Add(time.Hour)}, "0:conn-1:2 1:conn-1:0 2::0"},
+		"ready, of a connection": {store.InboxQuery{User: user, Connection: "more", ReadyAt: present.Add(2 * time.Hour)}, "3:more:4"},
+		"at most two":            {store.InboxQuery{User: user, Limit: 2}, "0:conn-1:2 1:conn-1:0"},
+	} {
+		c.equal(what, c.inbox(tc.q), tc.want)
+	}
+}
+
+func checkInboxConnection(c *checker) {
+	for _, id := range []string{conn, "keeps", "loses"} {
+		c.connect(id, user)
+	}
+	c.connect("conn-2", "user-2")
+	c.deliver(deliveryOf("d", 0))
+	var items []store.InboxItem
+	for i, connection := range []string{conn, "keeps", "loses", "", "never", "conn-2"} {
+		item := itemOf(fmt.Sprint(i), user, i)
+		item.Connection = connection
+		items = append(items, item)
+	}
+	items = append(items, itemOf("6", "user-2", 6))
+	c.ok(c.s.Assign(c.ctx, "d", items, nil), "Assign")
+	c.equal("items that came", c.inbox(store.InboxQuery{User: user}), "0:conn-1:0 1:keeps:0 2:loses:0 3::0")
+	c.ok(c.s.DeleteConnection(c.ctx, "keeps", false), "DeleteConnection")
+	c.ok(c.s.DeleteConnection(c.ctx, "loses", true), "DeleteConnection")
+	c.equal("items that are left", c.inbox(store.InboxQuery{User: user}), "0:conn-1:0 3::0")
+	c.equal("items of the other user", c.inbox(store.InboxQuery{User: "user-2"}), "6:conn-2:0")
+	c.deliver(deliveryOf("late", 0))
+	c.ok(c.s.Assign(c.ctx, "late", items[1:3], nil), "Assign")
+	c.equal("items after a late delivery", c.inbox(store.InboxQuery{User: user}), "0:conn-1:0 3::0")
 }

@@ -13,6 +13,7 @@ func leaseCases() []testCase {
 		{id: "lease-held", rule: "a lease is held by one, per connection and name, until it is released", check: checkLeaseHeld},
 		{id: "lease-race", rule: "of many that acquire a lease exactly one does", check: checkLeaseRace},
 		{id: "lease-owner", rule: "owners are random and fences rise with each acquisition, over handles too", check: checkLeaseOwner},
+		{id: "lease-name", rule: "a lease for a name that is no connection is held as any other, whatever happens to connections and users", check: checkLeaseName},
 		{id: "lease-expiry", rule: "an expired lease is lost, can be taken over, and its old holder harms nobody", timed: true, check: checkLeaseExpiry},
 		{id: "lease-renew", rule: "a renewed lease lasts from the renewal on", timed: true, check: checkLeaseRenew},
 		{id: "commit-stale-holder", rule: "a holder that was overtaken between read and commit changes nothing", timed: true, check: checkStaleHolder},
@@ -198,4 +199,29 @@ func checkCommitForged(c *checker) {
 	b := fullBatch()
 	b.Unfenced, b.Lease = false, other
 	c.counts("a commit under a lease of another name that is held", c.commit(b), 1, 0, 0, 0, 0)
+}
+
+func checkLeaseName(c *checker) {
+	c.connect(conn, user)
+	for _, name := range []string{"all", "page/2", "\u00e9 " + conn} {
+		l := c.leaseNamed(name, "receipts")
+		held := func(when string) {
+			_, err := c.open().Acquire(c.ctx, name, "receipts", time.Hour)
+			c.is(err, store.ErrLeaseHeld, "Acquire of a held lease %s", when)
+			l, err = c.s.Renew(c.ctx, l, time.Hour)
+			c.ok(err, "Renew %s", when)
+		}
+		held("in the beginning")
+		c.ok(c.s.DeleteConnection(c.ctx, conn, true), "DeleteConnection")
+		held("after a connection was deleted")
+		_, err := c.s.Erase(c.ctx, "somebody")
+		c.ok(err, "Erase")
+		held("after a user was erased")
+		_, err = c.s.Connection(c.ctx, name)
+		c.is(err, store.ErrNotFound, "Connection of the name")
+		c.ok(c.s.Release(c.ctx, l), "Release")
+		_, err = c.s.Renew(c.ctx, l, time.Hour)
+		c.is(err, store.ErrLeaseLost, "Renew of a released lease")
+		c.ok(c.s.Release(c.ctx, c.leaseNamed(name, "receipts")), "Release of the next")
+	}
 }

@@ -15,6 +15,7 @@ func lifeCases() []testCase {
 		{id: "closed", rule: "a closed store returns ErrClosed from every method", check: checkClosed},
 		{id: "cancelled", rule: "a call under a cancelled context returns its error and changes nothing", check: checkCancelled},
 		{id: "erase", rule: "erase removes everything of the user in both scopes and of nobody else", check: checkErase},
+		{id: "erase-endpoint", rule: "erase removes the user's settings and what waits for the user's upstream ids, and leaves jobs", check: checkEraseEndpoint},
 		{id: "erase-forever", rule: "late data does not bring an erased user back", check: checkEraseForever},
 	}
 }
@@ -44,6 +45,9 @@ func calls() []call {
 		{"SwapCredential", func(ctx context.Context, s store.Store) error {
 			return s.SwapCredential(ctx, "g", "p", credentialOf("g", "q", 2))
 		}},
+		{"UpdateCredential", func(ctx context.Context, s store.Store) error {
+			return s.UpdateCredential(ctx, credentialOf("g", "p", 2))
+		}},
 		{"BeginAttempt", func(ctx context.Context, s store.Store) error {
 			return s.BeginAttempt(ctx, l, "g", store.Attempt{ID: "a", RefreshPrint: "p"})
 		}},
@@ -72,9 +76,26 @@ func calls() []call {
 			return s.UpdateDelivery(ctx, store.Delivery{ID: "d", Status: store.DeliveryDead})
 		}},
 		{"Assign", func(ctx context.Context, s store.Store) error {
-			return s.Assign(ctx, "d", []store.InboxItem{itemOf("new", user, 0)})
+			return s.Assign(ctx, "d", []store.InboxItem{itemOf("new", user, 0)}, nil)
 		}},
-		{"InboxItems", func(ctx context.Context, s store.Store) error { _, err := s.InboxItems(ctx, user, 0); return err }},
+		{"InboxItems", func(ctx context.Context, s store.Store) error {
+			_, err := s.InboxItems(ctx, store.InboxQuery{User: user})
+			return err
+		}},
+		{"UpdateItem", func(ctx context.Context, s store.Store) error {
+			return s.UpdateItem(ctx, store.InboxItem{ID: "i", User: user, Attempts: 9})
+		}},
+		{"PutJob", func(ctx context.Context, s store.Store) error { return s.PutJob(ctx, jobOf("new", 0)) }},
+		{"Jobs", func(ctx context.Context, s store.Store) error { _, err := s.Jobs(ctx, store.JobQuery{}); return err }},
+		{"UpdateJob", func(ctx context.Context, s store.Store) error {
+			return s.UpdateJob(ctx, store.Job{ID: "job", Attempts: 9})
+		}},
+		{"DeleteJob", func(ctx context.Context, s store.Store) error { return s.DeleteJob(ctx, "job") }},
+		{"Setting", func(ctx context.Context, s store.Store) error { _, err := s.Setting(ctx, user, "n"); return err }},
+		{"SwapSetting", func(ctx context.Context, s store.Store) error {
+			return s.SwapSetting(ctx, user, "n", []byte("of "+user), []byte("new"))
+		}},
+		{"Settings", func(ctx context.Context, s store.Store) error { _, err := s.Settings(ctx, "n", "", 0); return err }},
 		{"Cursor", func(ctx context.Context, s store.Store) error {
 			_, err := s.Cursor(ctx, conn, stream, store.LaneLive)
 			return err
@@ -115,11 +136,15 @@ func (c *checker) settle() {
 	c.furnish("conn-2", "user-2")
 	c.deliver(deliveryOf("d", 0))
 	c.deliver(deliveryOf("e", 1))
-	c.ok(c.s.Assign(c.ctx, "e", []store.InboxItem{itemOf("i", user, 0), itemOf("j", "user-2", 0)}), "Assign")
+	c.ok(c.s.Assign(c.ctx, "e", []store.InboxItem{itemOf("i", user, 0), itemOf("j", "user-2", 0)}, nil), "Assign")
 	c.ok(c.s.PutFlow(c.ctx, flowOf("flow", time.Hour)), "PutFlow")
 	other := flowOf("other", time.Hour)
 	other.User = "user-2"
 	c.ok(c.s.PutFlow(c.ctx, other), "PutFlow")
+	c.ok(c.s.PutJob(c.ctx, jobOf("job", 0)), "PutJob")
+	for _, who := range []string{"", user, "user-2"} {
+		c.ok(c.s.SwapSetting(c.ctx, who, "n", nil, []byte("of "+who)), "SwapSetting")
+	}
 }
 
 // survey describes all that can be read, but for flows.
@@ -132,7 +157,7 @@ func (c *checker) survey() string {
 		work, data := c.belongings(v.ID, v.User)
 		note("connection %s of %s version %d: %d %d", v.ID, v.User, v.Version, work, data)
 		credential, err := c.s.Credential(c.ctx, v.ID)
-		note("credential %s %s %t %v", credential.Grant, credential.RefreshPrint, credential.Attempt != nil, err)
+		note("credential %s %s %d %t %v", credential.Grant, credential.RefreshPrint, credential.Revision, credential.Attempt != nil, err)
 		_, err = c.s.Acquire(c.ctx, v.ID, "sync", time.Hour)
 		note("lease held %t", errors.Is(err, store.ErrLeaseHeld))
 	}
@@ -140,7 +165,14 @@ func (c *checker) survey() string {
 		for _, r := range c.records(store.RecordQuery{User: u, Deleted: true}) {
 			note("record %s %s", r.Connection, r.Key)
 		}
-		note("items %s", c.items(u, 0))
+		note("items %s, %s", c.items(u, 0), c.inbox(store.InboxQuery{User: u}))
+	}
+	for _, u := range []string{"", user, "user-2"} {
+		value, err := c.s.Setting(c.ctx, u, "n")
+		note("setting %s %v", value, err)
+	}
+	for _, j := range c.jobs(store.JobQuery{}) {
+		note("job %s attempts %d", j.ID, j.Attempts)
 	}
 	for _, d := range c.deliveries(store.DeliveryQuery{}) {
 		note("delivery %s %s", d.ID, d.Status)
@@ -202,7 +234,8 @@ func checkErase(c *checker) {
 	c.ok(c.s.DeleteConnection(c.ctx, "conn-3", false), "DeleteConnection") // its data is left
 	got, err := c.s.Erase(c.ctx, user)
 	c.ok(err, "Erase")
-	c.that(got.Connections == 1 && got.Records == 2 && got.SampleChunks >= 1 && got.RawPages == 2 && got.Changes == 2 && got.InboxItems == 1,
+	c.that(got.Connections == 1 && got.Records == 2 && got.SampleChunks >= 1 && got.RawPages == 2 && got.Changes == 2 && got.InboxItems == 1 &&
+		got.Settings == 1 && got.Deliveries == 0,
 		"Erase: got counts %+v", got)
 	c.owns("the erased user", conn, user, 0, 0)
 	c.owns("the data without connection", "conn-3", user, 0, 0)
@@ -228,6 +261,59 @@ func checkErase(c *checker) {
 	c.tell("user-2", 5, present)
 }
 
+func checkEraseEndpoint(c *checker) {
+	for _, v := range []store.Connection{
+		{ID: "a", User: user, Provider: "test", UpstreamID: "1"}, {ID: "b", User: user, Provider: "te", UpstreamID: "2"},
+		{ID: "c", User: user, Provider: "test"}, {ID: "d", User: "user-2", Provider: "test", UpstreamID: "2"},
+	} {
+		_, err := c.s.PutConnection(c.ctx, v)
+		c.ok(err, "PutConnection")
+	}
+	minute := 0
+	waiting := func(id, endpoint, subject string, status store.DeliveryStatus) {
+		d := deliveryOf(id, minute)
+		d.Endpoint, d.Subject, d.Status = endpoint, subject, status
+		c.deliver(d)
+		minute++
+	}
+	waiting("parked", "test/main", "1", store.DeliveryParked)
+	waiting("dead", "test/main", "1", store.DeliveryDead)
+	waiting("bare endpoint", "test", "1", store.DeliveryParked)
+	waiting("of the second", "te/main", "2", store.DeliveryParked)
+	waiting("new", "test/main", "1", store.DeliveryNew)
+	waiting("longer name", "testing/main", "1", store.DeliveryParked)
+	waiting("other provider", "other/main", "1", store.DeliveryParked)
+	waiting("other person", "test/main", "2", store.DeliveryParked)
+	waiting("nobody", "test/main", "", store.DeliveryDead)
+	c.ok(c.s.PutJob(c.ctx, jobOf("job", 0)), "PutJob")
+	for _, who := range []string{"", user, "user-2"} {
+		c.ok(c.s.SwapSetting(c.ctx, who, "n", nil, []byte("of "+who)), "SwapSetting")
+	}
+	c.ok(c.s.SwapSetting(c.ctx, user, "m", nil, []byte("x")), "SwapSetting")
+
+	got, err := c.s.Erase(c.ctx, user)
+	c.ok(err, "Erase")
+	c.equal("counts", got, store.Erasure{Connections: 3, Deliveries: 4, Settings: 2})
+	var left []string
+	for _, d := range c.deliveries(store.DeliveryQuery{}) {
+		left = append(left, d.ID)
+	}
+	c.equal("deliveries left", left, []string{"new", "longer name", "other provider", "other person", "nobody"})
+	c.equal("the user's setting", c.setting(user, "n"), "none")
+	c.equal("another user's setting", c.setting("user-2", "n"), "of user-2")
+	c.equal("the store's setting", c.setting("", "n"), "of ")
+	c.sameJobs("jobs", jobOf("job", 0))
+	for _, value := range [][]byte{[]byte("x"), nil} {
+		c.is(c.s.SwapSetting(c.ctx, user, "n", nil, value), store.ErrErased, "SwapSetting of an erased user")
+	}
+	list, err := c.s.Settings(c.ctx, "n", "", 0)
+	c.ok(err, "Settings")
+	c.equal("settings of the name", len(list), 1)
+	again, err := c.s.Erase(c.ctx, user)
+	c.ok(err, "Erase once more")
+	c.equal("counts of the second erase", again, store.Erasure{})
+}
+
 func checkEraseForever(c *checker) {
 	c.settle()
 	late := c.leaseNamed(conn, "late")
@@ -249,7 +335,7 @@ func checkEraseForever(c *checker) {
 	c.that(c.s.PutGrant(c.ctx, "", credentialOf("g", "p", 1)) != nil, "PutGrant brings a token back")
 	c.that(c.s.SwapCredential(c.ctx, "g", "p", credentialOf("g", "q", 2)) != nil, "SwapCredential brings a token back")
 	c.deliver(deliveryOf("late", 5))
-	c.ok(c.s.Assign(c.ctx, "late", []store.InboxItem{itemOf("x", user, 5), itemOf("y", "user-2", 5)}), "Assign")
+	c.ok(c.s.Assign(c.ctx, "late", []store.InboxItem{itemOf("x", user, 5), itemOf("y", "user-2", 5)}, nil), "Assign")
 	c.equal("items of the erased user", c.items(user, 0), "")
 	c.equal("items of the other user", c.items("user-2", 0), "j y")
 	for _, change := range position {

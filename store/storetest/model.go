@@ -35,7 +35,6 @@ type modelKey struct {
 
 type modelPoint struct {
 	owner    store.Owner
-	kind     health.Kind
 	floating bool
 	milli    int64
 }
@@ -199,7 +198,12 @@ func (g generator) version(connection, stream string, kind health.Kind, n int) h
 			s.Times = append(s.Times, from+int64(i)*1100)
 			s.Values = append(s.Values, int64(60+i+content))
 		}
-		r.Series = []health.Series{s}
+		if kind == health.KindActivity && content == 2 {
+			s.Part = "left"
+		}
+		if kind == health.KindSamples || content > 0 {
+			r.Series = []health.Series{s}
+		}
 	}
 	return r
 }
@@ -228,9 +232,11 @@ func (m *model) apply(b store.Batch) (want store.Result, conflicts int) {
 			case !ok && next.State == health.StateLive:
 				want.Inserted++
 				m.set(nil, next, b.Cause)
+				continue
 			case !ok:
 				want.Deleted++
 				m.set(nil, next, store.CauseDeletion)
+				continue
 			case old.Rev.Fingerprint == next.Rev.Fingerprint:
 				want.Unchanged++
 				if modelOrder(old.Rev, next.Rev) < 0 {
@@ -296,24 +302,28 @@ func (m *model) absent(connection string, a store.Absent, want *store.Result) {
 // set replaces old by next in the model.
 func (m *model) set(old *health.Record, next health.Record, cause store.Cause) {
 	owner := func(r *health.Record, s *health.Series) store.Owner {
-		o := store.Owner{Connection: r.Connection, Stream: r.Stream(), Metric: s.Metric, Source: r.Source}
+		o := store.Owner{Connection: r.Connection, Stream: r.Stream(), Metric: s.Metric, Part: s.Part, Source: r.Source}
 		if r.Kind != health.KindSamples {
-			o.Record = r.Key
+			o.Kind, o.Record = r.Kind, r.Key
 		}
 		return o
 	}
 	clearWindow := func(r *health.Record, s *health.Series) {
 		maps.DeleteFunc(m.points, func(p modelPoint, _ health.Decimal) bool {
-			return p.owner == owner(r, s) && p.kind == r.Kind && p.floating == s.Floating && s.From <= p.milli && p.milli < s.To
+			return p.owner == owner(r, s) && p.floating == s.Floating && s.From <= p.milli && p.milli < s.To
 		})
 	}
 	switch {
 	case next.State == health.StateLive:
+		maps.DeleteFunc(m.points, func(p modelPoint, _ health.Decimal) bool {
+			return p.owner.Connection == next.Connection && p.owner.Kind == next.Kind && p.owner.Record == next.Key &&
+				next.Kind != health.KindSamples && (len(next.Series) == 0 || next.Series[0].Part != p.owner.Part)
+		})
 		for i := range next.Series {
 			s := &next.Series[i]
 			clearWindow(&next, s)
 			for k, at := range s.Times {
-				m.points[modelPoint{owner(&next, s), next.Kind, s.Floating, at}] = s.Number(k).Normalized()
+				m.points[modelPoint{owner(&next, s), s.Floating, at}] = s.Number(k).Normalized()
 			}
 		}
 	case old != nil && old.Kind == health.KindSamples:
@@ -322,7 +332,7 @@ func (m *model) set(old *health.Record, next health.Record, cause store.Cause) {
 		}
 	case old != nil:
 		maps.DeleteFunc(m.points, func(p modelPoint, _ health.Decimal) bool {
-			return p.owner.Connection == old.Connection && p.owner.Record == old.Key && p.kind == old.Kind
+			return p.owner.Connection == old.Connection && p.owner.Record == old.Key && p.owner.Kind == old.Kind
 		})
 	}
 	m.records[modelKey{next.Connection, next.Kind, next.Key}] = stored(next)

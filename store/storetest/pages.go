@@ -11,7 +11,8 @@ import (
 func pageCases() []testCase {
 	return []testCase{
 		{id: "page-digest", rule: "a page of known digest is skipped, a page of another or of none is not", check: checkPageDigest},
-		{id: "page-digest-forgotten", rule: "a change of a record forgets the digests of the stream's other pages", check: checkPageDigestForgotten},
+		{id: "page-digest-forgotten", rule: "a change of a stored record forgets the digests of the stream's other pages", check: checkPageDigestForgotten},
+		{id: "page-digest-kept", rule: "records that are new leave the digests of the stream's other pages", check: checkPageDigestKept},
 		{id: "page-digest-absent", rule: "a tombstone for absence forgets the digests of the stream", check: checkPageDigestAbsent},
 		{id: "raw-once", rule: "raw answers are kept once per content, under the latest date, and only if a record was written", check: checkRawOnce},
 		{id: "raw-order", rule: "raw answers are read in the order in which they were first stored, in pages", check: checkRawOrder},
@@ -57,20 +58,31 @@ func checkPageDigest(c *checker) {
 
 func checkPageDigestForgotten(c *checker) {
 	a, b := bodyRecord("a", 0, 10, 70_000), bodyRecord("b", 1, 10, 70_000)
-	c.skips(digestPage("1", 1, a))
-	c.skips(digestPage("2", 2, b))
-	c.that(!c.skips(digestPage("1", 1, a)), "a new record left the digest of another page")
+	c.commit(batchOf(digestPage("1", 1, a), digestPage("2", 2, b)))
+	c.that(!c.skips(digestPage("1", 3, a)), "a page of another digest is skipped")
+	c.that(!c.skips(digestPage("1", 1, a)), "a page of another digest is skipped")
 	c.that(c.skips(digestPage("1", 1, a)), "the digest of a page whose records were unchanged is not known")
 	c.that(c.skips(digestPage("2", 2, b)), "a page that changed nothing forgot the digest of another")
 
 	changed := bodyRecord("b", 1, 20, 71_000)
-	c.put(changed)
+	c.put(bodyRecord("new", 2, 10, 70_000), changed)
 	c.that(!c.skips(digestPage("1", 1, a)), "a revision left the digest of another page")
 	c.that(!c.skips(digestPage("2", 2, b)), "a revision by another page left the digest")
-	c.same("records", c.everything(), stored(a), stored(changed))
+	c.same("records", c.everything(), stored(a), stored(changed), stored(bodyRecord("new", 2, 10, 70_000)))
 
 	c.put(tombstone(a, 20))
 	c.that(!c.skips(digestPage("2", 2, b)), "a tombstone left the digest of another page")
+}
+
+func checkPageDigestKept(c *checker) {
+	a, b := bodyRecord("a", 0, 10, 70_000), bodyRecord("b", 1, 10, 70_000)
+	c.skips(digestPage("1", 1, a))
+	c.skips(digestPage("2", 2, b))
+	c.that(c.skips(digestPage("1", 1, a)), "a new record forgot the digest of another page")
+	c.put(bodyRecord("c", 2, 10, 70_000))
+	c.put(tombstone(bodyRecord("d", 3, 10, 70_000), 10))
+	c.that(c.skips(digestPage("1", 1, a)), "new records forgot the digest of a page")
+	c.that(c.skips(digestPage("2", 2, b)), "new records forgot the digest of another page")
 }
 
 func checkPageDigestAbsent(c *checker) {

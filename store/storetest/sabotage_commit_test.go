@@ -34,7 +34,7 @@ func commitSabotages() []sabotage {
 					}
 				}))
 			}
-		}), "absent-restored concurrent-versions model page-digest-forgotten series-stale series-tombstone version-equal version-older version-sticky version-tombstone"},
+		}), "absent-restored concurrent-versions model page-digest-forgotten series-shed series-stale series-tombstone version-equal version-older version-sticky version-tombstone"},
 
 		{"does not know a push from a pull", plain(func(f *fake) {
 			f.commit = func(ctx context.Context, b store.Batch) (store.Result, error) {
@@ -126,6 +126,41 @@ func commitSabotages() []sabotage {
 			}
 		}, "connection-delete model page-digest-absent page-digest-forgotten"},
 
+		{"forgets digests for the sake of new records", func() func(store.Store) store.Store {
+			var all sync.Mutex
+			salts := map[string]uint64{} // of the pages that are known
+			return func(s store.Store) store.Store {
+				f := newFake(s)
+				f.commit = func(ctx context.Context, b store.Batch) (store.Result, error) {
+					all.Lock()
+					defer all.Unlock()
+					here := map[string]bool{}
+					b.Pages = slices.Clone(b.Pages)
+					for i := range b.Pages {
+						p := &b.Pages[i]
+						if p.Digest != 0 && b.Connection == conn {
+							page := p.Stream + "/" + p.Key
+							here[page] = true
+							if _, known := salts[page]; !known {
+								salts[page] = 0
+							}
+							p.Digest += salts[page] << 32
+						}
+					}
+					got, err := s.Commit(ctx, b)
+					if got.Inserted > 0 {
+						for page := range salts {
+							if !here[page] && strings.HasPrefix(page, b.Pages[0].Stream+"/") {
+								salts[page]++
+							}
+						}
+					}
+					return got, err
+				}
+				return f
+			}
+		}, "page-digest-kept"},
+
 		{"looks at every page", plain(func(f *fake) {
 			f.commit = func(ctx context.Context, b store.Batch) (store.Result, error) {
 				b.Pages = slices.Clone(b.Pages)
@@ -134,7 +169,7 @@ func commitSabotages() []sabotage {
 				}
 				return f.Store.Commit(ctx, b)
 			}
-		}), "model page-digest page-digest-forgotten"},
+		}), "model page-digest page-digest-forgotten page-digest-kept"},
 
 		{"makes no tombstones for absence", plain(func(f *fake) {
 			f.commit = func(ctx context.Context, b store.Batch) (store.Result, error) {
@@ -186,7 +221,7 @@ func commitSabotages() []sabotage {
 				b.Acks = nil
 				return f.Store.Commit(ctx, b)
 			}
-		}), "inbox-acks inbox-assign"},
+		}), "inbox-acks inbox-assign inbox-rest"},
 
 		{"forgets the page number of a walk", plain(func(f *fake) {
 			f.commit = func(ctx context.Context, b store.Batch) (store.Result, error) {

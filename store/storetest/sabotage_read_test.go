@@ -57,7 +57,7 @@ func readSabotages() []sabotage {
 				}
 				return f
 			}
-		}, "concurrent-users model series-exponents series-stale series-tombstone series-window"},
+		}, "concurrent-users model series-exponents series-kinds series-stale series-tombstone series-window"},
 
 		{"rounds samples to whole numbers", plain(func(f *fake) {
 			f.samples = func(ctx context.Context, q store.SampleQuery) (store.SamplePage, error) {
@@ -298,6 +298,31 @@ func readSabotages() []sabotage {
 				return f
 			}
 		}, "records-users"},
+
+		{"gives the sessions of one key one kind", plain(func(f *fake) {
+			f.samples = func(ctx context.Context, q store.SampleQuery) (store.SamplePage, error) {
+				page, err := f.Store.Samples(ctx, q)
+				kinds := map[string]health.Kind{}
+				for i := range page.Runs {
+					o := &page.Runs[i].Owner
+					if _, ok := kinds[o.Record]; !ok {
+						kinds[o.Record] = o.Kind
+					}
+					o.Kind = kinds[o.Record]
+				}
+				return page, err
+			}
+		}), "series-kinds"},
+
+		{"loses the series that a session only describes", plain(func(f *fake) {
+			f.commit = func(ctx context.Context, b store.Batch) (store.Result, error) {
+				return f.Store.Commit(ctx, changeRecords(b, func(r *health.Record) {
+					if r.Kind != health.KindSamples {
+						r.Series = slices.DeleteFunc(slices.Clone(r.Series), func(s health.Series) bool { return s.Len() == 0 && s.Count > 0 })
+					}
+				}))
+			}
+		}), "series-shed"},
 
 		{"reads samples of any stream", plain(func(f *fake) {
 			f.samples = func(ctx context.Context, q store.SampleQuery) (store.SamplePage, error) {

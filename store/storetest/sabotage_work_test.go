@@ -200,17 +200,17 @@ func workSabotages() []sabotage {
 		}), "inbox-assign inbox-delivery reopen"},
 
 		{"assigns what was assigned before", plain(func(f *fake) {
-			f.assign = func(ctx context.Context, id string, items []store.InboxItem) error {
-				if err := f.Store.Assign(ctx, id, items); err != nil || len(items) == 0 {
+			f.assign = func(ctx context.Context, id string, items []store.InboxItem, rest []store.Delivery) error {
+				if err := f.Store.Assign(ctx, id, items, rest); err != nil || len(items) == 0 {
 					return err
 				}
 				again := fmt.Sprintf("%s-%d", id, time.Now().UnixNano())
 				if _, err := f.Store.PutDelivery(ctx, store.Delivery{ID: again}); err != nil {
 					return err
 				}
-				return f.Store.Assign(ctx, again, items)
+				return f.Store.Assign(ctx, again, items, rest)
 			}
-		}), "inbox-assign"},
+		}), "inbox-assign inbox-rest"},
 
 		{"updates all of a delivery's standing but the reason", plain(func(f *fake) {
 			f.updateDelivery = func(ctx context.Context, d store.Delivery) error {
@@ -227,7 +227,7 @@ func workSabotages() []sabotage {
 				}
 				return store.Erasure{Connections: len(list)}, err
 			}
-		}), "erase erase-forever"},
+		}), "erase erase-endpoint erase-forever"},
 
 		{"trims the reason of a connection", plain(func(f *fake) {
 			f.putConnection = func(ctx context.Context, c store.Connection) (store.Connection, error) {

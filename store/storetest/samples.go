@@ -15,6 +15,8 @@ func sampleCases() []testCase {
 		{id: "series-tombstone", rule: "a tombstone removes its own points and no others", check: checkSeriesTombstone},
 		{id: "series-stale", rule: "the series of a version that lost changes no points", check: checkSeriesStale},
 		{id: "series-described", rule: "a record is read with its series described; one written so leaves the points alone", check: checkSeriesDescribed},
+		{id: "series-shed", rule: "a session that is written anew loses the points of the series that it has no more, and keeps those of the series that it describes", check: checkSeriesShed},
+		{id: "series-kinds", rule: "sessions of different kinds with the same key have samples apart", check: checkSeriesKinds},
 		{id: "series-exponents", rule: "points of different exponents stay exact", check: checkSeriesExponents},
 		{id: "samples-paging", rule: "samples are read in bounds, each once, in any size of page", check: checkSamplesPaging},
 		{id: "samples-filters", rule: "samples are selected by connection, stream and session", check: checkSamplesFilters},
@@ -283,4 +285,62 @@ func checkSamplesFilters(c *checker) {
 		tc.q.Metric = "heart_rate"
 		c.samePoints(what, c.points(tc.q), tc.want)
 	}
+}
+
+func checkSeriesShed(c *checker) {
+	session := func(order int64, series ...health.Series) health.Record {
+		r := seriesRecord("s", order, 0, 100, nil, 0)
+		r.Kind, r.Series = health.KindActivity, series
+		return r
+	}
+	series := func(part health.Part, floating bool, value int64) health.Series {
+		s := seriesRecord("", 0, 0, 100, every(10, 0, 100), value).Series[0]
+		s.Part, s.Floating = part, floating
+		return s
+	}
+	plain, left, floating := series("", false, 60), series("left", false, 70), series("", true, 80)
+	neighbour := seriesRecord("t", 10, 0, 100, every(10, 0, 100), 90)
+	neighbour.Kind = health.KindActivity
+	loose := seriesRecord("s", 10, 0, 100, every(10, 0, 100), 95)
+	others := slices.Concat(pointsOf(neighbour, 0), pointsOf(loose, 0))
+	c.put(session(10, plain, left, floating), neighbour, loose)
+	all := session(10, plain, left, floating)
+	c.samePoints("all series", c.heartRates(), slices.Concat(pointsOf(all, 0), pointsOf(all, 1), pointsOf(all, 2), others))
+
+	c.put(session(20, plain, floating))
+	c.samePoints("without one part", c.heartRates(), slices.Concat(pointsOf(all, 0), pointsOf(all, 2), others))
+	c.put(session(15, left)) // too old
+	c.samePoints("after a version that lost", c.heartRates(), slices.Concat(pointsOf(all, 0), pointsOf(all, 2), others))
+	described := session(30, plain.Describe(), left)
+	c.put(described)
+	c.samePoints("with one described", c.heartRates(), slices.Concat(pointsOf(all, 0), pointsOf(all, 1), others))
+	described.Rev.Order, described.Source.Device = 40, "ring"
+	described.Series[1] = left.Describe()
+	c.put(described)
+	c.samePoints("with all described under another source", c.heartRates(), slices.Concat(pointsOf(all, 0), pointsOf(all, 1), others))
+	moved := session(50, series("", false, 61), series("left", false, 71))
+	moved.Source.Device = "ring"
+	c.put(moved)
+	c.samePoints("with points from another source", c.heartRates(), slices.Concat(pointsOf(moved, 0), pointsOf(moved, 1), others))
+	c.put(session(60))
+	c.samePoints("without series", c.heartRates(), others)
+	c.put(session(70, left))
+	c.samePoints("with a series again", c.heartRates(), append(pointsOf(session(70, left), 0), others...))
+}
+
+func checkSeriesKinds(c *checker) {
+	sleep, activity := seriesRecord("one", 10, 0, 100, every(1, 0, 100), 50), seriesRecord("one", 10, 0, 100, every(1, 0, 100), 150)
+	loose := seriesRecord("one", 10, 0, 100, every(1, 0, 100), 90)
+	sleep.Kind, activity.Kind = health.KindSleep, health.KindActivity
+	c.put(sleep, activity, loose)
+	want := slices.Concat(pointsOf(sleep, 0), pointsOf(activity, 0), pointsOf(loose, 0))
+	for _, limit := range []int{0, 1, 70, 100, 101} {
+		c.samePoints("all", c.points(store.SampleQuery{User: user, Metric: "heart_rate", Limit: limit}), want)
+	}
+	c.samePoints("those of the key", c.points(store.SampleQuery{User: user, Metric: "heart_rate", Record: sleep.Key}), want[:200])
+	sleep = seriesRecord("one", 20, 20, 30, []int64{25}, 40)
+	sleep.Kind = health.KindSleep
+	c.put(sleep)
+	want = slices.Concat(within(want[:100], 20, 30, false), pointsOf(sleep, 0), want[100:])
+	c.samePoints("after one changed", c.heartRates(), want)
 }

@@ -63,10 +63,12 @@ func Run(t *testing.T, h Harness) {
 
 // Check runs every case and returns the failures joined, nil if there are
 // none. It does not fail t.
-func Check(t *testing.T, h Harness) error {
+func Check(t *testing.T, h Harness) error { return check(t, h, cases()) }
+
+func check(t *testing.T, h Harness, list []testCase) error {
 	seed := seedOf(t)
 	var errs []error
-	for _, tc := range cases() {
+	for _, tc := range list {
 		if f := tc.run(t, h, seed); f != nil {
 			errs = append(errs, f)
 		}
@@ -91,6 +93,7 @@ func seedOf(tb testing.TB) uint64 {
 type testCase struct {
 	id, rule string
 	timed    bool // time must pass
+	heavy    bool // takes as long as many others
 	check    func(c *checker)
 }
 
@@ -100,7 +103,7 @@ func cases() []testCase {
 	for _, group := range [][]testCase{
 		recordCases(), versionCases(), pageCases(), absentCases(), sampleCases(), readCases(),
 		cursorCases(), leaseCases(), feedCases(), connectionCases(), credentialCases(),
-		scheduleCases(), inboxCases(), lifeCases(), concurrencyCases(), modelCases(),
+		scheduleCases(), inboxCases(), jobCases(), settingCases(), lifeCases(), concurrencyCases(), modelCases(),
 	} {
 		all = append(all, group...)
 	}

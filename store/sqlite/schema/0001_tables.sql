@@ -54,7 +54,11 @@ CREATE TABLE credential(
 	print      TEXT NOT NULL,
 	expires    INTEGER,
 	fails      INTEGER NOT NULL,
+	failing    INTEGER, -- since when
 	next       INTEGER,
+	doubts     INTEGER NOT NULL,
+	refused    INTEGER,
+	revision   INTEGER NOT NULL, -- of all writes of credentials, see meta
 	attempt    BLOB, -- JSON
 	siblings   BLOB, -- JSON
 	previous   BLOB,
@@ -262,6 +266,7 @@ CREATE TABLE progress(
 CREATE TABLE delivery(
 	id       TEXT PRIMARY KEY,
 	endpoint TEXT NOT NULL,
+	subject  TEXT NOT NULL,
 	received INTEGER,
 	status   TEXT NOT NULL,
 	reason   TEXT NOT NULL,
@@ -270,7 +275,10 @@ CREATE TABLE delivery(
 	meta     BLOB NOT NULL,
 	body     BLOB NOT NULL
 );
-CREATE INDEX delivery_status ON delivery(status, received);
+CREATE INDEX delivery_received ON delivery(received, id);
+CREATE INDEX delivery_status ON delivery(status, received, id);
+CREATE INDEX delivery_next ON delivery(status, coalesce(next, 0));
+CREATE INDEX delivery_subject ON delivery(subject) WHERE subject <> '';
 -- Deliveries that were here lately.
 CREATE TABLE delivered(
 	id TEXT PRIMARY KEY,
@@ -282,10 +290,37 @@ CREATE TABLE inbox(
 	user       TEXT NOT NULL,
 	connection TEXT NOT NULL,
 	received   INTEGER,
+	attempts   INTEGER NOT NULL,
+	next       INTEGER,
 	payload    BLOB NOT NULL,
 	UNIQUE(id, user)
 );
-CREATE INDEX inbox_user ON inbox(user, received);
+CREATE INDEX inbox_user ON inbox(user, received, id);
+CREATE INDEX inbox_connection ON inbox(connection);
+
+-- What is to be done at providers, also of users who were erased.
+CREATE TABLE job(
+	id       TEXT PRIMARY KEY,
+	provider TEXT NOT NULL,
+	kind     TEXT NOT NULL,
+	sealed   BLOB,
+	receipt  TEXT NOT NULL,
+	created  INTEGER,
+	attempts INTEGER NOT NULL,
+	reason   TEXT NOT NULL,
+	next     INTEGER
+);
+CREATE INDEX job_next ON job(coalesce(next, 0), id);
+CREATE INDEX job_receipt ON job(receipt);
+
+-- Small values of the engine, of one user or with an empty user of the store.
+CREATE TABLE setting(
+	name  TEXT NOT NULL,
+	user  TEXT NOT NULL,
+	value BLOB NOT NULL,
+	PRIMARY KEY(name, user)
+) WITHOUT ROWID;
+CREATE INDEX setting_user ON setting(user);
 
 -- Keyed digests of the users that were erased.
 CREATE TABLE erased(

@@ -1,0 +1,199 @@
+package sqlite
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/store"
+)
+
+var groupNow = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func groupStore(t *testing.T) (*Store, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "store.db")
+	s, err := Open(t.Context(), path, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s, path
+}
+
+func groupBatch(user, connection string, keys ...string) store.Batch {
+	b := store.Batch{
+		User: user, Connection: connection, Unfenced: true, Now: groupNow, Cause: store.CauseLive,
+		Pages: []store.Page{{Stream: "measure"}},
+	}
+	for _, key := range keys {
+		r := health.Record{
+			Connection: connection, Kind: health.KindBody, Key: "measure/" + key,
+			Span:   health.Span{Start: health.At(groupNow), Day: health.DayOf(groupNow)},
+			Source: health.Source{Provider: "withings", Path: health.PathDirect},
+			Rev:    health.Rev{Order: groupNow.UnixMilli(), Mapping: 1},
+			Values: []health.Value{{Metric: health.MetricBodyWeight, Number: health.Int(70)}},
+		}
+		r.Normalize()
+		b.Pages[0].Records = append(b.Pages[0].Records, r)
+	}
+	return b
+}
+
+// together makes calls that the writer takes into one transaction: it is held
+// up until all of them wait.
+func together(t *testing.T, s *Store, calls ...func() error) []error {
+	t.Helper()
+	begun, end := make(chan struct{}), make(chan struct{})
+	held := make(chan error, 1)
+	go func() {
+		held <- s.writer.do(&job{fn: func(*tx) error {
+			close(begun)
+			<-end
+			return nil
+		}})
+	}()
+	<-begun
+	errs := make([]error, len(calls))
+	done := make(chan int)
+	for i, call := range calls {
+		go func() {
+			errs[i] = call()
+			done <- i
+		}()
+		for s.writer.waiting() <= i {
+			runtime.Gosched()
+		}
+	}
+	close(end)
+	require.NoError(t, <-held)
+	for range calls {
+		<-done
+	}
+	return errs
+}
+
+// TestRefusedInAGroup refuses a call that made names before it was refused: they
+// went with it, and nothing is filed under them later.
+func TestRefusedInAGroup(t *testing.T) {
+	s, _ := groupStore(t)
+	ctx := t.Context()
+	_, err := s.PutConnection(ctx, store.Connection{ID: "first", User: "ann", Provider: "withings", UpstreamID: "same"})
+	require.NoError(t, err)
+	errs := together(t, s,
+		func() error {
+			_, err := s.PutConnection(ctx, store.Connection{ID: "second", User: "bob", Provider: "withings", UpstreamID: "same"})
+			return err
+		},
+		func() error { return s.SetDue(ctx, store.Due{Connection: "first", Task: "poll", At: groupNow}) },
+	)
+	require.ErrorIs(t, errs[0], store.ErrConflict)
+	require.NoError(t, errs[1])
+
+	for _, who := range []string{"bob", "eve"} {
+		_, err = s.Commit(ctx, groupBatch(who, map[string]string{"bob": "second", "eve": "third"}[who], who+"1", who+"2"))
+		require.NoError(t, err)
+	}
+	for _, who := range []string{"bob", "eve"} {
+		page, err := s.Records(ctx, store.RecordQuery{User: who})
+		require.NoError(t, err)
+		require.Len(t, page.Records, 2, who)
+		for i := range page.Records {
+			require.Contains(t, page.Records[i].Key, who)
+		}
+	}
+}
+
+// TestEraseAmongOthers erases a person whose records lie between those of others
+// and were changed since: no page keeps what it once held.
+func TestEraseAmongOthers(t *testing.T) {
+	s, path := groupStore(t)
+	ctx := t.Context()
+	for round := range 30 {
+		for _, who := range []string{"ann", "CANARY", "bob"} {
+			var keys []string
+			for i := range 7 {
+				keys = append(keys, fmt.Sprintf("%s-%d-%03d", who, i*i%11, round))
+			}
+			b := groupBatch(who, "c-"+who, keys...)
+			for i := range b.Pages[0].Records {
+				b.Pages[0].Records[i].Texts = []health.Text{{Name: "notes", Value: fmt.Sprintf("%s %d %d", who, round, i)}}
+			}
+			_, err := s.Commit(ctx, b)
+			require.NoError(t, err)
+		}
+	}
+	_, err := s.Erase(ctx, "CANARY")
+	require.NoError(t, err)
+	for _, suffix := range []string{"", "-wal"} {
+		content, err := os.ReadFile(path + suffix)
+		require.NoError(t, err)
+		require.Zero(t, bytes.Count(content, []byte("CANARY")), "%q", suffix)
+	}
+	require.NoError(t, s.read(ctx, func(c *conn) error {
+		return c.each(ctx, func(r row) error {
+			require.Equal(t, "ok", r.text(0))
+			return nil
+		}, "PRAGMA integrity_check")
+	}))
+}
+
+// TestAbsenceForgetsDigests: a page that is committed with a tombstone for
+// absence is looked at again.
+func TestAbsenceForgetsDigests(t *testing.T) {
+	s, _ := groupStore(t)
+	ctx := t.Context()
+	b := groupBatch("ann", "c", "1", "2")
+	_, err := s.Commit(ctx, b)
+	require.NoError(t, err)
+	b = groupBatch("ann", "c", "1")
+	b.Pages[0].Key, b.Pages[0].Digest = "all", 7
+	b.Absent = []store.Absent{{
+		Stream: "measure", Window: health.Window{From: groupNow.Add(-time.Hour), To: groupNow.Add(time.Hour)},
+		Keys: map[health.Kind][]string{health.KindBody: {"measure/1"}}, Order: groupNow.UnixMilli() + 1,
+	}}
+	res, err := s.Commit(ctx, b)
+	require.NoError(t, err)
+	require.Equal(t, 1, res.Deleted)
+	b.Absent = nil
+	res, err = s.Commit(ctx, b)
+	require.NoError(t, err)
+	require.Zero(t, res.SkippedPages)
+}
+
+// TestReaderThatStays has another program read for long: to empty the log is
+// given up, and the writer is not kept waiting for it.
+func TestReaderThatStays(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s, err := Open(t.Context(), path, &Options{BusyTimeout: time.Minute})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	_, err = s.Commit(t.Context(), groupBatch("ann", "c", "1"))
+	require.NoError(t, err)
+	reader, err := s.bridge.open(s.dsn)
+	require.NoError(t, err)
+	require.NoError(t, reader.script(t.Context(), "BEGIN; SELECT count(*) FROM record"))
+	_, err = s.Commit(t.Context(), groupBatch("ann", "c", "2"))
+	require.NoError(t, err)
+
+	began := time.Now()
+	require.NoError(t, s.writer.check.truncate(0))
+	_, err = s.Commit(t.Context(), groupBatch("ann", "c", "3"))
+	require.NoError(t, err)
+	require.Less(t, time.Since(began), 30*time.Second)
+	info, err := os.Stat(path + "-wal")
+	require.NoError(t, err)
+	require.NotZero(t, info.Size(), "the reader still needs it")
+
+	require.NoError(t, reader.script(t.Context(), "COMMIT"))
+	require.NoError(t, s.bridge.close(reader))
+	require.NoError(t, s.writer.check.truncate(time.Minute))
+	info, err = os.Stat(path + "-wal")
+	require.NoError(t, err)
+	require.Zero(t, info.Size())
+}
