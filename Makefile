@@ -59,6 +59,21 @@ fuzz: ## run every fuzz target, 200,000 executions each (FUZZTIME=5m changes tha
 			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x "$$pkg" </dev/null || exit 1; \
 		done)
 
+.PHONY: sabotage
+sabotage: ## put faults into copies of the code; each must turn its test red
+	@$(GO) run ./internal/sabotage
+
+# One package at a time, so that the kill loops have the machine to themselves.
+# Whatever fails, the report is written.
+.PHONY: soak
+soak: redis-server ## prove the promises at full counts (hours) and write docs/reliability.md
+	@mkdir -p bin; rm -f bin/proof-ci.jsonl bin/proof-soak.jsonl; failed=0; \
+	VITALMUX_PROOF="$$PWD/bin/proof-ci.jsonl" CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 30m ./... || failed=1; \
+	VITALMUX_PROOF="$$PWD/bin/proof-ci.jsonl" $(GO) run ./internal/sabotage || failed=1; \
+	VITALMUX_SOAK=1 VITALMUX_PROOF="$$PWD/bin/proof-soak.jsonl" $(GO) test -count=1 -p 1 -timeout 4h ./... || failed=1; \
+	$(GO) run ./internal/proof/report bin/proof-ci.jsonl bin/proof-soak.jsonl; \
+	exit $$failed
+
 .PHONY: bench
 bench: ## measure against the anchors and write bench/REPORT.md
 	@cd bench && $(GO) run .

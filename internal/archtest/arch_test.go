@@ -60,7 +60,7 @@ func TestLoadTree(t *testing.T) {
 // kinds of folder decide which rules apply.
 func TestKindOf(t *testing.T) {
 	got := map[string]string{}
-	for _, folder := range []string{"health", "store/storetest", "providers/withings/withingstest", "terra/terratest", "fleet/asynq"} {
+	for _, folder := range []string{"health", "store/storetest", "providers/withings/withingstest", "terra/terratest", "fleet/asynq", "internal/proof", "internal/failpoint"} {
 		got[folder] = kindOf(folder, folder[strings.LastIndex(folder, "/")+1:])
 	}
 	got["examples/sqlite"] = kindOf("examples/sqlite", "main")
@@ -68,7 +68,7 @@ func TestKindOf(t *testing.T) {
 	got["bench/anchor"] = kindOf("bench/anchor", "anchor")
 	require.Equal(t, map[string]string{
 		"health": library, "store/storetest": testKit, "providers/withings/withingstest": testKit,
-		"terra/terratest": testKit, "fleet/asynq": library, "examples/sqlite": example,
+		"terra/terratest": testKit, "fleet/asynq": library, "internal/proof": testKit, "internal/failpoint": library, "examples/sqlite": example,
 		"internal/metricsdoc": program, "bench/anchor": program,
 	}, got)
 }

@@ -87,17 +87,18 @@ func (t *tree) named(imp, unit, folder string) bool {
 	}
 }
 
-// checkTestKits finds suites and simulators in code that is not an example.
+// checkTestKits finds suites, simulators and tools of tests in code that is not
+// an example or another program.
 func checkTestKits(t *tree) (found []finding) {
 	folders, packages := t.localPackages()
 	for _, folder := range folders {
-		if kindOf(folder, packages[folder].Name) == example {
+		if kind := kindOf(folder, packages[folder].Name); kind == example || kind == program {
 			continue
 		}
 		for _, imp := range packages[folder].Imports {
 			target, ok := local(imp)
 			if ok && t.packages[imp] != nil && kindOf(target, t.packages[imp].Name) == testKit {
-				found = append(found, finding{folder, "imports " + imp + ", which is for tests and examples"})
+				found = append(found, finding{folder, "imports " + imp + ", which is for tests, examples and programs"})
 			}
 		}
 	}

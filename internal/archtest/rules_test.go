@@ -1,6 +1,9 @@
 package archtest
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // module is the path of the root module.
 const module = "github.com/vitalmux/vitalmux"
@@ -54,6 +57,7 @@ type wall struct {
 // walls returns the walls. A package that no wall names is a breach.
 func walls() []wall {
 	adapter := []string{"health", "providers", "internal/httpx", "internal/jsonscan"}
+	driverLibs := []string{"github.com/klauspost/compress", "golang.org/x/sync"}
 	pair := append([]string{"internal/fitbitmap"}, adapter...)
 	return []wall{
 		{pkgs: "examples/...", local: []string{"..."}, libs: []string{"..."}},
@@ -68,22 +72,32 @@ func walls() []wall {
 
 		{pkgs: "store", local: []string{"health"}},
 		{pkgs: "store/storetest", local: []string{"health", "store"}},
-		{pkgs: "store/*/...", local: []string{"health", "store"}, libs: []string{"github.com/klauspost/compress", "golang.org/x/sync"}, named: true},
+		{pkgs: "store/sqlite/...", local: []string{"health", "store", "internal/failpoint"}, libs: driverLibs, named: true},
+		{pkgs: "store/*/...", local: []string{"health", "store"}, libs: driverLibs, named: true},
 
-		{pkgs: "sync/...", local: []string{"health", "providers", "store"}, libs: []string{"golang.org/x/sync", "golang.org/x/time"}},
+		{pkgs: "sync/...", local: []string{"health", "providers", "store", "internal/failpoint"}, libs: []string{"golang.org/x/sync", "golang.org/x/time"}},
 
 		{pkgs: "internal/httpx", local: []string{"providers"}, libs: []string{"golang.org/x/time"}},
 		{pkgs: "internal/jsonscan", local: []string{"health"}},
 		{pkgs: "internal/fitbitmap", local: []string{"health"}},
 		{pkgs: "internal/metricsdoc", local: []string{"health"}},
 		{pkgs: "internal/archtest"},
+
+		{pkgs: "internal/failpoint"},
+		{pkgs: "internal/failpoint/failpointtest", local: []string{"internal/failpoint"}},
+		{pkgs: "internal/faultproxy"},
+		{pkgs: "internal/faultstore", local: []string{"health", "store"}},
+		{pkgs: "internal/proof/..."},
+		{pkgs: "internal/proofs"},
+		{pkgs: "internal/provsim/...", local: adapter},
+		{pkgs: "internal/sabotage", local: []string{"internal/proof"}},
 	}
 }
 
 // Kinds of package.
 const (
 	library = "library" // linked into services
-	testKit = "kit"     // a suite or a simulator: public, for tests
+	testKit = "kit"     // a suite, a simulator or another tool of tests
 	example = "example" // a program that shows how
 	program = "program" // any other program: generators, benchmarks
 )
@@ -96,10 +110,15 @@ func kindOf(folder, name string) string {
 		return example
 	case name == "main" || folder == "bench" || strings.HasPrefix(folder, "bench/"):
 		return program
-	case strings.HasSuffix(base, "test"):
+	case strings.HasSuffix(base, "test") || slices.Contains(testTools(), folder):
 		return testKit
 	}
 	return library
+}
+
+// testTools returns the folders of kits whose name does not end in test.
+func testTools() []string {
+	return []string{"internal/faultproxy", "internal/faultstore", "internal/proof", "internal/proofs", "internal/provsim"}
 }
 
 // testOnly returns import path prefixes that only _test.go files lead to, and
@@ -157,6 +176,7 @@ func forbiddenNames() map[string][]string {
 // each is there for.
 func coreDependencies() map[string]string {
 	return map[string]string{
+		"github.com/dghubble/oauth1":    "the pieces of OAuth 1.0 signing that fit the old Withings service",
 		"github.com/klauspost/compress": "s2 and zstd with dictionaries for what stores pack",
 		"github.com/stretchr/testify":   "assertions in tests",
 		"go.uber.org/goleak":            "tests that no goroutine is left behind",
