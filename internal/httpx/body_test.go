@@ -52,6 +52,7 @@ func TestBodies(t *testing.T) {
 		{"as long as allowed", "", noise[:100], 100, noise[:100], ""},
 		{"a byte longer", "", noise[:101], 100, nil, CodeBodyTooLarge},
 		{"a byte longer when unzipped", "gzip", zipped(t, noise[:101]), 100, nil, CodeBodyTooLarge},
+		{"longer when unzipped", "gzip", zipped(t, make([]byte, 101)), 100, nil, CodeBodyTooLarge},
 		{"over the default", "", make([]byte, DefaultMaxBody+1), 0, nil, CodeBodyTooLarge},
 		{"zeros up to 1 MiB", "gzip", zipped(t, make([]byte, 1<<20)), 0, make([]byte, 1<<20), ""},
 		{"zeros", "gzip", zipped(t, make([]byte, 2<<20)), 0, nil, CodeBodyRatio},

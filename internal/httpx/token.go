@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/vitalmux/vitalmux/providers"
 )
@@ -106,6 +108,7 @@ func (a TokenAnswer) Credential(old providers.Credential) providers.Credential {
 	if a.UserID != "" {
 		next.UpstreamID = a.UserID
 	}
+	next.OddLifetime = a.LifetimeAdjusted
 	return next
 }
 
@@ -116,7 +119,8 @@ func (a TokenAnswer) Credential(old providers.Credential) providers.Credential {
 // application ErrInvalid with ClientFault. Ambiguous is set when the service
 // may have used up a one-time code or refresh token without the result being
 // known: a failure after the request was sent, a 5xx other than a 503 that asks
-// to come back later, a 2xx that cannot be read.
+// to come back later, a 2xx that cannot be read. Of an answer that repeats the
+// member refresh_token with other values, Pairs has what it named.
 func PostToken(ctx context.Context, c *Client, r TokenRequest) (TokenAnswer, error) {
 	return Call(ctx, c.Once(), func(ctx context.Context) (TokenAnswer, error) {
 		sent := time.Now()
@@ -139,6 +143,9 @@ func PostToken(ctx context.Context, c *Client, r TokenRequest) (TokenAnswer, err
 			}
 			if e.RequestID == "" {
 				e.RequestID = resp.RequestID
+			}
+			if e.Ambiguous && e.Code == CodeTokenUnreadable {
+				e.Pairs = repeatedRefresh(resp.Body, sent.Add(orDefault(r.Format.DefaultLifetime, defaultLifetime)))
 			}
 			return TokenAnswer{}, &e
 		}
@@ -175,6 +182,62 @@ func readToken(resp *Response, format TokenFormat) (TokenAnswer, *providers.Erro
 		return TokenAnswer{}, refusal(code, resp.Status)
 	}
 	return readGrant(members, format)
+}
+
+// repeatedRefresh returns the pairs of an answer that is whole but names several
+// refresh tokens for one access token, in the order of the answer; nil for any
+// other answer.
+func repeatedRefresh(body []byte, expires time.Time) []providers.Credential {
+	if !utf8.Valid(body) || !json.Valid(body) {
+		return nil
+	}
+	access, refresh := pairMembers(json.NewDecoder(bytes.NewReader(body)), 0)
+	if len(access) != 1 || len(refresh) < 2 || len(refresh) > 3 {
+		return nil
+	}
+	var pairs []providers.Credential
+	for _, text := range append(access, refresh...) {
+		if text == "" || len(text) > maxToken || !isVisible(text) {
+			return nil
+		}
+	}
+	for _, text := range refresh {
+		pairs = append(pairs, providers.Credential{
+			Access: providers.NewSecret(access[0]), Refresh: providers.NewSecret(text), ExpiresAt: expires,
+		})
+	}
+	return pairs
+}
+
+// pairMembers reads one value of a valid document and returns the tokens of the
+// first object in it, at most one level down, that has some.
+func pairMembers(dec *json.Decoder, depth int) (access, refresh []string) {
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') || depth > 1 {
+		return nil, nil
+	}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return nil, nil
+		}
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			return nil, nil
+		}
+		var text string
+		isText := json.Unmarshal(raw, &text) == nil
+		switch {
+		case key == "access_token" && isText:
+			access = append(access, text)
+		case key == "refresh_token" && isText:
+			refresh = append(refresh, text)
+		case len(access) == 0 && len(refresh) == 0:
+			if a, r := pairMembers(json.NewDecoder(bytes.NewReader(raw)), depth+1); len(a) > 0 {
+				return a, r
+			}
+		}
+	}
+	return access, refresh
 }
 
 // unreadable is a 2xx answer that tells nothing of what happened.

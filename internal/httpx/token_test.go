@@ -219,6 +219,10 @@ func TestTokenRefused(t *testing.T) {
 				if !c.want.RetryAt.IsZero() {
 					require.Equal(t, c.want.RetryAt.Unix(), e.RetryAt.Unix())
 				}
+				if strings.HasPrefix(c.name, "T28") {
+					require.Len(t, e.Pairs, 2)
+					e.Pairs = nil
+				}
 				c.want.Provider, c.want.Op, c.want.Err, c.want.RetryAt = "acme", "refresh", e.Err, e.RetryAt
 				require.Equal(t, c.want, e)
 			})
@@ -334,6 +338,48 @@ func TestTokenAnswerCredential(t *testing.T) {
 		UpstreamID: "8", Access: providers.NewSecret("a3"), Refresh: providers.NewSecret("r3"), Scopes: []string{"x"},
 	}, replaced)
 	require.Equal(t, "a1", old.Access.Reveal())
+	require.True(t, TokenAnswer{LifetimeAdjusted: true}.Credential(old).OddLifetime)
+	require.False(t, TokenAnswer{}.Credential(providers.Credential{OddLifetime: true}).OddLifetime)
+}
+
+// TestRepeatedRefreshToken: of a whole answer that names several refresh tokens
+// nothing is lost, of any other nothing is taken.
+func TestRepeatedRefreshToken(t *testing.T) { // T28
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			body string
+			want []string // access token and refresh token of each pair
+		}{
+			{`{"access_token":"at","refresh_token":"r1","refresh_token":"r2"}`, []string{"at r1", "at r2"}},
+			{`{"refresh_token":"r1","access_token":"at","x":{"y":[1]},"refresh_token":"r1"}`, []string{"at r1", "at r1"}},
+			{`{"status":0,"body":{"access_token":"at","refresh_token":"r1","refresh_token":"r2","refresh_token":"r3"}}`, []string{"at r1", "at r2", "at r3"}},
+			{`{"access_token":"a1","access_token":"a2","refresh_token":"r1","refresh_token":"r2"}`, nil},
+			{`{"access_token":"at","refresh_token":"r1","refresh_token":7}`, nil},
+			{`{"access_token":"at","refresh_token":"r1","refresh_token":""}`, nil},
+			{`{"access_token":"at","refresh_token":"r1","refresh_token":"r\n2"}`, nil},
+			{`{"access_token":"at","refresh_token":"r1","refresh_token":"r2"} {}`, nil},
+			{`{"access_token":"at","refresh_token":"r1","refresh_token":"r2"`, nil},
+			{`{"a":{"b":{"access_token":"at","refresh_token":"r1","refresh_token":"r2"}}}`, nil},
+			{`[{"access_token":"at","refresh_token":"r1","refresh_token":"r2"}]`, nil},
+			{`{"access_token":"at","refresh_token":"r1","refresh_token":"r2","refresh_token":"r3","refresh_token":"r4"}`, nil},
+		} {
+			_, _, err := postRefresh(t.Context(), t, TokenFormat{}, answerWith(200, c.body))
+			e := asProviderError(t, err)
+			require.True(t, e.Ambiguous)
+			var got []string
+			for _, pair := range e.Pairs {
+				require.Equal(t, time.Now().Add(time.Hour), pair.ExpiresAt)
+				got = append(got, pair.Access.Reveal()+" "+pair.Refresh.Reveal())
+			}
+			require.Equal(t, c.want, got, c.body)
+			require.NotContains(t, fmt.Sprintf("%v %+v %#v", e, e, *e), "r1")
+		}
+	})
+}
+
+// TestCodesOfTheEngine: the engine knows these by the contract's names.
+func TestCodesOfTheEngine(t *testing.T) {
+	require.Equal(t, CodeRedirect, providers.CodeRedirect)
 }
 
 // FuzzToken reads any body as a token answer.

@@ -1,6 +1,7 @@
 package providertest_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -32,8 +33,12 @@ type broken struct {
 	exchange  func(context.Context, providers.Callback) (providers.Grant, error)
 	refresh   func(context.Context, providers.Credential) (providers.Credential, error)
 	revoke    func(context.Context, providers.Credential) error
+	recover   func(context.Context, providers.Credential) (providers.Credential, error)
+	sub       func(context.Context, providers.Credential, providers.Subscription) (providers.Subscription, error)
 	unsub     func(context.Context, providers.Credential, providers.Subscription) error
+	traits    func(*providers.WebhookTraits)
 	webhook   func(time.Time, *providers.WebhookRequest) ([]providers.Notification, error)
+	probe     func(*providers.WebhookRequest) (providers.ProbeAnswer, bool)
 }
 
 func (b *broken) Name() string {
@@ -92,6 +97,20 @@ func (b *broken) Revoke(ctx context.Context, cred providers.Credential) error {
 	return b.adapter.Revoke(ctx, cred)
 }
 
+func (b *broken) Recover(ctx context.Context, cred providers.Credential) (providers.Credential, error) {
+	if b.recover != nil {
+		return b.recover(ctx, cred)
+	}
+	return b.adapter.Recover(ctx, cred)
+}
+
+func (b *broken) Subscribe(ctx context.Context, cred providers.Credential, s providers.Subscription) (providers.Subscription, error) {
+	if b.sub != nil {
+		return b.sub(ctx, cred, s)
+	}
+	return b.adapter.Subscribe(ctx, cred, s)
+}
+
 func (b *broken) Unsubscribe(ctx context.Context, cred providers.Credential, s providers.Subscription) error {
 	if b.unsub != nil {
 		return b.unsub(ctx, cred, s)
@@ -104,6 +123,21 @@ func (b *broken) ParseWebhook(now time.Time, r *providers.WebhookRequest) ([]pro
 		return b.webhook(now, r)
 	}
 	return b.adapter.ParseWebhook(now, r)
+}
+
+func (b *broken) WebhookTraits() providers.WebhookTraits {
+	traits := b.adapter.WebhookTraits()
+	if b.traits != nil {
+		b.traits(&traits)
+	}
+	return traits
+}
+
+func (b *broken) ProbeWebhook(r *providers.WebhookRequest) (providers.ProbeAnswer, bool) {
+	if b.probe != nil {
+		return b.probe(r)
+	}
+	return b.adapter.ProbeWebhook(r)
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -207,6 +241,16 @@ func variants() map[string]map[string]func(*broken) {
 			},
 			"days that are not whole": func(b *broken) {
 				b.caps = func(c providers.Capabilities) providers.Capabilities { c.Streams[1].MaxWindow += time.Hour; return c }
+			},
+			"topic twice": func(b *broken) {
+				b.caps = func(c providers.Capabilities) providers.Capabilities {
+					c.Topics = append(c.Topics, c.Topics[0])
+					return c
+				}
+			},
+			"connects by a delivery that is not signed": func(b *broken) {
+				b.unsigned = true
+				b.caps = func(c providers.Capabilities) providers.Capabilities { c.ConnectByDelivery = true; return c }
 			},
 			"twice": func(b *broken) {
 				b.caps = func(c providers.Capabilities) providers.Capabilities {
@@ -497,28 +541,286 @@ func variants() map[string]map[string]func(*broken) {
 				}
 			},
 		},
-		"subscribe": {"never ends": func(b *broken) {
-			b.unsub = func(context.Context, providers.Credential, providers.Subscription) error { return nil }
-		}},
-		"webhook": {
-			"not verified": func(b *broken) {
-				b.webhook = func(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
-					return []providers.Notification{{UpstreamID: "u7", Event: providers.EventData}}, nil
+		"recover": {
+			"nothing new": func(b *broken) {
+				b.recover = func(_ context.Context, cred providers.Credential) (providers.Credential, error) { return cred, nil }
+			},
+			"the refused refresh token": func(b *broken) {
+				b.recover = func(ctx context.Context, cred providers.Credential) (providers.Credential, error) {
+					next, err := b.adapter.Recover(ctx, cred)
+					if err == nil {
+						next.Refresh = cred.Refresh
+					}
+					return next, err
 				}
 			},
-			"changes it": func(b *broken) {
+			"class": func(b *broken) {
+				b.recover = func(ctx context.Context, cred providers.Credential) (providers.Credential, error) {
+					next, err := b.adapter.Recover(ctx, cred)
+					if e, ok := errors.AsType[*providers.Error](err); ok && e.Kind == providers.ErrReauth {
+						e.Kind = providers.ErrInvalid
+					}
+					return next, err
+				}
+			},
+		},
+		"subscribe": {
+			"never ends": func(b *broken) {
+				b.unsub = func(context.Context, providers.Credential, providers.Subscription) error { return nil }
+			},
+			"ends once": func(b *broken) {
+				b.unsub = func(ctx context.Context, cred providers.Credential, s providers.Subscription) error {
+					_, _, err := b.subscriptions(ctx, cred, http.MethodDelete, url.Values{"id": {s.ID}})
+					return err
+				}
+			},
+			"no id": func(b *broken) {
+				b.sub = func(ctx context.Context, cred providers.Credential, s providers.Subscription) (providers.Subscription, error) {
+					_, err := b.adapter.Subscribe(ctx, cred, s)
+					return s, err
+				}
+			},
+			"a topic that is none": func(b *broken) {
+				b.caps = func(c providers.Capabilities) providers.Capabilities { c.Topics = append(c.Topics, "moods"); return c }
+			},
+		},
+		"webhook-traits": {
+			"change": func(b *broken) {
+				var n atomic.Int64
+				b.traits = func(t *providers.WebhookTraits) { t.Deadline = time.Duration(n.Add(1)) * time.Second }
+			},
+			"accepted by a redirect": traits(func(t *providers.WebhookTraits) { t.Accepted = http.StatusFound }),
+			"refused by success":     traits(func(t *providers.WebhookTraits) { t.Refused = http.StatusOK }),
+			"refused for good":       traits(func(t *providers.WebhookTraits) { t.Refused = http.StatusGone }),
+			"deadline":               traits(func(t *providers.WebhookTraits) { t.Deadline = -time.Second }),
+			"body":                   traits(func(t *providers.WebhookTraits) { t.MaxBody = -1 }),
+			"lower case":             traits(func(t *providers.WebhookTraits) { t.Header = []string{"x-signature"} }),
+			"header twice":           traits(func(t *providers.WebhookTraits) { t.Header = append(t.Header, t.Header[0]) }),
+			"authorization":          traits(func(t *providers.WebhookTraits) { t.Header = append(t.Header, "Authorization") }),
+			"cookie":                 traits(func(t *providers.WebhookTraits) { t.Header = append(t.Header, "Cookie") }),
+		},
+		"webhook": {
+			"own clock": func(b *broken) {
+				b.webhook = func(_ time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
+					return b.adapter.ParseWebhook(time.Now(), r)
+				}
+			},
+			"state": func(b *broken) {
+				var n atomic.Int64
+				b.webhook = news(b, func(_ *providers.WebhookRequest, note *providers.Notification) {
+					note.Detail += strconv.FormatInt(n.Add(1), 10)
+				})
+			},
+			"a header the engine does not keep": func(b *broken) {
+				b.webhook = news(b, func(r *providers.WebhookRequest, note *providers.Notification) {
+					note.Detail += r.Header.Get("User-Agent")
+				})
+			},
+			"changes the header": func(b *broken) {
 				b.webhook = func(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
-					defer r.Header.Set("X-Seen", "1")
+					if r.Header != nil {
+						defer r.Header.Set("X-Seen", "1")
+					}
 					return b.adapter.ParseWebhook(now, r)
 				}
 			},
-			"panics": func(b *broken) {
+			"changes the body": func(b *broken) {
 				b.webhook = func(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
-					_ = r.Body[0]
+					defer clear(r.Body)
+					return b.adapter.ParseWebhook(now, &providers.WebhookRequest{Header: r.Header, Body: slices.Clone(r.Body)})
+				}
+			},
+			"asks the service": func(b *broken) {
+				b.webhook = func(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
+					_, _ = b.client.Send(context.Background(), httpx.Request{Op: "webhook", Path: "data"})
 					return b.adapter.ParseWebhook(now, r)
 				}
 			},
 		},
+		"webhook-news": {
+			"nothing ends the connect flow": func(b *broken) {
+				b.caps = func(c providers.Capabilities) providers.Capabilities { c.ConnectByDelivery = true; return c }
+				b.webhook = news(b, func(_ *providers.WebhookRequest, n *providers.Notification) { n.Reference = "" })
+			},
+			"nobody":        noted(func(n *providers.Notification) { n.UpstreamID = "" }),
+			"own event":     noted(func(n *providers.Notification) { n.Event = "party" }),
+			"no event":      noted(func(n *providers.Notification) { n.Event = "" }),
+			"no old id":     noted(func(n *providers.Notification) { n.OldUpstreamID = "" }),
+			"stream":        noted(func(n *providers.Notification) { n.Streams = []string{"moods"} }),
+			"window":        noted(func(n *providers.Notification) { n.Window.From, n.Window.To = time.Unix(2, 0), time.Unix(1, 0) }),
+			"other records": noted(func(n *providers.Notification) { n.Event = providers.EventDeauth }),
+			"records": noted(func(n *providers.Notification) {
+				for i := range n.Records {
+					n.Records[i].Rev.Mapping = 0
+				}
+			}),
+		},
+		"webhook-unsigned": {"believed": func(b *broken) {
+			b.unsigned = true
+			now := time.Now().UnixMilli()
+			b.webhook = news(b, func(_ *providers.WebhookRequest, n *providers.Notification) {
+				if n.Event == providers.EventData {
+					n.Records = b.records("weights", []row{{ID: "w1", At: now, Modified: now, Value: 70_000}})
+				}
+			})
+		}},
+		"webhook-forged": {
+			"space around the body": func(b *broken) {
+				b.webhook = func(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
+					trimmed := *r
+					trimmed.Body = bytes.TrimSpace(r.Body)
+					return b.adapter.ParseWebhook(now, &trimmed)
+				}
+			},
+			"any of two": func(b *broken) {
+				b.webhook = func(now time.Time, r *providers.WebhookRequest) (news []providers.Notification, err error) {
+					for i := range max(1, len(r.Header["X-Signature"])) {
+						one := *r
+						if i < len(r.Header["X-Signature"]) {
+							one.Header = http.Header{"X-Signature": r.Header["X-Signature"][i : i+1]}
+						}
+						if news, err = b.adapter.ParseWebhook(now, &one); err == nil {
+							return news, nil
+						}
+					}
+					return nil, err
+				}
+			},
+			"half a signature": func(b *broken) {
+				b.webhook = func(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
+					at, ok := signedAt(r)
+					if !ok {
+						return b.adapter.ParseWebhook(now, r)
+					}
+					given, whole := r.Header["X-Signature"][0], sign(r.Body, at)
+					if len(given) == len(whole) && given[:40] == whole[:40] {
+						given = whole
+					}
+					return b.adapter.ParseWebhook(now, &providers.WebhookRequest{Header: http.Header{"X-Signature": {given}}, Body: r.Body})
+				}
+			},
+			"unsigned where there is no signature": func(b *broken) {
+				b.webhook = func(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
+					if _, told := r.Header["X-Signature"]; told || len(r.Body) == 0 {
+						return b.adapter.ParseWebhook(now, r)
+					}
+					return (&adapter{client: b.client, unsigned: true}).ParseWebhook(now, r)
+				}
+			},
+			"tells the signature": func(b *broken) {
+				b.webhook = func(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
+					news, err := b.adapter.ParseWebhook(now, r)
+					if e, ok := errors.AsType[*providers.Error](err); ok && len(r.Header["X-Signature"]) == 2 {
+						e.Detail = "with " + r.Header["X-Signature"][0]
+					}
+					return news, err
+				}
+			},
+		},
+		"webhook-time": {
+			"of any age": func(b *broken) {
+				b.webhook = func(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
+					if at, ok := signedAt(r); ok && at.Before(now) {
+						now = at
+					}
+					return b.adapter.ParseWebhook(now, r)
+				}
+			},
+			"of the future": func(b *broken) {
+				b.webhook = func(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
+					if at, ok := signedAt(r); ok && at.After(now) {
+						now = at
+					}
+					return b.adapter.ParseWebhook(now, r)
+				}
+			},
+		},
+		"webhook-unreadable": {
+			"panics": unread(func(r *providers.WebhookRequest, _ *providers.Error) error {
+				_ = r.Body[0]
+				return nil
+			}),
+			"nothing in it": unread(func(_ *providers.WebhookRequest, e *providers.Error) error { return nil }),
+			"class": unread(func(_ *providers.WebhookRequest, e *providers.Error) error {
+				e.Kind = providers.ErrSignature
+				return e
+			}),
+			"tells the body": unread(func(r *providers.WebhookRequest, e *providers.Error) error {
+				e.Detail = string(r.Body)
+				return e
+			}),
+		},
+		"webhook-probe": {
+			"takes deliveries": func(b *broken) {
+				b.probe = func(*providers.WebhookRequest) (providers.ProbeAnswer, bool) {
+					return providers.ProbeAnswer{Status: http.StatusOK}, true
+				}
+			},
+			"changes the request": func(b *broken) {
+				b.probe = func(r *providers.WebhookRequest) (providers.ProbeAnswer, bool) {
+					delete(r.Query, "challenge")
+					return b.adapter.ProbeWebhook(r)
+				}
+			},
+			"state": func(b *broken) {
+				var n atomic.Int64
+				b.probe = probed(b, func(a *providers.ProbeAnswer) { a.Body = strconv.AppendInt(nil, n.Add(1), 10) })
+			},
+			"no status":       func(b *broken) { b.probe = probed(b, func(a *providers.ProbeAnswer) { a.Status = 0 }) },
+			"a redirect":      func(b *broken) { b.probe = probed(b, func(a *providers.ProbeAnswer) { a.Status = http.StatusFound }) },
+			"no content type": func(b *broken) { b.probe = probed(b, func(a *providers.ProbeAnswer) { a.ContentType = "" }) },
+			"asks the service": func(b *broken) {
+				b.probe = func(r *providers.WebhookRequest) (providers.ProbeAnswer, bool) {
+					_, _ = b.client.Send(context.Background(), httpx.Request{Op: "probe", Path: "data"})
+					return b.adapter.ProbeWebhook(r)
+				}
+			},
+		},
+	}
+}
+
+func traits(change func(*providers.WebhookTraits)) func(*broken) {
+	return func(b *broken) { b.traits = change }
+}
+
+// news breaks what deliveries tell.
+func news(b *broken, change func(*providers.WebhookRequest, *providers.Notification)) func(time.Time, *providers.WebhookRequest) ([]providers.Notification, error) {
+	return func(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
+		all, err := b.adapter.ParseWebhook(now, r)
+		for i := range all {
+			change(r, &all[i])
+		}
+		return all, err
+	}
+}
+
+func noted(change func(*providers.Notification)) func(*broken) {
+	return func(b *broken) {
+		b.webhook = news(b, func(_ *providers.WebhookRequest, n *providers.Notification) { change(n) })
+	}
+}
+
+// unread breaks the errors of deliveries that cannot be read.
+func unread(change func(*providers.WebhookRequest, *providers.Error) error) func(*broken) {
+	return func(b *broken) {
+		b.webhook = func(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
+			all, err := b.adapter.ParseWebhook(now, r)
+			if e, ok := errors.AsType[*providers.Error](err); ok && e.Kind == providers.ErrMalformed {
+				return nil, change(r, e)
+			}
+			return all, err
+		}
+	}
+}
+
+// probed breaks the answers to checks.
+func probed(b *broken, change func(*providers.ProbeAnswer)) func(*providers.WebhookRequest) (providers.ProbeAnswer, bool) {
+	return func(r *providers.WebhookRequest) (providers.ProbeAnswer, bool) {
+		answer, taken := b.adapter.ProbeWebhook(r)
+		if taken {
+			change(&answer)
+		}
+		return answer, taken
 	}
 }
 

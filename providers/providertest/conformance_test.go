@@ -1,6 +1,7 @@
 package providertest_test
 
 import (
+	"context"
 	"net/http"
 	"testing"
 
@@ -28,5 +29,44 @@ func harness(change func(*adapter) providers.Provider) providertest.Harness {
 }
 
 func TestConformance(t *testing.T) { providertest.Run(t, harness(nil)) }
+
+// TestUnsigned runs the suite on an adapter that believes no delivery.
+func TestUnsigned(t *testing.T) {
+	require.NoError(t, providertest.Check(t, harness(func(a *adapter) providers.Provider {
+		a.unsigned = true
+		return a
+	})))
+}
+
+// byDelivery is an adapter whose connect flow ends by a delivery; Exchange is
+// not called.
+type byDelivery struct{ *adapter }
+
+func (b byDelivery) Capabilities() providers.Capabilities {
+	c := b.adapter.Capabilities()
+	c.ConnectByDelivery = true
+	return c
+}
+
+func (b byDelivery) Exchange(context.Context, providers.Callback) (providers.Grant, error) {
+	return providers.Grant{}, b.fail("exchange", providers.ErrInvalid, "delivery")
+}
+
+func TestConnectByDelivery(t *testing.T) {
+	require.NoError(t, providertest.Check(t, harness(func(a *adapter) providers.Provider { return byDelivery{a} })))
+}
+
+// plain is an adapter without abilities.
+type plain struct{ providers.Provider }
+
+func (p plain) Capabilities() providers.Capabilities {
+	c := p.Provider.Capabilities()
+	c.Push, c.Topics = false, nil
+	return c
+}
+
+func TestPlain(t *testing.T) {
+	require.NoError(t, providertest.Check(t, harness(func(a *adapter) providers.Provider { return plain{a} })))
+}
 
 func TestCheck(t *testing.T) { require.NoError(t, providertest.Check(t, harness(nil))) }

@@ -66,9 +66,15 @@ func checkCapabilities(s *session) error {
 		}
 	}
 	_, subscriber := s.provider.(providers.Subscriber)
-	_, parser := s.provider.(providers.WebhookParser)
+	webhooks, parser := s.provider.(providers.WebhookParser)
 	if caps.Push && !subscriber && !parser {
 		return errors.New("push without a Subscriber or a WebhookParser")
+	}
+	if len(caps.Topics) > 0 && !subscriber || slices.Contains(caps.Topics, "") || len(unique(caps.Topics)) != len(caps.Topics) {
+		return errors.New("topics without a Subscriber, an empty one, or one twice")
+	}
+	if caps.ConnectByDelivery && (!parser || !webhooks.WebhookTraits().Signed) {
+		return errors.New("a connect flow ends by a delivery, and deliveries are not signed")
 	}
 	seen := map[string]bool{}
 	for _, st := range caps.Streams {
@@ -205,27 +211,35 @@ func checkRecords(s *session) error {
 			return err
 		}
 		for r := range recordsOf(pages) {
-			wrong := func(what string) error { return fmt.Errorf("record %s: %s", r.Key, what) }
-			switch {
-			case r.Stream() != st.Name || r.Key == st.Name+"/":
-				return wrong("the key is not <stream>/<id>, stream " + st.Name)
-			case !slices.Contains(st.Kinds, r.Kind):
-				return wrong("the stream does not announce the kind " + string(r.Kind))
-			case r.Connection != "" || r.Rev.Fingerprint != 0:
-				return wrong("connection and fingerprint are the engine's to set")
-			case r.Rev.Order <= 0 || r.Rev.Mapping == 0:
-				return wrong("no Rev.Order or no Rev.Mapping")
-			case r.Rev.Order > time.Now().Add(24*time.Hour).UnixMilli():
-				return wrong("Rev.Order is in the future")
-			case r.Source.Provider != s.provider.Name() || r.Source.Path == "":
-				return wrong("the source does not tell provider and path")
-			}
-			checked := *r
-			checked.Normalize()
-			if err := checked.Validate(time.Now()); err != nil {
-				return wrong(err.Error())
+			if err := s.checkRecord(st, r); err != nil {
+				return err
 			}
 		}
+	}
+	return nil
+}
+
+// checkRecord checks a record of a stream as an adapter may return it.
+func (s *session) checkRecord(st providers.Stream, r *health.Record) error {
+	wrong := func(what string) error { return fmt.Errorf("record %s: %s", r.Key, what) }
+	switch {
+	case r.Stream() != st.Name || r.Key == st.Name+"/":
+		return wrong("the key is not <stream>/<id>, stream " + st.Name)
+	case !slices.Contains(st.Kinds, r.Kind):
+		return wrong("the stream does not announce the kind " + string(r.Kind))
+	case r.Connection != "" || r.Rev.Fingerprint != 0:
+		return wrong("connection and fingerprint are the engine's to set")
+	case r.Rev.Order <= 0 || r.Rev.Mapping == 0:
+		return wrong("no Rev.Order or no Rev.Mapping")
+	case r.Rev.Order > time.Now().Add(24*time.Hour).UnixMilli():
+		return wrong("Rev.Order is in the future")
+	case r.Source.Provider != s.provider.Name() || r.Source.Path == "":
+		return wrong("the source does not tell provider and path")
+	}
+	checked := *r
+	checked.Normalize()
+	if err := checked.Validate(time.Now()); err != nil {
+		return wrong(err.Error())
 	}
 	return nil
 }

@@ -15,7 +15,15 @@
 // implements and from its Capabilities; there are no flags to turn cases off.
 // An ability that the adapter has needs its counterpart in the simulator:
 // [Consenter] for providers.Authorizer, [Subscribing] for providers.Subscriber,
-// [Delivering] for providers.WebhookParser.
+// [Delivering] for providers.WebhookParser, and [Signing] too where
+// providers.WebhookTraits says that deliveries are signed.
+//
+// Deliveries are read as the engine has them read: with the headers that the
+// traits name and no others. The traits must not name Authorization,
+// Proxy-Authorization or Cookie: the engine stores what they name with the
+// delivery, and a standing secret says nothing about the body. A delivery that
+// is not signed may be an EventDeauth, but carries no records: the engine takes
+// neither as a fact, it asks the service with the person's credentials.
 //
 // Faults of HTTP and of the network are injected by the suite itself, between
 // the adapter and the simulator; the simulator is only asked for those that
@@ -37,5 +45,7 @@
 //
 // Requests go through a RoundTripper in the same process that hands over
 // answers whole. The suite tests the contract, not the mapping: whether a value
-// is right is for the adapter's own tests.
+// is right is for the adapter's own tests. So are the exact age at which a
+// signature ends, several signing secrets at once, and the answer to a genuine
+// challenge of the endpoint.
 package providertest

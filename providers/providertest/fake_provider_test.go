@@ -3,7 +3,6 @@ package providertest_test
 import (
 	"context"
 	"crypto/hmac"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -19,8 +18,10 @@ import (
 // adapter is the correct adapter for service.
 type adapter struct {
 	client *httpx.Client
-	// mapped changes each record that is mapped; nil does not.
+	// mapped changes each record of a page that is mapped; nil does not.
 	mapped func(*health.Record)
+	// unsigned believes no delivery.
+	unsigned bool
 }
 
 var (
@@ -28,7 +29,9 @@ var (
 	_ providers.Refresher     = (*adapter)(nil)
 	_ providers.Revoker       = (*adapter)(nil)
 	_ providers.Subscriber    = (*adapter)(nil)
+	_ providers.Recoverer     = (*adapter)(nil)
 	_ providers.WebhookParser = (*adapter)(nil)
+	_ providers.WebhookProber = (*adapter)(nil)
 	_ providers.Remapper      = (*adapter)(nil)
 )
 
@@ -41,7 +44,7 @@ func (a *adapter) Name() string { return "fake" }
 
 func (a *adapter) Capabilities() providers.Capabilities {
 	return providers.Capabilities{
-		Rotation: providers.RotationSingleUse, Push: true,
+		Rotation: providers.RotationSingleUse, Push: true, Topics: []string{"weights", "days"},
 		Limits: []providers.RateLimit{{Requests: 1000, Per: time.Minute}},
 		Streams: []providers.Stream{
 			{Name: "weights", Kinds: []health.Kind{health.KindBody}, MaxWindow: 7 * 24 * time.Hour, Changes: true, WalkTTL: time.Hour},
@@ -179,10 +182,10 @@ func (a *adapter) Authorize(_ context.Context, r providers.AuthRequest) (provide
 	return providers.AuthStart{URL: u.String()}, nil
 }
 
-func (a *adapter) post(ctx context.Context, op string, form url.Values) (httpx.TokenAnswer, error) {
+func (a *adapter) post(ctx context.Context, op, path string, form url.Values) (httpx.TokenAnswer, error) {
 	form.Set("client_secret", clientSecret)
 	return httpx.PostToken(ctx, a.client, httpx.TokenRequest{
-		Op: op, Path: "token", Form: form, Format: httpx.TokenFormat{UserIDs: []string{"user"}},
+		Op: op, Path: path, Form: form, Format: httpx.TokenFormat{UserIDs: []string{"user"}},
 	})
 }
 
@@ -191,7 +194,7 @@ func (a *adapter) Exchange(ctx context.Context, cb providers.Callback) (provider
 	if len(cb.Query["error"]) > 0 || len(code) != 1 || code[0] == "" {
 		return providers.Grant{}, a.fail("exchange", providers.ErrInvalid, "callback")
 	}
-	answer, err := a.post(ctx, "exchange", url.Values{"grant_type": {"authorization_code"}, "code": code})
+	answer, err := a.post(ctx, "exchange", "token", url.Values{"grant_type": {"authorization_code"}, "code": code})
 	if err != nil {
 		return providers.Grant{}, err
 	}
@@ -199,7 +202,15 @@ func (a *adapter) Exchange(ctx context.Context, cb providers.Callback) (provider
 }
 
 func (a *adapter) Refresh(ctx context.Context, cred providers.Credential) (providers.Credential, error) {
-	answer, err := a.post(ctx, "refresh", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {cred.Refresh.Reveal()}})
+	answer, err := a.post(ctx, "refresh", "token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {cred.Refresh.Reveal()}})
+	if err != nil {
+		return providers.Credential{}, err
+	}
+	return answer.Credential(cred), nil
+}
+
+func (a *adapter) Recover(ctx context.Context, cred providers.Credential) (providers.Credential, error) {
+	answer, err := a.post(ctx, "recover", "recover", url.Values{"user": {cred.UpstreamID}})
 	if err != nil {
 		return providers.Credential{}, err
 	}
@@ -248,13 +259,73 @@ func (a *adapter) Subscriptions(ctx context.Context, cred providers.Credential) 
 	return all, err
 }
 
-func (a *adapter) ParseWebhook(_ time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
-	if !hmac.Equal([]byte(sign(r.Body)), []byte(strings.Join(r.Header["X-Signature"], ","))) {
+func (a *adapter) WebhookTraits() providers.WebhookTraits {
+	if a.unsigned {
+		return providers.WebhookTraits{Triggers: true}
+	}
+	return providers.WebhookTraits{Signed: true, Header: []string{"X-Signature"}, Accepted: http.StatusNoContent, Refused: http.StatusNotFound}
+}
+
+// maxSkew is how old or new a signature may be.
+const maxSkew = 5 * time.Minute
+
+// genuine reports whether the service signed a delivery, not long ago.
+func genuine(now time.Time, r *providers.WebhookRequest) bool {
+	at, ok := signedAt(r)
+	return ok && now.Sub(at).Abs() <= maxSkew && hmac.Equal([]byte(r.Header["X-Signature"][0]), []byte(sign(r.Body, at)))
+}
+
+// signedAt reads the time of a signature.
+func signedAt(r *providers.WebhookRequest) (time.Time, bool) {
+	signatures := r.Header["X-Signature"]
+	if len(signatures) != 1 {
+		return time.Time{}, false
+	}
+	stamp, _, _ := strings.Cut(strings.TrimPrefix(signatures[0], "t="), ",")
+	seconds, err := strconv.ParseInt(stamp, 10, 64)
+	return time.Unix(seconds, 0), err == nil
+}
+
+func (a *adapter) ParseWebhook(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
+	if !a.unsigned && !genuine(now, r) {
 		return nil, a.fail("webhook", providers.ErrSignature, "")
 	}
-	var v struct{ User, Stream string }
-	if err := json.Unmarshal(r.Body, &v); err != nil {
+	var v struct {
+		User   string `json:"user"`
+		Event  string `json:"event"`
+		Stream string `json:"stream"`
+		Old    string `json:"old"`
+		Ref    string `json:"ref"`
+		Rows   []row  `json:"rows"`
+	}
+	if httpx.StrictUnmarshal(r.Body, &v) != nil || v.Event == "" {
 		return nil, a.fail("webhook", providers.ErrMalformed, "json")
 	}
-	return []providers.Notification{{UpstreamID: v.User, Event: providers.EventData, Streams: []string{v.Stream}}}, nil
+	n := providers.Notification{UpstreamID: v.User, Event: providers.EventUnknown, Detail: v.Event}
+	_, known := a.Capabilities().StreamNamed(v.Stream)
+	switch {
+	case v.User == "":
+	case v.Event == "data" && known:
+		n.Event, n.Streams = providers.EventData, []string{v.Stream}
+		if !a.unsigned && len(v.Rows) > 0 {
+			n.Records = (&adapter{}).records(v.Stream, v.Rows)
+		}
+	case v.Event == "auth":
+		n.Event, n.Reference = providers.EventAuth, v.Ref
+	case v.Event == "deauth":
+		n.Event = providers.EventDeauth
+	case v.Event == "reauth" && v.Old != "":
+		n.Event, n.OldUpstreamID = providers.EventReauth, v.Old
+	}
+	return []providers.Notification{n}, nil
+}
+
+func (a *adapter) ProbeWebhook(r *providers.WebhookRequest) (providers.ProbeAnswer, bool) {
+	switch {
+	case r.Method == http.MethodHead:
+		return providers.ProbeAnswer{Status: http.StatusOK}, true
+	case r.Method == http.MethodGet && len(r.Query["challenge"]) == 1:
+		return providers.ProbeAnswer{Status: http.StatusOK, ContentType: "text/plain", Body: []byte(r.Query["challenge"][0])}, true
+	}
+	return providers.ProbeAnswer{}, false
 }

@@ -46,6 +46,7 @@ type service struct {
 	refresh map[string]bool
 	codes   map[string]bool
 	subs    map[string]providers.Subscription
+	revoked bool // the consent is gone until the next login
 	minted  []string
 	fault   providertest.Fault
 	faults  int
@@ -77,11 +78,18 @@ func (s *service) mint(kind string) string {
 	return secret
 }
 
+// pair returns new tokens that work. The caller holds the mutex.
+func (s *service) pair() (access, refresh string) {
+	access, refresh = s.mint("access"), s.mint("refresh")
+	s.access[access], s.refresh[refresh] = true, true
+	return access, refresh
+}
+
 func (s *service) Login() providers.Credential {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	access, refresh := s.mint("access"), s.mint("refresh")
-	s.access[access], s.refresh[refresh] = true, true
+	access, refresh := s.pair()
+	s.revoked = false
 	return providers.Credential{
 		UpstreamID: "u7", Access: providers.NewSecret(access), Refresh: providers.NewSecret(refresh), ExpiresAt: time.Now().Add(time.Hour),
 	}
@@ -150,18 +158,32 @@ func (s *service) Subscription() providers.Subscription {
 	return providers.Subscription{Topic: "weights", CallbackURL: "https://app.example.com/hook"}
 }
 
-func sign(body []byte) string {
+// sign returns the signature of a body at a time: "t=<Unix seconds>,v1=<hex>".
+func sign(body []byte, at time.Time) string {
+	stamp := strconv.FormatInt(at.Unix(), 10)
 	mac := hmac.New(sha256.New, []byte(signingSecret))
+	mac.Write([]byte(stamp + "."))
 	mac.Write(body)
-	return hex.EncodeToString(mac.Sum(nil))
+	return "t=" + stamp + ",v1=" + hex.EncodeToString(mac.Sum(nil))
 }
 
 func (s *service) Deliveries() (genuine, forged []*providers.WebhookRequest) {
-	body := []byte(`{"user":"u7","stream":"weights"}`)
-	deliver := func(signature string) *providers.WebhookRequest {
-		return &providers.WebhookRequest{Method: http.MethodPost, Header: http.Header{"X-Signature": {signature}}, Body: body}
+	for _, body := range []string{
+		`{"user":"u7","event":"data","stream":"weights","rows":[{"id":"w1","at":1772300000000,"modified":1772300000000,"value":70001}]}`,
+		`{"user":"u7","event":"data","stream":"days"}`, `{"user":"u7","event":"deauth"}`, `{"user":"u8","event":"reauth","old":"u7"}`,
+		`{"user":"u7","event":"auth","ref":"r1"}`, `{"event":"party"}`,
+	} {
+		r, _ := s.Sign([]byte(body), time.Now())
+		r.Header.Set("User-Agent", "service/1.0")
+		genuine = append(genuine, r)
 	}
-	return []*providers.WebhookRequest{deliver(sign(body))}, []*providers.WebhookRequest{deliver(""), deliver(sign([]byte("other")))}
+	return genuine, nil
+}
+
+func (s *service) Sign(body []byte, at time.Time) (*providers.WebhookRequest, bool) {
+	return &providers.WebhookRequest{
+		Method: http.MethodPost, Header: http.Header{"X-Signature": {sign(body, at)}}, Body: body,
+	}, true
 }
 
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -172,8 +194,12 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(v)
 	}
-	if r.URL.Path == "/token" {
+	switch r.URL.Path {
+	case "/token":
 		s.token(r, answer)
+		return
+	case "/recover":
+		s.recover(r, answer)
 		return
 	}
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -183,6 +209,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		delete(s.access, token)
+		s.revoked = true
 		answer(200, map[string]string{})
 		return
 	}
@@ -223,10 +250,27 @@ func (s *service) token(r *http.Request, answer func(int, any)) {
 		answer(400, map[string]string{"error": "invalid_grant", "error_description": token})
 	default:
 		delete(live, token)
-		access, refresh := s.mint("access"), s.mint("refresh")
-		s.access[access], s.refresh[refresh] = true, true
-		answer(200, map[string]any{"access_token": access, "refresh_token": refresh, "expires_in": 3600, "user": "u7"})
+		s.grant(answer)
 	}
+}
+
+// recover gives a new pair to an application that proves who it is.
+func (s *service) recover(r *http.Request, answer func(int, any)) {
+	body, _ := io.ReadAll(r.Body)
+	form, _ := url.ParseQuery(string(body))
+	switch {
+	case form.Get("client_secret") != clientSecret:
+		answer(401, map[string]string{"error": "invalid_client"})
+	case s.revoked || form.Get("user") != "u7":
+		answer(400, map[string]string{"error": "invalid_grant"})
+	default:
+		s.grant(answer)
+	}
+}
+
+func (s *service) grant(answer func(int, any)) {
+	access, refresh := s.pair()
+	answer(200, map[string]any{"access_token": access, "refresh_token": refresh, "expires_in": 3600, "user": "u7"})
 }
 
 func (s *service) data(q url.Values, loop bool, answer func(int, any)) {
@@ -257,6 +301,10 @@ func (s *service) subscriptions(r *http.Request, answer func(int, any)) {
 	id := r.URL.Query().Get("id")
 	switch r.Method {
 	case http.MethodPost:
+		if s.rows[r.URL.Query().Get("topic")] == nil {
+			answer(400, map[string]string{"error": "topic"})
+			return
+		}
 		s.n++
 		id = fmt.Sprint("sub", s.n)
 		s.subs[id] = providers.Subscription{ID: id, Topic: r.URL.Query().Get("topic"), CallbackURL: r.URL.Query().Get("url")}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,9 +90,19 @@ type Subscribing interface {
 
 // Delivering is a [Simulator] for providers.WebhookParser.
 type Delivering interface {
-	// Deliveries returns genuine deliveries by the clock of time.Now, and
-	// forged ones where the service signs.
+	// Deliveries returns genuine deliveries by the clock of time.Now, one at
+	// least of each event that the service tells. Where it signs, there may
+	// be forged ones besides those that the suite makes itself.
 	Deliveries() (genuine, forged []*providers.WebhookRequest)
+}
+
+// Signing is a [Delivering] simulator of a service that signs, as
+// providers.WebhookTraits.Signed says.
+type Signing interface {
+	// Sign returns a genuine delivery of any body, made at the given time,
+	// and whether what is signed includes the time. The signature is in a
+	// header.
+	Sign(body []byte, at time.Time) (delivery *providers.WebhookRequest, dated bool)
 }
 
 // Failure is a rule that an adapter breaks.
@@ -170,5 +181,5 @@ func (c testCase) run(t *testing.T, h Harness) error {
 }
 
 func cases() []testCase {
-	return append(append(append([]testCase{}, dataCases()...), faultCases()...), abilityCases()...)
+	return slices.Concat(dataCases(), faultCases(), abilityCases(), webhookCases())
 }

@@ -107,7 +107,7 @@ func (p *Provider) Refresh(ctx context.Context, cred providers.Credential) (prov
 		return providers.Credential{}, err
 	}
 	if cred.UpstreamID != "" && answer.UserID != "" && answer.UserID != cred.UpstreamID {
-		return providers.Credential{}, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrMalformed, Code: codeUser}
+		return providers.Credential{}, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrMalformed, Code: providers.CodeIdentity}
 	}
 	return answer.Credential(cred), nil
 }

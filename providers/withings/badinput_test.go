@@ -388,7 +388,7 @@ func TestRowsOfAnotherPerson(t *testing.T) {
 	m.user = "13"
 	err := m.failed("test", m.workouts())
 	e, _ := errors.AsType[*providers.Error](err)
-	require.Equal(t, codeUser, e.Code)
+	require.Equal(t, providers.CodeIdentity, e.Code)
 }
 
 func TestASignalThatCannotBeReadLeavesItsRow(t *testing.T) {

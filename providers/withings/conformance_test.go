@@ -91,6 +91,25 @@ func (s *simulator) Window(stream string) health.Window {
 	return health.Window{}
 }
 
+// Subscription is one that the simulator accepts.
+func (s *simulator) Subscription() providers.Subscription {
+	return providers.Subscription{Topic: "1", CallbackURL: "https://app.example.com/hook/secret"}
+}
+
+// Deliveries returns notifications; there are no forged ones, because the
+// service signs none.
+func (s *simulator) Deliveries() (genuine, forged []*providers.WebhookRequest) {
+	at := time.Now().Unix()
+	for _, body := range []string{
+		fmt.Sprintf("userid=%d&appli=1&startdate=%d&enddate=%d", s.user.ID, at-60, at),
+		fmt.Sprintf("userid=%d&appli=16&date=%s", s.user.ID, time.Now().Format(time.DateOnly)),
+		fmt.Sprintf("userid=%d&appli=46&action=unlink", s.user.ID),
+	} {
+		genuine = append(genuine, &providers.WebhookRequest{Method: http.MethodPost, Body: []byte(body)})
+	}
+	return genuine, nil
+}
+
 func day(text string) health.Day {
 	d, err := health.ParseDay(text)
 	if err != nil {

@@ -71,6 +71,15 @@
 // one hour: rows arrive late and the servers' clocks differ. Our own clock is
 // never used.
 //
+// # Notifications
+//
+// A notification is a form with a user, a kind (appli) and a period. It carries
+// no data and no signature, so that it is a reason to read and nothing else:
+// that somebody deleted the account or took the consent back shows in the
+// answer to the next call. The service checks an address with a HEAD request,
+// waits two seconds for an answer, and repeats a notification for about five
+// hours.
+//
 // # Errors
 //
 // All failures are *providers.Error; errors.go has the whole table. Code holds

@@ -24,7 +24,6 @@ const (
 	codePaging       = "bad_paging"    // more or offset cannot be read
 	codeFlooded      = "too_many_bad"  // more data that is not usable than makes sense
 	codeNoDate       = "no_date"       // neither the rows nor the answer tell when they were valid
-	codeUser         = "user_mismatch" // rows of another person
 	codeBodyName     = "bad_body_name" // a stored body does not say which request it answers
 	codePageToken    = "page_token"    // not a page token of this stream
 	codeHighWater    = "high_water"    // not a mark of this stream

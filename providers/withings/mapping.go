@@ -246,7 +246,7 @@ func (m *mapper) list(name string, each func(*jsonscan.Scanner) (key, reason str
 	case !m.gotRows:
 		return malformed(codeNoRows)
 	case m.foreign:
-		return malformed(codeUser)
+		return malformed(providers.CodeIdentity)
 	case m.paged.bad&(1<<bodyMore|1<<bodyOffset) != 0, m.more && !m.gotOffset, m.offset < 0, m.offset > math.MaxInt32:
 		return malformed(codePaging)
 	}

@@ -125,6 +125,8 @@ func New(cfg Config) (*Provider, error) {
 	p.capabilities = providers.Capabilities{
 		Streams:  p.streamFacts(),
 		Rotation: providers.RotationGrace,
+		Push:     true,
+		Topics:   topics(),
 		Limits:   limits,
 		// A code lives 30 seconds; the person may take longer to consent.
 		AuthLifetime: 10 * time.Minute,

@@ -1,0 +1,196 @@
+package provsim
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/httpx"
+	"github.com/vitalmux/vitalmux/providers"
+)
+
+const (
+	minSecret = 16 // bytes of a signing secret
+	// maxSkew is how far a signature may be from the future.
+	maxSkew = 5 * time.Minute
+	// maxSignatures is how many v1 a header may have.
+	maxSignatures = 8
+	maxEvents     = 10_000 // in one delivery
+)
+
+// WebhookTraits returns the facts of the service's deliveries.
+func (p *Provider) WebhookTraits() providers.WebhookTraits {
+	return providers.WebhookTraits{
+		Signed: !p.cfg.Unsigned, Triggers: p.cfg.Triggers, Header: []string{SignatureHeader, "Content-Encoding"},
+	}
+}
+
+// ParseWebhook verifies a delivery and reads its events, each on its own: one
+// that cannot be read is a notification of EventUnknown with the Detail
+// "malformed". Rows that cannot be mapped become a reason to read their stream.
+func (p *Provider) ParseWebhook(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
+	const op = "webhook"
+	if !p.cfg.Unsigned && !p.genuine(now, r) {
+		return nil, p.fail(op, providers.ErrSignature, "")
+	}
+	malformed := func(code string) error {
+		e := p.fail(op, providers.ErrMalformed, "")
+		e.Code = code
+		return e
+	}
+	var body struct {
+		Events []json.RawMessage `json:"events"`
+	}
+	switch {
+	case r.Header.Get("Content-Encoding") != "":
+		return nil, malformed("encoding")
+	case len(r.Body) == 0:
+		return nil, malformed("empty")
+	case httpx.StrictUnmarshal(r.Body, &body) != nil || len(body.Events) == 0 || len(body.Events) > maxEvents:
+		return nil, malformed("json")
+	}
+	var all []providers.Notification
+	for _, raw := range body.Events {
+		all = append(all, p.notifications(raw)...)
+	}
+	return all, nil
+}
+
+// notifications reads one event.
+func (p *Provider) notifications(raw json.RawMessage) []providers.Notification {
+	var e struct {
+		Event
+		Data map[string][]json.RawMessage `json:"data"`
+	}
+	n := providers.Notification{Event: providers.EventUnknown, Detail: "malformed"}
+	if httpx.StrictUnmarshal(raw, &e) != nil || e.User == "" || len(e.User) > 256 {
+		return []providers.Notification{n}
+	}
+	n.UpstreamID, n.Detail, n.Reference = e.User, e.Type, e.Reference
+	if e.At > 0 {
+		n.At = time.UnixMilli(e.At).UTC()
+	}
+	switch e.Type {
+	case TypeAuth:
+		n.Event = providers.EventAuth
+	case TypeDeauth:
+		n.Event = providers.EventDeauth
+	case TypeReauth:
+		n.Event, n.OldUpstreamID = providers.EventReauth, e.OldUser
+	case TypeData:
+		return p.news(n, e.Event, e.Data)
+	}
+	return []providers.Notification{n}
+}
+
+// news completes a notification of data. Rows are believed only where
+// deliveries are signed; elsewhere they are a reason to read.
+func (p *Provider) news(n providers.Notification, e Event, data map[string][]json.RawMessage) []providers.Notification {
+	told := slices.Concat(e.Streams, slices.Sorted(maps.Keys(data)))
+	known := slices.DeleteFunc(slices.Clone(told), func(name string) bool { return !isStream(name) })
+	if len(told) > 0 && len(known) == 0 {
+		return []providers.Notification{n} // about something the adapter does not have
+	}
+	n.Event, n.Streams = providers.EventData, known
+	if 0 < e.From && e.From < e.To {
+		n.Window = health.Window{From: time.UnixMilli(e.From).UTC(), To: time.UnixMilli(e.To).UTC()}
+	}
+	if len(data) == 0 || p.cfg.Unsigned {
+		return []providers.Notification{n}
+	}
+	again := n // for what has to be read
+	again.Streams = nil
+	n.Streams = nil
+	for _, stream := range known {
+		rows, carried := data[stream]
+		records, aside := p.records(stream, rows)
+		for i := range records {
+			records[i].Rev.Push = true
+		}
+		n.Records = append(n.Records, records...)
+		if len(records) > 0 {
+			n.Streams = append(n.Streams, stream)
+		}
+		if !carried || len(aside) > 0 {
+			again.Streams = append(again.Streams, stream)
+		}
+	}
+	var all []providers.Notification
+	if len(n.Records) > 0 {
+		all = append(all, n)
+	}
+	if len(again.Streams) > 0 {
+		all = append(all, again)
+	}
+	return all
+}
+
+// genuine reports whether one of the secrets signed the delivery and its time
+// is right. The number of MACs and of comparisons depends on the configuration
+// alone.
+func (p *Provider) genuine(now time.Time, r *providers.WebhookRequest) bool {
+	sig, ok := parseSignature(r.Header.Values(SignatureHeader))
+	matched := false
+	for _, secret := range p.cfg.SigningSecrets {
+		mac := p.mac(secret.Reveal(), sig.stamp, r.Body)
+		for i := range sig.macs {
+			equal := hmac.Equal(mac, sig.macs[i][:])
+			matched = matched || equal && i < sig.count
+		}
+	}
+	age := now.Sub(sig.at)
+	return ok && matched && age <= p.cfg.MaxAge && age >= -maxSkew
+}
+
+// signature is what a signature header says.
+type signature struct {
+	stamp string // as it was signed
+	at    time.Time
+	macs  [maxSignatures][sha256.Size]byte
+	count int // of macs
+}
+
+// parseSignature reads "t=<Unix seconds>,v1=<hex>[,v1=<hex>]..." strictly: one
+// header, one t in front, at most 8 v1 of 64 hexadecimal digits. Other schemes
+// are skipped.
+func parseSignature(headers []string) (sig signature, ok bool) {
+	if len(headers) != 1 || len(headers[0]) > 1<<10 {
+		return sig, false
+	}
+	parts := strings.Split(headers[0], ",")
+	stamp, found := strings.CutPrefix(parts[0], "t=")
+	if !found || stamp == "" || len(stamp) > 12 || strings.Trim(stamp, "0123456789") != "" {
+		return sig, false
+	}
+	seconds, err := strconv.ParseInt(stamp, 10, 64)
+	if err != nil {
+		return sig, false
+	}
+	sig.stamp, sig.at = stamp, time.Unix(seconds, 0)
+	for _, part := range parts[1:] {
+		scheme, text, found := strings.Cut(part, "=")
+		switch {
+		case !found || scheme == "t" || scheme == "" || strings.ContainsAny(part, " \t"):
+			return sig, false
+		case scheme != "v1":
+			continue
+		case sig.count == maxSignatures || len(text) != 2*sha256.Size:
+			return sig, false
+		}
+		if _, err := hex.Decode(sig.macs[sig.count][:], []byte(text)); err != nil {
+			return sig, false
+		}
+		sig.count++
+	}
+	return sig, sig.count > 0
+}
+
+var _ http.Handler = (*Service)(nil)
