@@ -4,6 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/vitalmux/vitalmux/providers"
@@ -55,6 +60,45 @@ type Config struct {
 	Slice int
 	// FlowTTL is how long a person may take to consent; default 10 minutes.
 	FlowTTL time.Duration
+	// PublicURL is the address under which the world reaches what
+	// [Engine.Handler] serves, without a slash at the end:
+	// "https://api.example.com/vitalmux". Empty: no callback addresses and no
+	// subscriptions. It must be https, except on a loopback host.
+	PublicURL string
+	// ReturnTo are the addresses that a person's browser may be sent to when a
+	// connect flow has ended, by a name that begins the flow. Nothing else is
+	// ever redirected to.
+	ReturnTo map[string]string
+	// Authenticate tells which of the host's users a request to begin a
+	// connect flow is from; an error refuses it. Nil: [Engine.Handler] begins
+	// no flows, the host calls [Engine.Connect].
+	Authenticate func(*http.Request) (user string, err error)
+
+	// SpillDir is a directory for credentials that were refreshed and could
+	// not be stored before the process had to end: sealed, in files of mode
+	// 0600, taken in before the first work, and by Run, of any engine with the
+	// same directory, store and keys. Empty: none; such a credential is then
+	// lost.
+	SpillDir string
+	// SealRaw seals raw answers, and the raw data of quarantine, with a key of
+	// their user's, which Erase destroys: what is left of them in backups
+	// cannot be read any more.
+	SealRaw bool
+	// ParkFor is how long a delivery about an unknown person, or about one
+	// whose consent is missing, is kept; default 7 days, negative for ever.
+	ParkFor time.Duration
+	// KeepDead is how long a dead letter is kept, counted from when it
+	// arrived; default 90 days, negative for ever. Erase cannot find a person
+	// in a delivery that could not be read: this bounds how long such a one
+	// outlives the erasure.
+	KeepDead time.Duration
+	// DeliveryAttempts is how often work on a delivery is tried before it
+	// becomes a dead letter; default 8.
+	DeliveryAttempts int
+	// DeliveryBytes bounds the memory of deliveries that are being received;
+	// default 256 MiB.
+	DeliveryBytes int64
+
 	// ChangeRetention is how long the change feed is kept; default 30 days,
 	// negative for ever.
 	ChangeRetention time.Duration
@@ -84,6 +128,12 @@ func (c Config) withDefaults() (Config, error) {
 	orInt(&c.MaxPages, 100_000)
 	orInt(&c.Slice, 50)
 	orDuration(&c.FlowTTL, 10*time.Minute)
+	orDuration(&c.ParkFor, 7*day)
+	orDuration(&c.KeepDead, 90*day)
+	orInt(&c.DeliveryAttempts, 8)
+	if c.DeliveryBytes == 0 {
+		c.DeliveryBytes = 256 << 20
+	}
 	orDuration(&c.ChangeRetention, 30*day)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -106,7 +156,21 @@ func (c Config) withDefaults() (Config, error) {
 		"Config.LeaseTTL is %v, want 3s to 24h", c.LeaseTTL)
 	refuse(c.RefreshTimeout <= 0 || c.RefreshTimeout*3 > c.LeaseTTL,
 		"Config.RefreshTimeout (%v) must be at most a third of LeaseTTL (%v)", c.RefreshTimeout, c.LeaseTTL)
-	refuse(c.FlowTTL < 0, "Config.FlowTTL is negative")
+	refuse(c.FlowTTL < 0 || c.FlowTTL > day, "Config.FlowTTL is %v, want at most 24h", c.FlowTTL)
+	refuse(c.DeliveryAttempts < 0, "Config.DeliveryAttempts is negative")
+	refuse(c.DeliveryBytes < 0, "Config.DeliveryBytes is negative")
+	if c.PublicURL != "" {
+		err := checkAddress(c.PublicURL, false)
+		refuse(err != nil, "Config.PublicURL: %w", err)
+		refuse(strings.HasSuffix(c.PublicURL, "/") || strings.Contains(c.PublicURL, "?"),
+			"Config.PublicURL must end without a slash and without a query")
+	}
+	refuse(c.PublicURL == "" && c.Authenticate != nil, "Config.Authenticate needs Config.PublicURL")
+	for name, address := range c.ReturnTo {
+		refuse(!validID(name), "Config.ReturnTo: name %q: want 1 to 64 letters, digits, '_' and '-'", name)
+		err := checkAddress(address, true)
+		refuse(err != nil, "Config.ReturnTo: %q: %w", name, err)
+	}
 	seen := make(map[string]bool)
 	for _, p := range c.Providers {
 		if p == nil {
@@ -117,6 +181,21 @@ func (c Config) withDefaults() (Config, error) {
 		refuse(!validName(name), "provider name %q: want lower-case letters, digits and underscores", name)
 		refuse(seen[name], "two providers have the name %q", name)
 		seen[name] = true
+		if parser, ok := p.(providers.WebhookParser); ok {
+			traits := parser.WebhookTraits()
+			refuse(traits.MaxBody < 0 || traits.MaxBody > maxDelivery,
+				"provider %q: deliveries of up to %d bytes, want at most %d", name, traits.MaxBody, maxDelivery)
+			refuse(traits.Deadline < 0, "provider %q: the deadline of deliveries is negative", name)
+			refuse(traits.Accepted != 0 && traits.Accepted/100 != 2,
+				"provider %q: deliveries are accepted with %d, want 2xx", name, traits.Accepted)
+			refuse(traits.Refused != 0 && (traits.Refused/100 != 4 || traits.Refused == http.StatusGone),
+				"provider %q: deliveries are refused with %d, want 4xx but 410", name, traits.Refused)
+			for _, header := range traits.Header {
+				header = http.CanonicalHeaderKey(header)
+				refuse(slices.Contains([]string{"Authorization", "Proxy-Authorization", "Cookie"}, header),
+					"provider %q: header %s of deliveries would be stored", name, header)
+			}
+		}
 		streams := make(map[string]bool)
 		for _, s := range p.Capabilities().Streams {
 			refuse(!validName(s.Name), "provider %q: stream name %q", name, s.Name)
@@ -127,6 +206,64 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	return c, errors.Join(errs...)
+}
+
+// maxDelivery bounds what an adapter may ask to be read of one delivery.
+const maxDelivery = 1 << 30
+
+// maxLookback bounds how much is read again with each turn.
+const maxLookback = 366 * day
+
+// bounded returns the capabilities with look-backs of at most maxLookback. That
+// it is at least a day is seen to where windows are planned.
+func (c Config) bounded(provider string, facts providers.Capabilities) providers.Capabilities {
+	facts.Streams = slices.Clone(facts.Streams)
+	for i, s := range facts.Streams {
+		if s.Lookback > maxLookback {
+			c.Logger.Warn("look-back is cut", "provider", provider, "stream", s.Name, "lookback", s.Lookback, "used", maxLookback)
+			facts.Streams[i].Lookback = maxLookback
+		}
+	}
+	return facts
+}
+
+// checkAddress reports what makes an address unfit to send a browser to: it must
+// be https with a host, or http on a loopback host, without user, fragment or
+// wildcard. With apps it may also be of a private-use scheme, which has a dot
+// (RFC 8252, section 7.1). The error does not hold the address.
+func checkAddress(address string, apps bool) error {
+	if len(address) > 2048 || strings.ContainsAny(address, "*\\ \t\r\n") {
+		return errors.New("too long, or with a wildcard, a backslash or a space")
+	}
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return errors.New("not an address")
+	case u.User != nil || u.Fragment != "" || strings.Contains(address, "#"):
+		return errors.New("with a user or a fragment")
+	case apps && strings.Contains(u.Scheme, ".") && u.Opaque == "":
+		return nil
+	case u.Hostname() == "" || u.Opaque != "":
+		return errors.New("without a host")
+	case u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()):
+		return nil
+	}
+	return errors.New("not https")
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func validID(id string) bool {
+	for i := range len(id) {
+		c := id[i]
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-') {
+			return false
+		}
+	}
+	return len(id) > 0 && len(id) <= 64
 }
 
 func validName(name string) bool {

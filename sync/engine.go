@@ -7,8 +7,6 @@ import (
 	gosync "sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/store"
 )
@@ -16,18 +14,36 @@ import (
 // Engine keeps connections complete and current. Make one with [New].
 type Engine struct {
 	cfg       Config
+	storeID   string
+	prints    []byte // key of the fingerprints of refresh tokens
 	providers map[string]providers.Provider
 	// capabilities are asked for once: they are constant.
 	capabilities map[string]providers.Capabilities
 	budget       *budget
-	refreshes    singleflight.Group
+	// circuits are by provider.
+	circuits map[string]*circuit
 	// wake tells Run that there may be something to do.
 	wake chan struct{}
+	// newJobs tells Run that there is a job.
+	newJobs chan struct{}
+	// received is what this process knows about deliveries.
+	received *receiver
 
 	mu gosync.Mutex
 	// works is what this process knows about its work, by connection; it is
 	// a hint.
 	works map[string]*work
+	// flights are the refreshes under way, by connection, grant and generation.
+	flights map[string]*flight
+	// attempts are the refreshes of others that this process saw, by
+	// connection.
+	attempts map[string]seenAttempt
+	// imported is set when the spill directory was looked into.
+	imported bool
+	// redirects are the redirect addresses in use, with their provider.
+	redirects map[string]string
+	// removalsAt is when interrupted removals were last looked for.
+	removalsAt time.Time
 }
 
 // The errors of the engine itself.
@@ -43,7 +59,8 @@ var (
 )
 
 // New returns an Engine, or all that is wrong with the config. It starts
-// nothing.
+// nothing. It asks the store which store it is, for at most 10 seconds, and
+// returns [ErrKeys] when the Sealer cannot open what is in it.
 func New(cfg Config) (*Engine, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -55,11 +72,24 @@ func New(cfg Config) (*Engine, error) {
 		capabilities: make(map[string]providers.Capabilities),
 		budget:       newBudget(),
 		wake:         make(chan struct{}, 1),
+		newJobs:      make(chan struct{}, 1),
+		received:     newReceiver(),
 		works:        make(map[string]*work),
+		circuits:     make(map[string]*circuit),
+		flights:      make(map[string]*flight),
+		attempts:     make(map[string]seenAttempt),
+		redirects:    make(map[string]string),
 	}
 	for _, p := range cfg.Providers {
 		e.providers[p.Name()] = p
-		e.capabilities[p.Name()] = p.Capabilities()
+		e.capabilities[p.Name()] = cfg.bounded(p.Name(), p.Capabilities())
+		e.circuits[p.Name()] = newCircuit(p.Name())
+		if address := e.callbackURL(p.Name()); address != "" {
+			e.redirects[address] = p.Name()
+		}
+	}
+	if err := e.identify(context.Background()); err != nil {
+		return nil, err
 	}
 	return e, nil
 }
@@ -72,12 +102,19 @@ func (e *Engine) Connections(ctx context.Context, user string) ([]store.Connecti
 	return e.cfg.Store.Connections(ctx, store.ConnectionQuery{User: user})
 }
 
+// ListConnections returns the connections of all users that the query selects,
+// ordered by ID: those that need a new consent, for example.
+func (e *Engine) ListConnections(ctx context.Context, q store.ConnectionQuery) ([]store.Connection, error) {
+	return e.cfg.Store.Connections(ctx, q)
+}
+
 // Sync brings every stream of a connection up to date while the caller waits:
 // one try, and the error is returned. A stream that fails does not keep the
 // others from being read; the error is then theirs joined. It returns
 // [store.ErrLeaseHeld] when the connection is being worked on elsewhere. When
 // ctx ends while a credential is being refreshed, Sync first waits for the
-// answer, at most Config.RefreshTimeout: it would be lost otherwise.
+// answer, at most Config.RefreshTimeout, and ten seconds more for it to be
+// stored: it would be lost otherwise. After ctx has ended no refresh begins.
 func (e *Engine) Sync(ctx context.Context, connection string) (Report, error) {
 	return e.foreground(ctx, connection, func(ctx context.Context, s *session) error {
 		return s.syncAll(ctx)
@@ -111,7 +148,8 @@ func (e *Engine) foreground(ctx context.Context, connection string, work func(co
 	}
 	defer s.close()
 	s.patience = max(0, e.cfg.MaxWait)
-	err = s.settle(ctx, working, work(working, s))
+	about := AlarmEvent{Provider: s.conn.Provider, Connection: connection}
+	err = s.settle(ctx, working, e.guard(ctx, "foreground", about, func() error { return work(working, s) }))
 	return s.report, err
 }
 
@@ -132,7 +170,7 @@ func (e *Engine) Progress(ctx context.Context, connection string) ([]Progress, e
 		if err != nil || pos.Plan == nil {
 			continue
 		}
-		all = append(all, progress(s, *pos.Plan, time.Now()))
+		all = append(all, progress(s, *pos.Plan, now()))
 	}
 	return all, nil
 }

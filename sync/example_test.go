@@ -2,6 +2,7 @@ package sync_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log"
 	"net/url"
@@ -18,7 +19,11 @@ func connected(ctx context.Context, db store.Store) (*healthsync.Engine, string,
 	service := newClinic(weightWindows)
 	service.pageSize = 100
 	service.fill(30)
-	keys, err := healthsync.NewKeyring(healthsync.Key{ID: "2026-11", Secret: []byte("an example: take 32 random bytes")})
+	secret := make([]byte, 32)
+	if _, err := rand.Read(secret); err != nil {
+		return nil, "", err
+	}
+	keys, err := healthsync.NewKeyring(healthsync.Key{ID: "2026-11", Secret: secret})
 	if err != nil {
 		return nil, "", err
 	}

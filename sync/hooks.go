@@ -28,6 +28,14 @@ type Hooks struct {
 	Refreshed func(context.Context, RefreshEvent)
 	// RateLimited is called when work waits for a rate limit.
 	RateLimited func(context.Context, RateLimitEvent)
+	// Delivered is called when work on a delivery, or on one person's part of
+	// it, ended.
+	Delivered func(context.Context, DeliveryEvent)
+	// Alarm is called for what a person should look at.
+	Alarm func(context.Context, AlarmEvent)
+	// Audit is called once for each change of a person's connection,
+	// credential or data that the engine makes on somebody's behalf.
+	Audit func(context.Context, AuditEvent)
 }
 
 // PageEvent tells of a committed page.
@@ -61,7 +69,8 @@ type StateEvent struct {
 // QuarantineEvent tells of a datum that was set aside.
 type QuarantineEvent struct {
 	Connection, Provider, Stream string
-	Item                         providers.Quarantined
+	// Item is without its raw data, which [Engine.Quarantine] returns.
+	Item providers.Quarantined
 }
 
 // RefreshEvent tells of an attempt to refresh a credential.
@@ -75,6 +84,62 @@ type RefreshEvent struct {
 type RateLimitEvent struct {
 	Connection, Provider, Stream string
 	Wait                         time.Duration
+}
+
+// DeliveryEvent tells how work on a delivery ended.
+type DeliveryEvent struct {
+	Provider string
+	// Delivery is the id of the delivery or of the part of it.
+	Delivery   string
+	Connection string // empty for a whole delivery
+	// Status is what became of it; empty when it was settled.
+	Status   store.DeliveryStatus
+	Attempts int
+	Err      error
+}
+
+// AlarmKind says what an alarm is about.
+type AlarmKind string
+
+// The alarms.
+const (
+	AlarmSignatures     AlarmKind = "signatures"      // many deliveries in a row failed verification
+	AlarmClient         AlarmKind = "client"          // the provider refuses the application
+	AlarmRotation       AlarmKind = "rotation"        // a refresh did not rotate the token as it should
+	AlarmLifetime       AlarmKind = "lifetime"        // a token lifetime that cannot be right
+	AlarmAmbiguous      AlarmKind = "ambiguous"       // a refresh whose outcome is not known
+	AlarmSpill          AlarmKind = "spill"           // a credential had to be written to the spill directory
+	AlarmScopes         AlarmKind = "scopes"          // fewer scopes than before
+	AlarmIdentity       AlarmKind = "identity"        // an answer about another person
+	AlarmDeadLetter     AlarmKind = "dead_letter"     // a delivery could not be worked on
+	AlarmJob            AlarmKind = "job"             // work at a provider was given up
+	AlarmRedirect       AlarmKind = "redirect"        // a provider tried to redirect a call
+	AlarmParkedTooLong  AlarmKind = "parked_too_long" // a delivery was dropped that waited for a person, or for a repair
+	AlarmBudget         AlarmKind = "delivery_budget" // deliveries were refused for want of memory
+	AlarmPanic          AlarmKind = "panic"           // an adapter panicked; the work was put off
+	AlarmStoreUnhealthy AlarmKind = "store_unhealthy" // the store did not take a credential
+)
+
+// AlarmEvent is an alarm.
+type AlarmEvent struct {
+	Kind                 AlarmKind
+	Provider, Connection string
+	// Count is how many events are behind the alarm.
+	Count int
+	Err   error
+}
+
+// AuditEvent says who did what to whose data, without any value.
+type AuditEvent struct {
+	At time.Time
+	// Action is a fixed word: "connect", "complete", "refresh", "state",
+	// "relink", "disconnect", "erase", "export", "redrive", "reseal", "drop".
+	Action string
+	// Actor is "user", "host", "engine" or "provider".
+	Actor                      string
+	User, Connection, Provider string
+	// Outcome is "ok" or a fixed word that says what failed.
+	Outcome string
 }
 
 // call runs a hook if it is set.

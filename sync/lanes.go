@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/vitalmux/vitalmux/health"
@@ -21,11 +22,17 @@ type liveCourse struct {
 	// first one is planned. Seam is where the backfill ends, the zero time if
 	// there is none.
 	over, to, from, seam time.Time
-	index                int
-	// afresh is set when a walk that an earlier run began is not news enough;
-	// begun when this run has begun one.
-	afresh, begun bool
-	finished      bool
+	// earliest is what the first window must reach back to, the zero time if
+	// it need not.
+	earliest time.Time
+	index    int
+	// news names what the run answers to: a walk that another run began is
+	// news enough only if it answered to the same, or if it is empty. begun is
+	// set when this run has begun a walk.
+	news     string
+	hinted   bool // news names hints, and not a caller that waits
+	begun    bool
+	finished bool
 }
 
 // clockSkew is how far the provider's clock may be ahead of ours, and how long
@@ -38,7 +45,10 @@ func (s *session) live(ctx context.Context, stream providers.Stream, now time.Ti
 	if stream.Changes {
 		to = now.Add(clockSkew)
 	}
-	c := &liveCourse{stream: stream, zone: s.zone(), afresh: !s.background}
+	c := &liveCourse{stream: stream, zone: s.zone()}
+	if !s.background {
+		c.news = randomID() // whoever waits wants what there is from now on
+	}
 	c.over = complete(stream, now, c.zone)
 	_, c.to = timeline(stream, now, to, c.zone)
 	cur, err := s.cfg.Store.Cursor(ctx, s.conn.ID, stream.Name, store.LaneBackfill)
@@ -52,7 +62,7 @@ func (s *session) live(ctx context.Context, stream providers.Stream, now time.Ti
 }
 
 func (c *liveCourse) next(pos position) (walkQuery, bool) {
-	q := walkQuery{Version: walkQueryVersion, Zone: zoneName(c.zone), Index: c.index}
+	q := walkQuery{Version: walkQueryVersion, Zone: zoneName(c.zone), Index: c.index, News: c.news}
 	if c.finished {
 		return q, false
 	}
@@ -72,6 +82,19 @@ func (c *liveCourse) next(pos position) (walkQuery, bool) {
 	return q, true
 }
 
+// reach has the run read a period of instants, besides what it reads anyway. A
+// stream with a mark tells all changes, whenever they were.
+func (c *liveCourse) reach(w health.Window) {
+	if w.IsZero() || c.stream.Grain == providers.GrainNone {
+		return
+	}
+	from, to := timeline(c.stream, w.From, w.To, c.zone)
+	c.earliest = from
+	if to.After(c.to) {
+		c.to = to
+	}
+}
+
 // begin returns where the first window begins: the look-back before what is
 // known, by this lane or else by the backfill.
 func (c *liveCourse) begin(pos position) time.Time {
@@ -83,6 +106,9 @@ func (c *liveCourse) begin(pos position) time.Time {
 		known = minTime(known, c.seam)
 	}
 	from := known.Add(-max(c.stream.Lookback, day))
+	if !c.earliest.IsZero() {
+		from = minTime(from, c.earliest)
+	}
 	if c.stream.Grain == providers.GrainDay {
 		from = from.Truncate(day)
 	}
@@ -113,11 +139,14 @@ func (c *liveCourse) completed(pos position, q walkQuery, date time.Time, candid
 			pos.Through = end
 		}
 	}
-	fresh := c.begun || !c.afresh
+	fresh := c.begun || c.news == "" || c.news == q.News
 	if !fresh {
 		c.from = time.Time{}
 	}
 	c.finished = last && fresh
+	if c.finished && c.hinted {
+		pos.News, pos.NewsAt = c.news, now().UTC()
+	}
 	return pos
 }
 
@@ -173,6 +202,13 @@ func minTime(a, b time.Time) time.Time {
 	return b
 }
 
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // each runs work for every stream; a failure of one stream does not keep the
 // others from being read, unless it would be the same for all of them.
 func (s *session) each(ctx context.Context, work func(providers.Stream) error) error {
@@ -195,8 +231,11 @@ func (s *session) each(ctx context.Context, work func(providers.Stream) error) e
 
 // syncAll brings every stream up to date.
 func (s *session) syncAll(ctx context.Context) error {
+	if err := s.workItems(ctx); err != nil {
+		return err
+	}
 	return s.each(ctx, func(stream providers.Stream) error {
-		now := time.Now()
+		now := now()
 		if s.background {
 			due, err := s.streamDue(ctx, stream, now)
 			if err != nil || !due {
@@ -251,28 +290,41 @@ func (s *session) reconcile(ctx context.Context, stream providers.Stream, now ti
 		pos = position{Version: positionVersion}
 	}
 	since, until := s.conflicts(stream, now)
+	if since.Before(until) {
+		pos.disagree(since, until)
+	}
 	if stream.Changes && stream.AbsenceDeletes && stream.Lookback > 0 {
 		since, until = minTime(since, now.Add(-stream.Lookback)), now
 	}
-	unset := s.background && pos.Through.IsZero()
+	reconciled := pos.Through
+	unset := s.background && reconciled.IsZero()
 	if s.background && s.cfg.ReconcileEvery > 0 && now.Sub(pos.Through) >= s.cfg.ReconcileEvery {
 		if !unset { // what is read for the first time need not be read twice
 			since, until = minTime(since, now.Add(-s.cfg.ReconcileWindow)), now
 		}
 		pos.Through = now.UTC()
 	}
-	if cur.Walk == nil && (pos.Plan == nil || pos.Plan.done()) {
-		if !since.Before(until) {
-			if unset && !pos.Through.IsZero() {
-				return s.setPosition(ctx, cur, pos)
-			}
-			return nil
-		}
+	planning := cur.Walk == nil && (pos.Plan == nil || pos.Plan.done())
+	if planning && !pos.AgainTo.IsZero() {
+		since, until = minTime(since, pos.AgainFrom), maxTime(until, pos.AgainTo)
+		pos.AgainFrom, pos.AgainTo = time.Time{}, time.Time{}
+	}
+	switch {
+	case planning && since.Before(until):
 		from, to := timeline(stream, since, until, s.zone())
 		pos.Plan = &plan{Since: from, Until: to, Next: to, Started: now.UTC()}
-		if err := s.setPosition(ctx, cur, pos); err != nil {
-			return err
-		}
+		err = s.setPosition(ctx, cur, pos)
+	case planning && unset && !pos.Through.IsZero():
+		return s.setPosition(ctx, cur, pos)
+	case planning:
+		return nil
+	case !pos.AgainTo.IsZero():
+		// A plan is under way; what disagreed meanwhile is read after it.
+		pos.Through = reconciled
+		err = s.setPosition(ctx, cur, pos)
+	}
+	if err != nil {
+		return err
 	}
 	_, err = s.runLane(ctx, stream, store.LaneReconcile, planCourse{stream, s.zone()})
 	return err
@@ -304,6 +356,33 @@ func (s *session) conflicts(stream providers.Stream, now time.Time) (since, unti
 	return since, minTime(until, now)
 }
 
+// standing is where a lane of a stream stands.
+type standing struct {
+	pos position
+	// left is set when a walk or a plan is under way, walking when it is a
+	// walk; news is what that answers to.
+	left, walking bool
+	news          string
+}
+
+func (s *session) standing(ctx context.Context, stream providers.Stream, lane store.Lane) (standing, error) {
+	cur, err := s.cfg.Store.Cursor(ctx, s.conn.ID, stream.Name, lane)
+	if err != nil {
+		return standing{}, err
+	}
+	st := standing{walking: cur.Walk != nil, left: cur.Walk != nil}
+	if pos, err := decodePosition(cur.HighWater); err == nil { // else it is read anew
+		st.pos = pos
+		st.left = st.left || pos.Plan != nil && !pos.Plan.done()
+	}
+	if cur.Walk != nil {
+		if q, err := decodeWalkQuery(cur.Walk.Query); err == nil {
+			st.news = q.News
+		}
+	}
+	return st, nil
+}
+
 // setPosition stores a lane's position without reading anything.
 func (s *session) setPosition(ctx context.Context, cur store.Cursor, pos position) error {
 	next := cur
@@ -314,7 +393,7 @@ func (s *session) setPosition(ctx context.Context, cur store.Cursor, pos positio
 // moveCursor commits nothing but a cursor.
 func (s *session) moveCursor(ctx context.Context, old, next store.Cursor) error {
 	_, err := s.cfg.Store.Commit(ctx, store.Batch{
-		User: s.conn.User, Connection: s.conn.ID, Lease: s.lease, Now: time.Now(),
+		User: s.conn.User, Connection: s.conn.ID, Lease: s.lease, Now: now(),
 		Cursors: []store.CursorSwap{{Old: old, New: next}},
 	})
 	return err
@@ -327,7 +406,7 @@ var earliest = time.Date(1990, time.January, 1, 0, 0, 0, 0, time.UTC)
 // planBackfill makes the plan of every stream's backfill reach back to since.
 // What an earlier plan has read is not read again.
 func (s *session) planBackfill(ctx context.Context, since time.Time) error {
-	now := time.Now()
+	now := now()
 	if s.caps.MaxHistory > 0 && now.Sub(since) > s.caps.MaxHistory {
 		since = now.Add(-s.caps.MaxHistory)
 	}
@@ -429,8 +508,13 @@ func (s *session) remap(ctx context.Context) error {
 }
 
 func (s *session) remapPage(ctx context.Context, remapper providers.Remapper, raw health.RawPage, rep *StreamReport) error {
-	now := time.Now()
-	records, err := remapper.Remap(raw)
+	now := now()
+	opened := raw
+	opened.Bodies = slices.Clone(raw.Bodies)
+	if err := s.rawOpener(s.conn.ID)(ctx, raw.Stream, bodies(&opened)...); err != nil {
+		return err
+	}
+	records, err := remapper.Remap(opened)
 	if err != nil {
 		return err
 	}

@@ -24,8 +24,16 @@ type position struct {
 	Through time.Time `json:"through,omitzero"`
 	// Checked is when the lane last completed, by ours.
 	Checked time.Time `json:"checked,omitzero"`
+	// News names the hints that the last run of the lane for the sake of
+	// hints answered to, and NewsAt is when it ended.
+	News   string    `json:"news,omitempty"`
+	NewsAt time.Time `json:"news_at,omitzero"`
 	// Plan is what a backfill has to do.
 	Plan *plan `json:"plan,omitempty"`
+	// AgainFrom and AgainTo bound what has to be read again when the plan is
+	// done, because versions contradicted each other.
+	AgainFrom time.Time `json:"again_from,omitzero"`
+	AgainTo   time.Time `json:"again_to,omitzero"`
 }
 
 // plan is the work of a backfill, newest window first.
@@ -36,6 +44,15 @@ type plan struct {
 	Next time.Time `json:"next"`
 	// Started is when the plan was made.
 	Started time.Time `json:"started"`
+}
+
+// disagree remembers that a period has to be read again.
+func (p *position) disagree(from, to time.Time) {
+	if p.AgainTo.IsZero() {
+		p.AgainFrom, p.AgainTo = from.UTC(), to.UTC()
+		return
+	}
+	p.AgainFrom, p.AgainTo = minTime(p.AgainFrom, from.UTC()), maxTime(p.AgainTo, to.UTC())
 }
 
 func (p *plan) done() bool { return !p.Next.After(p.Since) }
@@ -53,6 +70,8 @@ type walkQuery struct {
 	Mark string `json:"mark,omitempty"`
 	// Date is the server's Date of the first page, in Unix milliseconds.
 	Date int64 `json:"date,omitempty"`
+	// News names what the run of the lane answers to.
+	News string `json:"news,omitempty"`
 	// Index numbers the windows of one run of the lane.
 	Index int `json:"index,omitempty"`
 }

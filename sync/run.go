@@ -14,8 +14,9 @@ import (
 
 // The tasks that have due times.
 const (
-	taskSync     = "sync"
-	taskBackfill = "backfill"
+	taskSync      = "sync"
+	taskBackfill  = "backfill"
+	taskSubscribe = "subscribe"
 )
 
 // task is one kind of work on one connection.
@@ -34,17 +35,27 @@ type work struct {
 }
 
 const (
-	// pollEvery is how often Run looks for work that another process made due.
-	pollEvery = 5 * time.Second
+	// pollEvery is how often Run looks for work that another process made due,
+	// inboxEvery how often for deliveries that another process took.
+	pollEvery  = 10 * time.Second
+	inboxEvery = 20 * time.Second
 	// dueBatch is how many due tasks Run looks at.
 	dueBatch = 256
 	// heldPause is how long a connection that another process works on is
 	// left alone.
-	heldPause = 5 * time.Second
+	heldPause = 10 * time.Second
 	// forgetAfter is how long failures are counted on without another turn.
 	forgetAfter = time.Hour
-	// trimEvery is how often Run trims the change feed.
-	trimEvery = time.Hour
+	// failedPause is how long a connection that failed is left alone, whatever
+	// makes it due.
+	failedPause = 2 * time.Second
+	// The pauses between rounds of what is not about one connection: trimming
+	// the change feed and the dead letters, looking at parked deliveries, at
+	// credentials, and at what is left to do at providers.
+	trimEvery       = time.Hour
+	parkedEvery     = time.Minute
+	credentialEvery = 10 * time.Minute
+	jobEvery        = 30 * time.Second
 )
 
 // Run works on all connections that are due until ctx ends, and then returns
@@ -54,16 +65,21 @@ const (
 func (e *Engine) Run(ctx context.Context) error {
 	var working gosync.WaitGroup
 	defer working.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	working.Go(func() { e.workInbox(ctx) })
+	working.Go(func() { e.every(ctx, "jobs", jobEvery, e.newJobs, e.workJobs) })
+	working.Go(func() { e.every(ctx, "parked deliveries", parkedEvery, nil, e.reviewParked) })
+	if e.cfg.KeepDead > 0 {
+		working.Go(func() { e.every(ctx, "dead letters", trimEvery, nil, e.dropDead) })
+	}
+	working.Go(func() { e.every(ctx, "credentials", credentialEvery, nil, e.housekeepCredentials) })
+	if e.cfg.ChangeRetention > 0 {
+		working.Go(func() { e.every(ctx, "change feed", trimEvery, nil, e.trimChanges) })
+	}
 	free := make(chan struct{}, e.cfg.Workers)
-	var trimmed time.Time
 	for ctx.Err() == nil {
-		now := time.Now()
-		if e.cfg.ChangeRetention > 0 && now.Sub(trimmed) >= trimEvery {
-			trimmed = now
-			if _, err := e.cfg.Store.TrimChanges(ctx, now.Add(-e.cfg.ChangeRetention)); err != nil {
-				e.cfg.Logger.WarnContext(ctx, "change feed not trimmed", "err", err)
-			}
-		}
+		now := now()
 		wait := pollEvery
 		next, ok, err := e.cfg.Store.NextDue(ctx)
 		switch {
@@ -74,7 +90,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			// that ends wakes the loop, and other processes are looked after.
 			var due []store.Due
 			if due, err = e.due(ctx, now); err == nil {
-				e.dispatch(ctx, now, due, free, &working)
+				wait = e.dispatch(ctx, now, due, free, &working)
 			}
 		}
 		switch {
@@ -94,28 +110,60 @@ func (e *Engine) Run(ctx context.Context) error {
 	return nil
 }
 
+// every does work now and then until ctx ends.
+func (e *Engine) every(ctx context.Context, what string, pause time.Duration, wake <-chan struct{}, work func(context.Context, time.Time) error) {
+	for ctx.Err() == nil {
+		err := e.guard(ctx, what, AlarmEvent{}, func() error { return work(ctx, now()) })
+		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {
+			e.cfg.Logger.ErrorContext(ctx, "background work failed", "work", what, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-wake:
+		case <-time.After(jitter(pause)):
+		}
+	}
+}
+
+func (e *Engine) trimChanges(ctx context.Context, at time.Time) error {
+	_, err := e.cfg.Store.TrimChanges(ctx, at.Add(-e.cfg.ChangeRetention))
+	return err
+}
+
 // due returns what is due, live work before backfill.
 func (e *Engine) due(ctx context.Context, now time.Time) ([]store.Due, error) {
 	live, err := e.cfg.Store.Due(ctx, taskSync, now, dueBatch)
 	if err != nil {
 		return nil, err
 	}
+	if e.subscribes() {
+		subscribe, err := e.cfg.Store.Due(ctx, taskSubscribe, now, dueBatch)
+		if err != nil {
+			return nil, err
+		}
+		live = append(live, subscribe...)
+	}
 	backfill, err := e.cfg.Store.Due(ctx, taskBackfill, now, dueBatch)
 	return append(live, backfill...), err
 }
 
 // dispatch starts work for as many due tasks as there are free workers, one at
-// a time of each connection, in the order given.
-func (e *Engine) dispatch(ctx context.Context, now time.Time, due []store.Due, free chan struct{}, working *gosync.WaitGroup) {
+// a time of each connection, in the order given. It returns how long Run may
+// wait: some connections are to be left alone for less than pollEvery.
+func (e *Engine) dispatch(ctx context.Context, now time.Time, due []store.Due, free chan struct{}, working *gosync.WaitGroup) time.Duration {
+	next := now.Add(pollEvery)
 	for _, d := range due {
 		select {
 		case free <- struct{}{}:
 		default:
-			return
+			return next.Sub(now)
 		}
 		t := task{d.Connection, d.Task}
-		if !e.claim(t, now) {
+		if notBefore, ok := e.claim(t, now); !ok {
 			<-free
+			if notBefore.After(now) {
+				next = minTime(next, notBefore)
+			}
 			continue
 		}
 		working.Go(func() {
@@ -124,10 +172,12 @@ func (e *Engine) dispatch(ctx context.Context, now time.Time, due []store.Due, f
 			e.poke()
 		})
 	}
+	return next.Sub(now)
 }
 
-// claim marks a task's connection as worked on in this process.
-func (e *Engine) claim(t task, now time.Time) bool {
+// claim marks a task's connection as worked on in this process, or returns when
+// it may be.
+func (e *Engine) claim(t task, now time.Time) (notBefore time.Time, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	w := e.works[t.connection]
@@ -136,10 +186,10 @@ func (e *Engine) claim(t task, now time.Time) bool {
 		e.works[t.connection] = w
 	}
 	if w.running || now.Before(w.notBefore) {
-		return false
+		return w.notBefore, false
 	}
 	w.running = true
-	return true
+	return time.Time{}, true
 }
 
 // count returns how often in a row a task has failed, with this outcome.
@@ -171,24 +221,30 @@ func (e *Engine) unclaim(t task, now, notBefore time.Time) {
 }
 
 // poke wakes Run.
-func (e *Engine) poke() {
+func (e *Engine) poke() { signal(e.wake) }
+
+// signal wakes who waits for c, now or when it next waits.
+func signal(c chan struct{}) {
 	select {
-	case e.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
 
 // work gives one task its turn and sets its next due time.
 func (e *Engine) work(ctx context.Context, t task) {
-	err := e.turn(ctx, t)
-	now := time.Now()
+	err := e.guard(ctx, t.name, AlarmEvent{Connection: t.connection}, func() error { return e.turn(ctx, t) })
+	now := now()
 	var notBefore time.Time
+	_, waiting := errors.AsType[*waitError](err)
 	switch failure := e.settleDue(ctx, t, now, err); {
 	case errors.Is(err, store.ErrLeaseHeld):
 		notBefore = now.Add(jitter(heldPause))
 	case failure != nil && ctx.Err() == nil:
 		e.cfg.Logger.ErrorContext(ctx, "due time not set", "connection", t.connection, "task", t.name, "err", failure)
 		notBefore = now.Add(jitter(30 * time.Second))
+	case err != nil && !waiting && !final(err) && !errors.Is(err, errYield):
+		notBefore = now.Add(jitter(failedPause))
 	}
 	e.unclaim(t, now, notBefore)
 }
@@ -207,8 +263,13 @@ func (e *Engine) settleDue(ctx context.Context, t task, now time.Time, err error
 	case waiting:
 		next.At = wait.until
 	case final(err):
-		return e.giveUp(ctx, next)
+		if err := e.giveUp(ctx, next); err != nil || t.name != taskSync {
+			return err
+		}
+		return e.lookAgain(ctx, next)
 	case err == nil && t.name == taskBackfill:
+	case err == nil && t.name == taskSubscribe:
+		next.At = now.Add(jitter(subscribeEvery))
 	case err == nil:
 		next.At = now.Add(jitter(e.cfg.Interval))
 	default:
@@ -220,7 +281,49 @@ func (e *Engine) settleDue(ctx context.Context, t task, now time.Time, err error
 		e.cfg.Logger.WarnContext(ctx, "work failed", "connection", t.connection, "task", t.name,
 			"attempt", fails, "retry_at", next.At, "err", err)
 	}
-	return e.cfg.Store.SetDue(ctx, next)
+	if failure := e.cfg.Store.SetDue(ctx, next); failure != nil || t.name != taskSync || waiting {
+		return failure
+	}
+	return e.lookAgain(ctx, next)
+}
+
+// lookAgain makes a connection due as soon as there is something in its inbox
+// to work on. It looks after the due time was set: whoever puts an item there
+// sets the due time afterwards, so that one of the two sees the other.
+func (e *Engine) lookAgain(ctx context.Context, set store.Due) error {
+	conn, err := e.cfg.Store.Connection(ctx, set.Connection)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	at := now()
+	_, ok := e.providers[conn.Provider]
+	if conn.State == store.StateDeleting || !ok {
+		return nil // nobody works on its items, or not in this process
+	}
+	// What is ready may be hidden behind many that wait.
+	query := store.InboxQuery{User: conn.User, Connection: conn.ID, ReadyAt: at, Limit: 1}
+	list, err := e.cfg.Store.InboxItems(ctx, query)
+	if err == nil && len(list) == 0 {
+		query.ReadyAt, query.Limit = time.Time{}, 0
+		list, err = e.cfg.Store.InboxItems(ctx, query)
+	}
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	first := list[0].NextAt
+	for _, item := range list {
+		first = minTime(first, item.NextAt)
+	}
+	if !set.At.IsZero() && !first.Before(set.At) {
+		return nil
+	}
+	set.At = maxTime(first, at)
+	err = e.cfg.Store.SetDue(ctx, set)
+	e.poke()
+	return err
 }
 
 // giveUp removes a task's due time, unless the connection is in order after
@@ -237,7 +340,7 @@ func (e *Engine) giveUp(ctx context.Context, d store.Due) error {
 	if err != nil {
 		return err
 	}
-	d.At = time.Now().Add(jitter(e.cfg.Interval))
+	d.At = now().Add(jitter(e.cfg.Interval))
 	return e.cfg.Store.SetDue(ctx, d)
 }
 
@@ -266,16 +369,27 @@ const inlineWait = time.Second
 // turn does one task's share of work.
 func (e *Engine) turn(ctx context.Context, t task) error {
 	s, working, err := e.open(ctx, t.connection)
+	if errors.Is(err, ErrConnectionState) && t.name == taskSync {
+		if failure := e.workLifecycle(ctx, t.connection); failure != nil {
+			return failure
+		}
+		if _, failure := e.workable(ctx, t.connection); failure == nil {
+			return errYield // it is in order again
+		}
+	}
 	if err != nil {
 		return err
 	}
 	defer s.close()
 	s.background, s.patience, s.pages = true, inlineWait, e.cfg.Slice
 	return s.settle(ctx, working, func() error {
-		if t.name == taskSync {
+		switch t.name {
+		case taskSync:
 			return s.syncAll(working)
+		case taskSubscribe:
+			return s.subscribe(working)
 		}
-		if err := s.planBackfill(working, time.Now().Add(-max(0, e.cfg.History))); err != nil {
+		if err := s.planBackfill(working, now().Add(-max(0, e.cfg.History))); err != nil {
 			return err
 		}
 		return s.backfillAll(working)

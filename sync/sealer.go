@@ -8,6 +8,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"slices"
 )
 
@@ -34,6 +36,24 @@ type Key struct {
 	Secret []byte
 }
 
+// String returns the key's ID: the secret does not print.
+func (k Key) String() string { return "key " + k.ID }
+
+// GoString returns the key's ID.
+func (k Key) GoString() string { return k.String() }
+
+// Format writes the key's ID for every verb.
+func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) }
+
+// LogValue returns the key's ID.
+func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
+
+// MarshalText returns the key's ID.
+func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// GobEncode refuses: a key does not travel by gob.
+func (k Key) GobEncode() ([]byte, error) { return nil, errors.New("sync: a key cannot be encoded") }
+
 // keyIDSize is the room for a key's name in an envelope.
 const keyIDSize = 8
 
@@ -47,7 +67,8 @@ type Keyring struct {
 }
 
 // NewKeyring returns a Keyring whose first key seals. A key that is missing,
-// of another length than 32 bytes, all zero, or of a repeated ID is an error.
+// of another length than 32 bytes, all zero, readable text, or of a repeated
+// ID is an error.
 func NewKeyring(primary Key, others ...Key) (*Keyring, error) {
 	ring := &Keyring{aeads: make(map[[keyIDSize]byte]cipher.AEAD)}
 	for i, key := range append([]Key{primary}, others...) {
@@ -59,6 +80,9 @@ func NewKeyring(primary Key, others ...Key) (*Keyring, error) {
 		}
 		if !slices.ContainsFunc(key.Secret, func(b byte) bool { return b != key.Secret[0] }) {
 			return nil, fmt.Errorf("sync: key %q: all bytes are the same", key.ID)
+		}
+		if !slices.ContainsFunc(key.Secret, func(b byte) bool { return b < ' ' || b > '~' }) {
+			return nil, fmt.Errorf("sync: key %q: is text; want 32 random bytes", key.ID)
 		}
 		var id [keyIDSize]byte
 		copy(id[:], key.ID)
@@ -112,6 +136,11 @@ func (k *Keyring) Open(_ context.Context, associated, sealed []byte) ([]byte, er
 		return nil, ErrSealed
 	}
 	return plaintext, nil
+}
+
+// Current implements [Rotator].
+func (k *Keyring) Current(sealed []byte) bool {
+	return len(sealed) > keyIDSize && sealed[0] == envelopeVersion && [keyIDSize]byte(sealed[1:1+keyIDSize]) == k.primary
 }
 
 // bind joins the envelope's header and the caller's associated data.

@@ -2,6 +2,11 @@ package sync
 
 import (
 	"bytes"
+	"encoding/gob"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -64,4 +69,22 @@ func TestKeyringBindsAndDetects(t *testing.T) {
 	require.NoError(t, err)
 	_, err = other.Open(ctx, place, sealed)
 	require.ErrorIs(t, err, ErrSealed)
+}
+
+func TestKeysHideTheirSecrets(t *testing.T) {
+	key := randomKey("2026")
+	text, err := json.Marshal(map[string]Key{"key": key})
+	require.NoError(t, err)
+	var logged bytes.Buffer
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("key", "key", key)
+	require.Error(t, gob.NewEncoder(&bytes.Buffer{}).Encode(key))
+	for _, shown := range []string{
+		string(text), logged.String(), fmt.Sprint(key), fmt.Sprintf("%v %+v %#v %s %q %x %d", key, key, key, key, key, key, key),
+		fmt.Sprintf("%v", struct{ Inner Key }{key}),
+	} {
+		require.Contains(t, shown, "2026")
+		require.NotContains(t, shown, string(key.Secret))
+		require.NotContains(t, shown, hex.EncodeToString(key.Secret))
+		require.NotContains(t, shown, fmt.Sprint(key.Secret))
+	}
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/vitalmux/vitalmux/internal/failpoint"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/store"
 )
@@ -13,6 +16,9 @@ import (
 // session is the work of one goroutine on one connection, under its lease.
 type session struct {
 	*Engine
+	// caller is the context of whoever wants the work: it does not end with
+	// the lease, and so says whether a refresh is still wanted.
+	caller   context.Context
 	conn     store.Connection
 	provider providers.Provider
 	caps     providers.Capabilities
@@ -26,11 +32,17 @@ type session struct {
 	// background is set when Run does the work: streams are then asked at
 	// their own interval only.
 	background bool
+	// rawKey seals raw data; nil until it is needed.
+	rawKey *rawSealer
 
 	cred       providers.Credential
 	grant      string
 	generation int64
 	refreshAt  time.Time
+	// fresh is set when the pair was just refreshed and not used yet,
+	// leftovers when something is kept in case that its access token is not
+	// taken.
+	fresh, leftovers bool
 
 	stopRenewal func()
 }
@@ -52,6 +64,9 @@ func (w *waitError) Unwrap() error { return w.err }
 
 // open begins a session. The returned context ends when the lease is lost.
 func (e *Engine) open(ctx context.Context, connection string) (*session, context.Context, error) {
+	if err := e.importOnce(ctx); err != nil {
+		return nil, nil, err
+	}
 	if _, err := e.workable(ctx, connection); err != nil {
 		return nil, nil, err
 	}
@@ -59,7 +74,7 @@ func (e *Engine) open(ctx context.Context, connection string) (*session, context
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &session{Engine: e, lease: lease, pages: -1, report: Report{Connection: connection}}
+	s := &session{Engine: e, caller: ctx, lease: lease, pages: -1, report: Report{Connection: connection}}
 	// Whoever held the lease before may have changed the connection.
 	if s.conn, err = e.workable(ctx, connection); err != nil {
 		s.release()
@@ -103,7 +118,7 @@ func inOrder(conn store.Connection) bool {
 // store checks it again in every commit.
 func (s *session) renew(ctx context.Context, cancel context.CancelCauseFunc, lease store.Lease) {
 	ttl := s.cfg.LeaseTTL
-	sure := time.Now().Add(ttl)
+	sure := now().Add(ttl)
 	tick := time.NewTicker(ttl / 3)
 	defer tick.Stop()
 	for {
@@ -112,14 +127,14 @@ func (s *session) renew(ctx context.Context, cancel context.CancelCauseFunc, lea
 			return
 		case <-tick.C:
 		}
-		began := time.Now()
-		renewing, done := context.WithDeadline(ctx, sure.Add(-ttl/3))
+		began := now()
+		renewing, done := context.WithTimeout(ctx, sure.Sub(began)-ttl/3)
 		next, err := s.cfg.Store.Renew(renewing, lease, ttl)
 		done()
 		switch {
 		case err == nil:
 			lease, sure = next, began.Add(ttl)
-		case errors.Is(err, store.ErrLeaseLost), time.Until(sure) <= ttl/3:
+		case errors.Is(err, store.ErrLeaseLost), sure.Sub(now()) <= ttl/3:
 			cancel(fmt.Errorf("%w: %w", store.ErrLeaseLost, err))
 			return
 		}
@@ -150,49 +165,80 @@ func (s *session) settle(ctx, working context.Context, err error) error {
 	if wait, ok := errors.AsType[*waitError](err); ok {
 		s.report.Waiting = wait.until
 	}
-	var state store.State
-	var reason string
+	ctx = context.WithoutCancel(ctx)
 	switch {
 	case errors.Is(err, providers.ErrRetired):
-		state, reason = store.StateRetired, "provider retired"
+		err = errors.Join(err, s.setState(ctx, store.StateRetired, "provider retired"))
+	case consentRefused(err):
+		if s.generation != 0 {
+			err = errors.Join(err, s.refuse(ctx))
+		}
 	case errors.Is(err, providers.ErrReauth):
-		state, reason = store.StateReauthRequired, "consent refused by the provider"
-	case err == nil && s.conn.State == store.StateDegraded:
-		state = store.StateActive
-	default:
-		return err
+		// The access token was refused although it is new: that says nothing
+		// about the consent.
+		err = errors.Join(err, s.setState(ctx, store.StateDegraded, "access refused by the provider"))
+	case err == nil:
+		err = s.setState(ctx, store.StateActive, "")
 	}
-	return errors.Join(err, s.setState(context.WithoutCancel(ctx), state, reason))
+	return err
+}
+
+// consentRefused reports whether one of the failures in err is a refusal of the
+// consent itself, and not only of an access token.
+func consentRefused(err error) bool {
+	switch e := err.(type) {
+	case *providers.Error:
+		if e.Kind == providers.ErrReauth {
+			return !e.ExpiredAccess
+		}
+		return consentRefused(e.Err)
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), consentRefused)
+	case interface{ Unwrap() error }:
+		return consentRefused(e.Unwrap())
+	default:
+		return err == providers.ErrReauth
+	}
+}
+
+// refuse records that the service refused the grant itself.
+func (s *session) refuse(ctx context.Context) error {
+	c, err := s.cfg.Store.Credential(ctx, s.conn.ID)
+	if err == nil && c.RefusedAt.IsZero() && !supersedes(c, s.grant, s.generation) {
+		c, err = s.update(ctx, c, func(c *store.Credential) { c.RefusedAt = now().UTC() })
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, errMoved):
+		return nil
+	case err == nil && !c.RefusedAt.IsZero():
+		s.moveState(ctx, c, store.StateReauthRequired, reasonConsent)
+	}
+	return err
 }
 
 // setState moves the connection to a state that the session found out about.
-// What others decided in the meantime stays: a disconnect, and a new consent.
+// What others decided in the meantime stays: a disconnect, a new consent, and
+// that the credential is not in order.
 func (s *session) setState(ctx context.Context, state store.State, reason string) error {
-	old, next, err := s.updateConnection(ctx, s.conn.ID, func(c *store.Connection) bool {
-		if !inOrder(*c) {
+	next, err := s.changeState(ctx, s.conn.ID, "engine", func(c *store.Connection) bool {
+		switch {
+		case !inOrder(*c), c.State == state:
 			return false
-		}
-		if state == store.StateReauthRequired {
+		case state == store.StateActive && strings.HasPrefix(c.Reason, refreshReason):
+			// A refresh that went well says so itself, unless its process died
+			// in between.
 			stored, err := s.cfg.Store.Credential(ctx, c.ID)
-			if err == nil && s.generation != 0 && stored.Grant != s.grant {
+			if err != nil || c.Reason == reasonRotation || stored.Fails+stored.Doubts > 0 || !stored.NextAt.IsZero() {
 				return false
 			}
 		}
 		c.State, c.Reason = state, reason
 		return true
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		s.conn = next
 	}
-	s.conn = next
-	if old.State != next.State {
-		s.cfg.Logger.InfoContext(ctx, "connection state", "connection", next.ID, "provider", next.Provider,
-			"state", string(state), "reason", reason)
-		call(ctx, s.Engine, s.cfg.Hooks.StateChanged, StateEvent{
-			Connection: next.ID, Provider: next.Provider, Old: old.State, New: state, Reason: reason,
-		})
-	}
-	return nil
+	return err
 }
 
 // updateConnection changes a connection by compare-and-swap, unless change
@@ -252,9 +298,17 @@ func (s *session) fetch(ctx context.Context, stream providers.Stream, lane store
 		if err := s.ensureCredential(ctx); err != nil {
 			return providers.Page{}, err
 		}
+		fresh := s.fresh
+		if s.fresh = false; fresh {
+			failpoint.Hit("before_use")
+		}
 		page, err := s.provider.Fetch(ctx, s.cred, q)
 		switch {
 		case err == nil:
+			if fresh {
+				failpoint.Hit("after_use")
+			}
+			s.proved(ctx)
 			return page, nil
 		case errors.Is(err, providers.ErrReauth) && !renewed:
 			renewed = true
@@ -262,7 +316,7 @@ func (s *session) fetch(ctx context.Context, stream providers.Stream, lane store
 				return providers.Page{}, err
 			}
 		case errors.Is(err, providers.ErrRateLimited):
-			until := retryAt(err, time.Now(), time.Minute)
+			until := retryAt(err, now(), time.Minute)
 			s.budget.block(s.conn.Provider, s.conn.ID, until)
 			if limited++; limited > 3 {
 				return providers.Page{}, &waitError{until: until, err: err}
@@ -291,7 +345,7 @@ func retryAt(err error, now time.Time, pause time.Duration) time.Time {
 // patience.
 func (s *session) spend(ctx context.Context, stream providers.Stream, lane store.Lane) error {
 	for {
-		now := time.Now()
+		now := now()
 		wait := s.budget.take(now, s.conn.Provider, s.conn.ID, s.caps.Limits, lane, max(1, stream.CallsPerPage))
 		if wait <= 0 {
 			return nil
@@ -316,14 +370,5 @@ func (s *session) permitted(stream providers.Stream) bool {
 	if len(s.conn.Scopes) == 0 {
 		return true
 	}
-	for _, need := range stream.Scopes {
-		found := false
-		for _, have := range s.conn.Scopes {
-			found = found || have == need
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(stream.Scopes, func(need string) bool { return !slices.Contains(s.conn.Scopes, need) })
 }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/failpoint"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/store"
 )
@@ -109,7 +110,7 @@ type walker struct {
 
 func (w *walker) begin(q walkQuery) {
 	w.query = q
-	w.walk = store.Walk{StartedAt: time.Now()}
+	w.walk = store.Walk{StartedAt: now()}
 	// A backfill reads what was never read: there is nothing yet to be absent,
 	// and its windows may hold a whole history.
 	w.whole = w.stream.AbsenceDeletes && w.lane != store.LaneBackfill && !q.window().IsZero()
@@ -154,7 +155,7 @@ func (w *walker) run(ctx context.Context, cur store.Cursor) (store.Cursor, error
 		if w.turnOver() {
 			return cur, errYield
 		}
-		began := time.Now()
+		began := now()
 		page, err := w.fetch(ctx, w.stream, w.lane, w.query.query(w.stream.Name, w.walk.PageToken))
 		if err == nil {
 			err = w.check(page)
@@ -170,10 +171,12 @@ func (w *walker) run(ctx context.Context, cur store.Cursor) (store.Cursor, error
 		if err := w.learnZone(ctx, page.Zone); err != nil {
 			return cur, fmt.Errorf("stream %s: %w", w.stream.Name, err)
 		}
+		failpoint.Hit("page_fetched")
 		next, result, err := w.commit(ctx, cur, page)
 		if err != nil {
 			return cur, fmt.Errorf("stream %s: %w", w.stream.Name, err)
 		}
+		failpoint.Hit("page_committed")
 		cur = next
 		w.report.Pages++
 		add(&w.report.Result, result)
@@ -189,7 +192,7 @@ func (w *walker) run(ctx context.Context, cur store.Cursor) (store.Cursor, error
 			if w.lane == store.LaneBackfill && w.pos.Plan != nil {
 				call(ctx, w.Engine, w.cfg.Hooks.BackfillProgress, BackfillEvent{
 					Connection: w.conn.ID, Provider: w.conn.Provider,
-					Progress: progress(w.stream, *w.pos.Plan, time.Now()),
+					Progress: progress(w.stream, *w.pos.Plan, now()),
 				})
 			}
 			return cur, nil
@@ -239,7 +242,7 @@ func (w *walker) check(page providers.Page) error {
 
 // commit writes a page together with the cursor that it moves.
 func (w *walker) commit(ctx context.Context, cur store.Cursor, page providers.Page) (store.Cursor, store.Result, error) {
-	now := time.Now()
+	now := now()
 	if w.walk.Pages == 0 {
 		w.walk.Candidate = page.Candidate
 		if !page.Date.IsZero() {
@@ -263,6 +266,9 @@ func (w *walker) commit(ctx context.Context, cur store.Cursor, page providers.Pa
 			Stream: w.stream.Name, Key: w.pageKey(), Digest: digest, Records: records,
 			Raw: w.raw(page), Quarantined: quarantined,
 		}},
+	}
+	if err := w.sealRaw(ctx, &batch.Pages[0]); err != nil {
+		return cur, store.Result{}, err
 	}
 	next, pos := cur, w.pos
 	if page.More {
@@ -298,6 +304,7 @@ func (w *walker) commit(ctx context.Context, cur store.Cursor, page providers.Pa
 	}
 	for _, q := range bad {
 		w.report.Quarantined++
+		q.Raw = nil // it is in the store, and no hook's business
 		call(ctx, w.Engine, w.cfg.Hooks.Quarantined, QuarantineEvent{
 			Connection: w.conn.ID, Provider: w.conn.Provider, Stream: w.stream.Name, Item: q,
 		})

@@ -1,0 +1,8 @@
+//go:build !failpoints
+
+package sync
+
+import "time"
+
+// now is the time that the engine plans by.
+func now() time.Time { return time.Now() }

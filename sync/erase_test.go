@@ -1,0 +1,270 @@
+package sync_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	gosync "sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vitalmux/vitalmux/internal/proof"
+	"github.com/vitalmux/vitalmux/internal/provsim"
+	"github.com/vitalmux/vitalmux/store"
+	healthsync "github.com/vitalmux/vitalmux/sync"
+)
+
+// bytesIn returns which texts are in a database file or beside it.
+func bytesIn(t testing.TB, file string, texts ...string) []string {
+	var found []string
+	for _, name := range []string{file, file + "-wal", file + "-shm"} {
+		content, err := os.ReadFile(name)
+		if os.IsNotExist(err) {
+			continue
+		}
+		require.NoError(t, err)
+		for _, text := range texts {
+			if bytes.Contains(content, []byte(text)) {
+				found = append(found, filepath.Base(name)+": "+text)
+			}
+		}
+	}
+	return found
+}
+
+// crowd is a portal with many people, whose ids and rows can be told in any
+// file.
+type crowd struct {
+	*portal
+	n int
+}
+
+func (c *crowd) user(i int) string    { return fmt.Sprintf("canary-user-%04d-", i) }
+func (c *crowd) account(i int) string { return fmt.Sprintf("canary-account-%04d-", i) }
+func (c *crowd) row(i int) string     { return fmt.Sprintf("canary-row-%04d-", i) }
+
+func (c *crowd) notify(i int, modified int64) int {
+	body := c.Compose(weightEvent(c.account(i), c.row(i)+"sent", time.Now().Add(-time.Hour), modified, 70_000+modified))
+	r := httptest.NewRequest(http.MethodPost, "/webhooks/provsim", bytes.NewReader(body))
+	r.Header = c.Header(body, time.Now())
+	w := httptest.NewRecorder()
+	c.engine.Handler().ServeHTTP(w, r)
+	return w.Code
+}
+
+func newCrowd(t testing.TB, s store.Store, n int) *crowd {
+	c := &crowd{newPortal(t, s, provsim.Config{Users: -1, Days: 2, CodeLife: time.Hour}, func(p *portal) { p.cfg.Interval = time.Second }), n}
+	for i := range n {
+		require.NoError(t, c.AddUser(c.account(i)))
+		_, err := c.Put(c.account(i), provsim.StreamEvents, provsim.Row{ID: c.row(i) + "kept", At: time.Now().Add(-2 * time.Hour).UnixMilli(), Value: 71_000})
+		require.NoError(t, err)
+		c.connect(t, c.user(i), c.account(i))
+	}
+	return c
+}
+
+// TestErase is X9: a tenth of the people are erased while everything goes on.
+func TestErase(t *testing.T) {
+	people := proof.N(60, 500)
+	erased := people / 10
+	proof.Row(t, "X9", proof.Counts{"people on each store": people, "erased": erased})
+	random := rand.New(rand.NewPCG(proof.Seed(t), 9))
+	run := func(t *testing.T, s store.Store, file string) {
+		c := newCrowd(t, s, people)
+		chosen := random.Perm(people)[:erased]
+		gone := make(map[int]bool)
+		var texts []string
+		for _, i := range chosen {
+			gone[i] = true
+			texts = append(texts, c.user(i), c.account(i), c.row(i))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running gosync.WaitGroup
+		engines := []*healthsync.Engine{c.engine, c.another(t)}
+		for _, e := range engines {
+			running.Go(func() { require.NoError(t, e.Run(ctx)) })
+		}
+		sending, stop := context.WithCancel(ctx)
+		var senders gosync.WaitGroup
+		for worker := range 4 {
+			senders.Go(func() {
+				for modified := int64(worker + 2); sending.Err() == nil; modified += 4 {
+					i := int(modified) % people
+					if code := c.notify(i, modified); code != http.StatusOK && code != http.StatusServiceUnavailable {
+						t.Errorf("delivery: %d", code)
+					}
+					c.ExpireAccess(c.account(i)) // refreshes are under way, too
+				}
+			})
+		}
+		receipts := make(map[int]healthsync.Receipt)
+		var mu gosync.Mutex
+		var erasing gosync.WaitGroup
+		for n, i := range chosen {
+			erasing.Go(func() {
+				receipt, err := engines[n%2].Erase(t.Context(), c.user(i))
+				require.NoError(t, err)
+				mu.Lock()
+				defer mu.Unlock()
+				receipts[i] = receipt
+			})
+		}
+		erasing.Wait()
+		stop()
+		senders.Wait()
+		// Late deliveries, and people who are told nothing come back.
+		for _, i := range chosen {
+			require.Equal(t, http.StatusOK, c.notify(i, 1_000_000))
+			_, err := c.engine.Connect(t.Context(), healthsync.ConnectRequest{User: c.user(i), Provider: "provsim"})
+			require.ErrorIs(t, err, store.ErrErased)
+		}
+		require.Eventually(t, func() bool {
+			for _, receipt := range receipts {
+				r, err := c.engine.Receipt(t.Context(), receipt.ID)
+				require.NoError(t, err)
+				if r.Upstream.Pending > 0 {
+					return false
+				}
+			}
+			fresh, err := s.Deliveries(t.Context(), store.DeliveryQuery{Status: store.DeliveryNew})
+			require.NoError(t, err)
+			return len(fresh) == 0
+		}, 60*time.Second, 20*time.Millisecond)
+		cancel()
+		running.Wait()
+		for _, i := range chosen {
+			r, err := c.engine.Receipt(t.Context(), receipts[i].ID)
+			require.NoError(t, err)
+			require.Equal(t, healthsync.Withdrawals{Done: 1}, r.Upstream, "and nothing was given up")
+			require.Equal(t, 1, r.Local.Connections)
+			require.Zero(t, c.alive(c.account(i)), "the grant was taken back")
+			conns, err := s.Connections(t.Context(), store.ConnectionQuery{User: c.user(i)})
+			require.NoError(t, err)
+			require.Empty(t, conns)
+			records, err := s.Records(t.Context(), store.RecordQuery{User: c.user(i), Deleted: true})
+			require.NoError(t, err)
+			require.Empty(t, records.Records)
+			again, err := c.engine.Erase(t.Context(), c.user(i))
+			require.NoError(t, err)
+			require.Equal(t, receipts[i].ID, again.ID)
+			require.Equal(t, r, again, "erasing again changes nothing")
+		}
+		for i := range people {
+			if !gone[i] {
+				records, err := s.Records(t.Context(), store.RecordQuery{User: c.user(i)})
+				require.NoError(t, err)
+				require.NotEmpty(t, records.Records, "everybody else is still there")
+				require.Equal(t, 1, c.alive(c.account(i)))
+			}
+		}
+		n := 0
+		for _, line := range c.audited() {
+			if line == "erase ok" {
+				n++
+			}
+		}
+		require.Equal(t, erased, n)
+		if file != "" {
+			require.Empty(t, bytesIn(t, file, texts...))
+			require.NotEmpty(t, bytesIn(t, file, c.user(firstOther(gone))), "the texts can be found where they are")
+			require.Empty(t, bytesIn(t, file, c.MintedSecrets()...))
+		}
+	}
+	t.Run("memory", func(t *testing.T) { run(t, store.NewMemory(), "") })
+	t.Run("sqlite", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "health.db")
+		run(t, openFile(t, file), file)
+	})
+}
+
+func firstOther(gone map[int]bool) int {
+	for i := 0; ; i++ {
+		if !gone[i] {
+			return i
+		}
+	}
+}
+
+// TestInterruptedErasureIsFinished kills an erasure in its middle: nobody has
+// to ask again.
+func TestInterruptedErasureIsFinished(t *testing.T) {
+	for name, open := range stores() {
+		t.Run(name, func(t *testing.T) {
+			c := newCrowd(t, open(t), 2)
+			require.NoError(t, healthsync.QueueErasure(t.Context(), c.engine, c.user(0)))
+			conns, err := c.engine.Connections(t.Context(), c.user(0))
+			require.NoError(t, err)
+			require.Len(t, conns, 1)
+			require.Equal(t, store.StateDeleting, conns[0].State)
+			_, err = c.engine.Sync(t.Context(), conns[0].ID)
+			require.ErrorIs(t, err, healthsync.ErrConnectionState)
+			// Somebody who goes on connecting meanwhile is too late.
+			require.NoError(t, c.AddUser("second"))
+			b := c.browser(t, c.user(0))
+			require.Equal(t, http.StatusBadGateway, b.get(c.engine, "GET", b.consent(t, "second", "")).StatusCode)
+
+			c.cfg.RefreshTimeout = time.Second // the lease of the one that was killed is still there
+			fresh := c.another(t)              // after the restart
+			soon := time.Now().Add(5 * time.Minute)
+			require.NoError(t, healthsync.WorkJobs(t.Context(), fresh, soon))
+			conns, err = c.engine.Connections(t.Context(), c.user(0))
+			require.NoError(t, err)
+			require.Empty(t, conns, "Run finished it")
+			receipt, err := fresh.Erase(t.Context(), c.user(0))
+			require.NoError(t, err)
+			require.NoError(t, healthsync.WorkJobs(t.Context(), fresh, soon))
+			receipt, err = fresh.Receipt(t.Context(), receipt.ID)
+			require.NoError(t, err)
+			require.Equal(t, healthsync.Withdrawals{Done: 2}, receipt.Upstream)
+			require.False(t, receipt.ErasedAt.IsZero())
+			require.Zero(t, c.alive(c.account(0)))
+			require.Zero(t, c.alive("second"), "the grant that came too late was taken back")
+			conns, err = fresh.Connections(t.Context(), c.user(1))
+			require.NoError(t, err)
+			require.Equal(t, store.StateActive, conns[0].State)
+			n := 0
+			for _, line := range c.audited() {
+				if line == "erase ok" {
+					n++
+				}
+			}
+			require.Equal(t, 1, n)
+		})
+	}
+}
+
+// TestReceiptOfWhatCannotBeTakenBack: what is given up stays in the receipt.
+func TestReceiptOfWhatCannotBeTakenBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p, _ := newConnected(t, provsim.Config{}, nil)
+		p.revokesFail(provsimError(errTest))
+		receipt, err := p.engine.Erase(t.Context(), "ada")
+		require.NoError(t, err)
+		require.Equal(t, healthsync.Withdrawals{Pending: 1}, receipt.Upstream)
+		for range 200 {
+			time.Sleep(6 * time.Hour)
+			p.workJobs(t)
+		}
+		receipt, err = p.engine.Receipt(t.Context(), receipt.ID)
+		require.NoError(t, err)
+		require.Equal(t, healthsync.Withdrawals{GivenUp: 1}, receipt.Upstream)
+		require.Equal(t, 1, p.alarmed(healthsync.AlarmJob))
+		_, err = p.engine.Receipt(t.Context(), "unknown")
+		require.ErrorIs(t, err, store.ErrNotFound)
+		_, err = p.engine.Erase(t.Context(), "")
+		require.ErrorIs(t, err, store.ErrInvalid)
+		stranger, err := p.engine.Erase(t.Context(), "nobody")
+		require.NoError(t, err)
+		require.Zero(t, stranger.Upstream)
+	})
+}
+
+var errTest = errors.New("no route")
