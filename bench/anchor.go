@@ -2,6 +2,8 @@ package main
 
 import (
 	"database/sql"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,15 +14,32 @@ import (
 )
 
 // anchorSchema is the table that the anchor writes: an integer for the stream,
-// a rowid, unique keys, an index by time, and the encoded bytes as they are.
+// a rowid, unique keys, an index by time, and the payload as it is, in the last
+// column, of the type of its form.
 const anchorSchema = `
 CREATE TABLE rec(id INTEGER PRIMARY KEY, sid INTEGER NOT NULL, rid TEXT NOT NULL, start INTEGER NOT NULL, end_ INTEGER NOT NULL,
-	updated INTEGER NOT NULL, hash INTEGER NOT NULL, vals TEXT NOT NULL, rest BLOB NOT NULL, UNIQUE(sid, rid));
+	updated INTEGER NOT NULL, hash INTEGER NOT NULL, payload %s NOT NULL, UNIQUE(sid, rid));
 CREATE INDEX rec_start ON rec(sid, start);`
 
-const anchorUpsert = `INSERT INTO rec(sid, rid, start, end_, updated, hash, vals, rest) VALUES(?, ?, ?, ?, ?, ?, ?, ?)
+const anchorUpsert = `INSERT INTO rec(sid, rid, start, end_, updated, hash, payload) VALUES(?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT(sid, rid) DO UPDATE SET start = excluded.start, end_ = excluded.end_, updated = excluded.updated,
-		hash = excluded.hash, vals = excluded.vals, rest = excluded.rest WHERE rec.hash <> excluded.hash`
+		hash = excluded.hash, payload = excluded.payload WHERE rec.hash <> excluded.hash`
+
+// form is what the anchor keeps of a record: the type of its payload column.
+type form string
+
+const (
+	formJSON   form = "TEXT" // its JSON
+	formPacked form = "BLOB" // what health.AppendValues and health.AppendRest make of it
+)
+
+// payload returns the payload of a record, in buf if the form can use it.
+func (f form) payload(buf []byte, r *health.Record) ([]byte, error) {
+	if f == formJSON {
+		return json.Marshal(r)
+	}
+	return health.AppendRest(health.AppendValues(buf[:0], r), r), nil
+}
 
 // anchor is mattn/go-sqlite3 with a prepared statement per row in transactions
 // of a thousand.
@@ -30,14 +49,14 @@ type anchor struct {
 	path string
 }
 
-func newAnchor(dir, synchronous string) (*anchor, error) {
-	path := filepath.Join(dir, "anchor.db")
+func newAnchor(dir, synchronous string, f form) (*anchor, error) {
+	path := filepath.Join(dir, "anchor-"+string(f)+".db")
 	db, err := sql.Open("sqlite3", "file:"+path+"?_journal_mode=WAL&_synchronous="+synchronous+"&_txlock=immediate")
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	if _, err := db.Exec(anchorSchema); err != nil {
+	if _, err := db.Exec(fmt.Sprintf(anchorSchema, f)); err != nil {
 		return nil, err
 	}
 	stmt, err := db.Prepare(anchorUpsert)
@@ -49,16 +68,20 @@ type encoded struct {
 	sid                       int64
 	rid                       string
 	start, end, updated, hash int64
-	values                    string
-	rest                      []byte
+	payload                   any // a string or bytes
+	size                      int // of the payload
 }
 
-func encodeFor(sid int64, r *health.Record) encoded {
-	values, rest := health.AppendValues(nil, r), health.AppendRest(nil, r)
-	return encoded{
+func (f form) encode(sid int64, r *health.Record) (encoded, error) {
+	payload, err := f.payload(nil, r)
+	e := encoded{
 		sid: sid, rid: r.Key[len(r.Stream())+1:], start: r.Span.Start.SortMilli(), end: r.Span.End.SortMilli(), updated: r.Rev.Order,
-		hash: int64(health.Fingerprint(values, rest)), values: string(values), rest: rest,
+		hash: int64(health.Fingerprint(payload, nil)), payload: payload, size: len(payload),
 	}
+	if f == formJSON {
+		e.payload = string(payload)
+	}
+	return e, err
 }
 
 func (a *anchor) upsert(rows []encoded) error {
@@ -72,7 +95,7 @@ func (a *anchor) upsert(rows []encoded) error {
 		stmt := tx.Stmt(a.stmt)
 		for i := range batch {
 			r := &batch[i]
-			if _, err := stmt.Exec(r.sid, r.rid, r.start, r.end, r.updated, r.hash, r.values, r.rest); err != nil {
+			if _, err := stmt.Exec(r.sid, r.rid, r.start, r.end, r.updated, r.hash, r.payload); err != nil {
 				return err
 			}
 		}
@@ -83,40 +106,39 @@ func (a *anchor) upsert(rows []encoded) error {
 	return nil
 }
 
-// read reads n rows of a stream from a time on and returns how many bytes of
-// payload they have.
-func (a *anchor) read(sid, from int64, n int) (int, error) {
-	rows, err := a.db.Query("SELECT sid, rid, start, end_, updated, hash, vals, rest FROM rec WHERE sid = ? AND start >= ? ORDER BY start LIMIT ?", sid, from, n)
+// read reads n rows of a stream from a time on, payloads included.
+func (a *anchor) read(sid, from int64, n int) error {
+	rows, err := a.db.Query("SELECT sid, rid, start, end_, updated, hash, payload FROM rec WHERE sid = ? AND start >= ? ORDER BY start LIMIT ?", sid, from, n)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer rows.Close()
-	total, count := 0, 0
+	count := 0
 	for rows.Next() {
 		var r encoded
-		if err := rows.Scan(&r.sid, &r.rid, &r.start, &r.end, &r.updated, &r.hash, &r.values, &r.rest); err != nil {
-			return 0, err
+		if err := rows.Scan(&r.sid, &r.rid, &r.start, &r.end, &r.updated, &r.hash, &r.payload); err != nil {
+			return err
 		}
-		total += len(r.values) + len(r.rest)
 		count++
 	}
 	if count != n {
-		return 0, fmt.Errorf("anchor read %d rows of %d", count, n)
+		return fmt.Errorf("anchor read %d rows of %d", count, n)
 	}
-	return total, rows.Err()
+	return rows.Err()
 }
 
-func (a *anchor) close() (size int64, err error) {
-	if err := a.stmt.Close(); err != nil {
-		return 0, err
-	}
+// size is the size of the file after all is in it.
+func (a *anchor) size() (int64, error) {
 	if _, err := a.db.Exec("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
 		return 0, err
 	}
-	if err := a.db.Close(); err != nil {
-		return 0, err
-	}
-	info, err := os.Stat(a.path)
+	return fileSize(a.path)
+}
+
+func (a *anchor) close() error { return errors.Join(a.stmt.Close(), a.db.Close()) }
+
+func fileSize(path string) (int64, error) {
+	info, err := os.Stat(path)
 	if err != nil {
 		return 0, err
 	}

@@ -2,8 +2,8 @@
 // writes the report.
 //
 //	go run .            # a few minutes
-//	go run . -long      # with ten million rows, about half an hour more
-//	go run . -only samples
+//	go run . -long      # with ten million rows, some minutes more
+//	go run . -only samples -rounds 2 -out ""
 //
 // A measurement and its anchor take turns, round by round, and of each the best
 // round counts: noise of the machine only ever makes a round slower. Rates that

@@ -30,8 +30,10 @@ type bench struct {
 
 func topics() []topic {
 	return []topic{
-		{"records 400 B", false, func(ctx context.Context, b *bench) error { return records(ctx, b, small) }},
-		{"records 4 kB", false, func(ctx context.Context, b *bench) error { return records(ctx, b, large) }},
+		{"records 400 B", false, func(ctx context.Context, b *bench) error { return records(ctx, b, measurements) }},
+		{"records 4 kB", false, func(ctx context.Context, b *bench) error { return records(ctx, b, runs) }},
+		{"records 400 B packed", false, func(ctx context.Context, b *bench) error { return records(ctx, b, compositions) }},
+		{"records 4 kB packed", false, func(ctx context.Context, b *bench) error { return records(ctx, b, longRuns) }},
 		{"single commits", false, singleCommits},
 		{"samples", false, samples},
 		{"withings page", false, normalise},

@@ -50,8 +50,11 @@ type Report struct {
 
 // Add appends a row and prints it.
 func (rep *Report) Add(r Row) {
+	if n := len(rep.Rows); n == 0 || rep.Rows[n-1].Topic != r.Topic {
+		fmt.Printf("\n%s\n", r.Topic)
+	}
 	rep.Rows = append(rep.Rows, r)
-	fmt.Printf("%-18s %-52s %12s", r.Topic, r.Name, number(r.Measured)+" "+r.Unit)
+	fmt.Printf("  %-78s %22s", r.Name, number(r.Measured)+" "+r.Unit)
 	if r.Anchor != 0 {
 		fmt.Printf("  anchor %s  ratio %.2f", number(r.Anchor), r.Value())
 	}
