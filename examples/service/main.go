@@ -1,8 +1,11 @@
-// Command service is the shortest whole service that links vitalmux in: two
-// routes to connect an account, and the engine that keeps it current.
+// Command service is the shortest whole service that links vitalmux in: the
+// routes to connect an account and to be notified, and the engine that keeps it
+// current.
 //
-// It reads WITHINGS_CLIENT_ID, WITHINGS_CLIENT_SECRET, WITHINGS_REDIRECT_URL
-// and VITALMUX_KEY (32 bytes in hex) from the environment.
+// It reads WITHINGS_CLIENT_ID, WITHINGS_CLIENT_SECRET, VITALMUX_PUBLIC_URL (the
+// https address of /wearables as the world sees it, whose /callback/withings is
+// registered at Withings) and VITALMUX_KEY (32 bytes in hex) from the
+// environment.
 package main
 
 import (
@@ -45,7 +48,7 @@ func run(ctx context.Context) error {
 	server := &http.Server{Addr: "127.0.0.1:8080", Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		return wearables(ctx, mux, "health.db", account, os.Getenv("WITHINGS_REDIRECT_URL"), key)
+		return wearables(ctx, mux, "health.db", account, os.Getenv("VITALMUX_PUBLIC_URL"), key)
 	})
 	group.Go(func() error {
 		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
@@ -61,7 +64,7 @@ func run(ctx context.Context) error {
 }
 
 // wearables adds wearable data to an existing service and returns when ctx ends.
-func wearables(ctx context.Context, mux *http.ServeMux, file string, account withings.Config, callback string, key []byte) (err error) {
+func wearables(ctx context.Context, mux *http.ServeMux, file string, account withings.Config, public string, key []byte) (err error) {
 	defer failed(&err)
 	db := must(sqlitestore.Open(ctx, file, nil))
 	defer db.Close()
@@ -69,17 +72,10 @@ func wearables(ctx context.Context, mux *http.ServeMux, file string, account wit
 	keys := must(healthsync.NewKeyring(healthsync.Key{ID: "2026", Secret: key})) // 32 random bytes
 	engine := must(healthsync.New(healthsync.Config{
 		Providers: []providers.Provider{api}, Store: db, Sealer: keys, Logger: slog.Default(),
+		PublicURL: public, Authenticate: userOf, // who is signed in to your service
 	}))
-	mux.HandleFunc("GET /connect", func(w http.ResponseWriter, r *http.Request) {
-		address, err := engine.Connect(r.Context(), healthsync.ConnectRequest{
-			User: userOf(r), Provider: "withings", RedirectURL: callback,
-		})
-		redirect(w, r, address, err)
-	})
-	mux.HandleFunc("GET /callback", func(w http.ResponseWriter, r *http.Request) {
-		_, err := engine.Complete(r.Context(), r.URL.Query())
-		redirect(w, r, "/", err)
-	})
+	// Serves /connect/withings, /callback/withings and /webhooks/.
+	mux.Handle("/wearables/", http.StripPrefix("/wearables", engine.Handler()))
 	return engine.Run(ctx) // keeps every connection current until ctx ends
 }
 
@@ -106,13 +102,4 @@ func failed(err *error) {
 
 // userOf returns the host's own id of the person: a real service takes it from
 // its session.
-func userOf(*http.Request) string { return "ada" }
-
-func redirect(w http.ResponseWriter, r *http.Request, to string, err error) {
-	if err != nil {
-		slog.ErrorContext(r.Context(), "connect", "err", err)
-		http.Error(w, "That did not work. Please try again.", http.StatusBadGateway)
-		return
-	}
-	http.Redirect(w, r, to, http.StatusSeeOther)
-}
+func userOf(*http.Request) (string, error) { return "ada", nil }

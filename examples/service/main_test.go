@@ -37,7 +37,10 @@ func TestReadmeShowsThisProgram(t *testing.T) {
 }
 
 func TestServiceConnectsAndReads(t *testing.T) {
-	sim := withingstest.New(withingstest.Config{RateLimit: -1, IdenticalCallWindow: -1})
+	const public = "https://app.example.com/wearables"
+	sim := withingstest.New(withingstest.Config{
+		RateLimit: -1, IdenticalCallWindow: -1, RedirectURLs: []string{public + "/callback/withings"},
+	})
 	user := sim.AddUser(withingstest.UserConfig{Days: 3})
 	upstream := httptest.NewServer(sim)
 	defer upstream.Close()
@@ -53,23 +56,30 @@ func TestServiceConnectsAndReads(t *testing.T) {
 		ended <- wearables(ctx, mux, file, withings.Config{
 			ClientID: withingstest.DefaultClientID, ClientSecret: providers.NewSecret(withingstest.DefaultClientSecret),
 			BaseURL: upstream.URL, AccountURL: upstream.URL, RequestsPerMinute: -1,
-		}, withingstest.DefaultRedirectURL, key)
+		}, public, key)
 	}()
 	<-ready
+	var cookies []*http.Cookie
 	get := func(target string) *httptest.ResponseRecorder {
-		w := httptest.NewRecorder()
-		mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
+		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, target, nil)
+		for _, c := range cookies {
+			r.AddCookie(c)
+		}
+		mux.ServeHTTP(w, r)
 		return w
 	}
 	var to *httptest.ResponseRecorder
 	require.Eventually(t, func() bool {
-		to = get("/connect")
+		to = get("/wearables/connect/withings")
 		return to.Code == http.StatusSeeOther
 	}, 10*time.Second, 10*time.Millisecond, "the routes are there once the engine is made")
 	answer, err := sim.Authorize(user.ID, to.Header().Get("Location"))
 	require.NoError(t, err)
-	require.Equal(t, http.StatusSeeOther, get("/callback?"+answer.RawQuery).Code)
-	require.Equal(t, http.StatusBadGateway, get("/callback?"+answer.RawQuery).Code, "the code is spent")
+	callback := "/wearables/callback/withings?" + answer.RawQuery
+	require.Equal(t, http.StatusBadRequest, get(callback).Code, "another browser")
+	cookies = to.Result().Cookies()
+	require.Contains(t, get(callback).Body.String(), "connected")
+	require.Contains(t, get(callback).Body.String(), "already", "the page was loaded again")
 
 	db, err := sqlitestore.Open(t.Context(), file, nil)
 	require.NoError(t, err)
