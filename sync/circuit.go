@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	gosync "sync"
 	"time"
@@ -83,7 +84,7 @@ func (c *circuit) refused(calls bool) error {
 func (c *circuit) error(kind error, detail string, until time.Time) error {
 	return &providers.Error{
 		Provider: c.provider, Op: "refresh", Kind: kind, Code: "circuit_open", Detail: detail, RetryAt: until,
-		ClientFault: kind == providers.ErrInvalid,
+		ClientFault: errors.Is(kind, providers.ErrInvalid),
 	}
 }
 

@@ -48,8 +48,10 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
 	// that takes.
 	defer func() { _ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(defaultDeadline)) }()
 	defer func() {
-		switch v := recover(); {
-		case v == http.ErrAbortHandler:
+		v := recover()
+		aborted, _ := v.(error)
+		switch {
+		case errors.Is(aborted, http.ErrAbortHandler):
 			panic(v)
 		case v != nil:
 			e.cfg.Logger.ErrorContext(r.Context(), "handler panicked", "panic", fmt.Sprintf("%T", v))

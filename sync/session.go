@@ -186,9 +186,9 @@ func (s *session) settle(ctx, working context.Context, err error) error {
 // consentRefused reports whether one of the failures in err is a refusal of the
 // consent itself, and not only of an access token.
 func consentRefused(err error) bool {
-	switch e := err.(type) {
+	switch e := any(err).(type) {
 	case *providers.Error:
-		if e.Kind == providers.ErrReauth {
+		if errors.Is(e.Kind, providers.ErrReauth) {
 			return !e.ExpiredAccess
 		}
 		return consentRefused(e.Err)
@@ -197,7 +197,7 @@ func consentRefused(err error) bool {
 	case interface{ Unwrap() error }:
 		return consentRefused(e.Unwrap())
 	default:
-		return err == providers.ErrReauth
+		return errors.Is(err, providers.ErrReauth)
 	}
 }
 
