@@ -136,6 +136,13 @@ func TestErase(t *testing.T) {
 			}
 			fresh, err := s.Deliveries(t.Context(), store.DeliveryQuery{Status: store.DeliveryNew})
 			require.NoError(t, err)
+			for i := range people { // the others are read in the meantime
+				records, err := s.Records(t.Context(), store.RecordQuery{User: c.user(i), Limit: 1})
+				require.NoError(t, err)
+				if !gone[i] && len(records.Records) == 0 {
+					return false
+				}
+			}
 			return len(fresh) == 0
 		}, 60*time.Second, 20*time.Millisecond)
 		cancel()

@@ -44,10 +44,9 @@ func TestOnePresentation(t *testing.T) {
 // storm lets one child for each clock sync everybody at the same time, and
 // requires that every refresh token was presented once.
 func storm(t *testing.T, users, rounds, workers int, clocks []time.Duration) {
-	var w *world
-	w = newWorld(t, worldConfig{
+	w := newWorld(t, worldConfig{
 		service:  provsim.Config{Rotation: providers.RotationSingleUseRevoke, Users: users, Days: 1, Seed: proof.Seed(t)},
-		children: len(clocks), onRound: func(int) { w.service.ExpireAccess("") },
+		children: len(clocks), onRound: func(w *world) { w.service.ExpireAccess("") },
 	})
 	var all []*failpointtest.Process
 	for _, clock := range clocks {

@@ -114,7 +114,7 @@ type worldConfig struct {
 	// children is how many come to the barrier.
 	children int
 	// onRound is called when all are there, before they go on.
-	onRound func(round int)
+	onRound func(w *world)
 	sealRaw bool
 }
 
@@ -219,7 +219,7 @@ func (w *world) gather(r *http.Request, round int, c worldConfig) {
 	}
 	g.there++
 	if g.there == c.children {
-		c.onRound(round)
+		c.onRound(w)
 		close(g.open)
 	}
 	w.mu.Unlock()
