@@ -41,7 +41,10 @@ func singleCommits(ctx context.Context, b *bench) error {
 	const topic = "Single commits, synchronous=full"
 	b.Add(Row{Topic: topic, Name: "64 goroutines against one, each commit one record", Unit: "k commits/s",
 		Measured: many * each / best["many"].Seconds() / 1000, Anchor: alone / best["one"].Seconds() / 1000, Floor: 15})
-	b.Note(topic, "The anchor is the same store driven by one goroutine: one fsync per commit. A record is a body composition (ten values).")
+	b.Note(topic, "The anchor is the same store driven by one goroutine: one fsync per commit. A record is a body composition (ten values).\n"+
+		"Profile of the 64 goroutines: both cores are busy. The goroutine that writes takes 53 %% of the processor time (statements 31 %%,\n"+
+		"the commit with its fsync 19 %%), the callers 35 %% (comparing with what is stored 16 %%, packing 8 %%); system calls are 30 %%\n"+
+		"over all. One goroutine alone mostly waits for its fsync, so that less work per commit raises both sides.")
 	return nil
 }
 
