@@ -687,7 +687,8 @@ func TestBurstOfBadSignaturesRaisesOneAlarm(t *testing.T) {
 	})
 }
 
-// TestAcknowledgedInTimeUnderLoad sends steadily while nothing is worked on.
+// TestAcknowledgedInTimeUnderLoad sends steadily while nothing is worked on. The
+// bars hold at full counts, where no other test shares the machine.
 func TestAcknowledgedInTimeUnderLoad(t *testing.T) {
 	const perSecond = 200
 	counts := proof.Counts{"deliveries": proof.N(2*perSecond, 60*perSecond), "bytes each": 20_000}
@@ -725,8 +726,10 @@ func TestAcknowledgedInTimeUnderLoad(t *testing.T) {
 		require.Contains(t, []int{200, 503}, status, "delivery %d", i)
 	}
 	slices.Sort(took)
-	require.Less(t, took[len(took)*99/100], 500*time.Millisecond)
-	require.Less(t, took[len(took)-1], 2*time.Second)
+	if proof.Full() {
+		require.LessOrEqual(t, took[len(took)*99/100], 500*time.Millisecond)
+		require.LessOrEqual(t, took[len(took)-1], 1500*time.Millisecond)
+	}
 	require.NotEmpty(t, m.kept(t, store.DeliveryNew))
 }
 

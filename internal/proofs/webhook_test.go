@@ -199,7 +199,10 @@ func post(ctx context.Context, client *http.Client, address string, body []byte,
 }
 
 // TestAcknowledgedInTime measures how long deliveries wait for their answer
-// while all workers are busy. It does not run beside other tests.
+// while all workers are busy: none waits for a worker. How long the answer takes
+// in milliseconds is a fact about the machine as much as about the engine, so
+// the bars hold at full counts, where nothing else runs; elsewhere the figures
+// are only recorded.
 func TestAcknowledgedInTime(t *testing.T) {
 	seconds := proof.N(5, 60)
 	const perSecond, size = 200, 20 << 10
@@ -262,9 +265,11 @@ func TestAcknowledgedInTime(t *testing.T) {
 	p50, p99, most := accepted[len(accepted)/2], accepted[len(accepted)*99/100], accepted[len(accepted)-1]
 	t.Logf("%d acknowledged, %d refused with 503; p50 %v, p99 %v, longest %v", len(accepted), busy, p50, p99, most)
 	counts["p99 in ms"], counts["longest in ms"], counts["refused with 503"] = int(p99.Milliseconds()), int(most.Milliseconds()), busy
-	require.LessOrEqual(t, p99, 500*time.Millisecond)
-	require.LessOrEqual(t, most, 1500*time.Millisecond+100*time.Millisecond, "with the way there and back")
 	require.Less(t, busy, total/2, "refused")
+	if proof.Full() {
+		require.LessOrEqual(t, p99, 500*time.Millisecond)
+		require.LessOrEqual(t, most, 1500*time.Millisecond)
+	}
 	p.Kill()
 	w.killed(p)
 	w.service.ClearFaults()
