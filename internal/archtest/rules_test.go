@@ -176,8 +176,11 @@ func forbiddenNames() map[string][]string {
 // each is there for.
 func coreDependencies() map[string]string {
 	return map[string]string{
+		"github.com/coder/websocket":    "the client of Terra's stream",
 		"github.com/dghubble/oauth1":    "the pieces of OAuth 1.0 signing that fit the old Withings service",
+		"github.com/joho/godotenv":      "credentials from .env files",
 		"github.com/klauspost/compress": "s2 and zstd with dictionaries for what stores pack",
+		"github.com/redis/go-redis/v9":  "the client of Redis: single, Sentinel, Cluster",
 		"github.com/stretchr/testify":   "assertions in tests",
 		"go.uber.org/goleak":            "tests that no goroutine is left behind",
 		"golang.org/x/oauth2":           "the client that simulators are tried with",
