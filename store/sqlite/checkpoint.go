@@ -17,6 +17,9 @@ const (
 	// restartPatience is how long the writer waits until no reader needs the
 	// old log: theirs are short, those of other programs may not be.
 	restartPatience = 5 * time.Millisecond
+	// lockPoll is how long SQLite waits for the lock of the file each time that
+	// the writer asks for it.
+	lockPoll = 3 * time.Millisecond
 	// truncatePatience is the same for a try to empty the log, which keeps the
 	// writer out meanwhile, and truncatePause the time between two tries.
 	truncatePatience = 100 * time.Millisecond
@@ -108,14 +111,14 @@ func (cp *checkpointer) pass() {
 
 // finish copies what a pass left and lets the log begin anew. The writer calls
 // it between transactions.
-func (cp *checkpointer) finish(writer *conn, patience time.Duration) {
+func (cp *checkpointer) finish(writer *conn) {
 	if !cp.rest.Swap(false) {
 		return
 	}
 	if writer.wait(restartPatience) == nil {
 		_, _, _ = writer.checkpoint("RESTART")
 	}
-	_ = writer.wait(patience)
+	_ = writer.wait(lockPoll)
 }
 
 // wait sets how long the connection waits for locks.

@@ -36,7 +36,7 @@ type Options struct {
 	// Synchronous is full unless set.
 	Synchronous Synchronous
 	// BusyTimeout is how long to wait for another process that writes, before
-	// store.ErrBusy. 0 is 5 seconds, negative does not wait.
+	// store.ErrBusy. 0 is 15 seconds, negative does not wait.
 	BusyTimeout time.Duration
 	// Readers is the most connections that read at the same time. 0 is the
 	// number of CPUs, and at least 2.
@@ -48,7 +48,7 @@ type Options struct {
 }
 
 const (
-	defaultBusyTimeout = 5 * time.Second
+	defaultBusyTimeout = 15 * time.Second
 	pageSize           = 4096
 	journalSizeLimit   = 64 << 20
 	minLibrary         = 3_051_003 // 3.51.3
@@ -146,7 +146,10 @@ func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.packer, err = newPacker(ctx, w); err != nil {
+	if s.packer, err = newPacker(ctx, w); err == nil {
+		err = w.wait(lockPoll)
+	}
+	if err != nil {
 		return nil, errors.Join(err, b.close(w))
 	}
 	cp, err := b.open(s.dsn + "&_pragma=synchronous(" + string(o.Synchronous) + ")&_pragma=wal_autocheckpoint(0)" + journalPragma())

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"time"
@@ -124,7 +125,7 @@ func (w *writer) run() {
 				close(j.done)
 			}
 			w.check.written()
-			w.check.finish(w.conn, w.patience)
+			w.check.finish(w.conn)
 			continue
 		}
 		if stopped {
@@ -196,11 +197,25 @@ func (w *writer) group(jobs []*job) {
 	}
 }
 
+// begin takes the lock of the file. Other processes may write too, and SQLite
+// has no queue for them: who waits asks again, ever more rarely, up to ten times
+// a second, and a process that always has the next transaction ready takes the
+// lock each time before. So the writer asks every few milliseconds instead.
+func (w *writer) begin() error {
+	for deadline := time.Now().Add(w.patience); ; {
+		_, err := w.conn.exec(background, "BEGIN IMMEDIATE")
+		if err == nil || !errors.Is(err, store.ErrBusy) || !time.Now().Before(deadline) {
+			return err
+		}
+		time.Sleep(rand.N(2 * lockPoll))
+	}
+}
+
 // attempt runs one transaction. Jobs that are refused have their err set; an
 // error means that nothing was written.
 func (w *writer) attempt(jobs []*job) (err error) {
 	c := w.conn
-	if _, err := c.exec(background, "BEGIN IMMEDIATE"); err != nil {
+	if err := w.begin(); err != nil {
 		return err
 	}
 	t := &tx{conn: c, names: newNames(), touched: map[string]bool{}, now: time.Now()}
