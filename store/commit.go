@@ -83,7 +83,9 @@ type Covered struct {
 	Window health.Window
 }
 
-// Absent asks for tombstones.
+// Absent asks for tombstones of the records that a complete walk did not show.
+// A record that the same batch brings is not absent, whether Keys names it or
+// not and whether its version wins.
 type Absent struct {
 	Stream string
 	Window health.Window

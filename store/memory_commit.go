@@ -218,15 +218,10 @@ func (c *commit) conflict(r *health.Record) {
 func (c *commit) applyAbsent() {
 	for i := range c.batch.Absent {
 		a := &c.batch.Absent[i]
-		present := map[recordKey]bool{}
-		for kind, keys := range a.Keys {
-			for _, key := range keys {
-				present[recordKey{kind, key}] = true
-			}
-		}
+		present := c.batch.Present(a)
 		var gone []recordKey
 		for key, r := range c.history.records {
-			if r.State == health.StateLive && !present[key] && a.Includes(&r) {
+			if r.State == health.StateLive && !present[string(key.kind)+"/"+key.key] && a.Includes(&r) {
 				gone = append(gone, key)
 			}
 		}

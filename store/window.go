@@ -52,6 +52,24 @@ func MergeWindows(a, b []health.Window) []health.Window {
 	return merged
 }
 
+// Present returns the records that a asks no tombstones for: those of a.Keys and
+// those of the pages of b, as kind, "/" and key.
+func (b *Batch) Present(a *Absent) map[string]bool {
+	present := map[string]bool{}
+	for kind, keys := range a.Keys {
+		for _, key := range keys {
+			present[string(kind)+"/"+key] = true
+		}
+	}
+	for i := range b.Pages {
+		for j := range b.Pages[i].Records {
+			r := &b.Pages[i].Records[j]
+			present[string(r.Kind)+"/"+r.Key] = true
+		}
+	}
+	return present
+}
+
 // Includes reports whether a's complete walk should have shown r: r is of the
 // stream and of no newer order, and lies in the window. A record lies in a
 // window of days by its Span.Day, and in a window of instants by the instant

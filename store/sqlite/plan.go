@@ -522,22 +522,10 @@ func (p *plan) planAbsence(ctx context.Context, c *conn, a *store.Absent) error 
 	}
 	query := "SELECT r.id, r.ord, r.hash, r.bits, r.rid, s.kind FROM stream AS s CROSS JOIN record AS r ON r.stream = s.id" +
 		" WHERE s.link = ?1 AND s.name = ?2 AND r.bits & 1 = 0 AND r." + bounds + " ORDER BY s.kind, r.rid"
-	keys := map[string]bool{}
-	for kind, list := range a.Keys {
-		for _, key := range list {
-			keys[string(kind)+"/"+key] = true
-		}
-	}
-	written := map[int64]bool{}
-	for i := range p.rows {
-		written[p.rows[i].id] = true
-	}
-	for i := range p.touches {
-		written[p.touches[i].id] = true
-	}
+	present := p.batch.Present(a)
 	err := c.each(ctx, func(r row) error {
 		x := candidate{storedRow{r.int(0), r.int(1), r.int(2), r.int(3)}, r.text(4), streamName{health.Kind(r.text(5)), a.Stream}}
-		if !keys[string(x.name.kind)+"/"+a.Stream+"/"+x.rid] && !written[x.row.id] {
+		if !present[string(x.name.kind)+"/"+a.Stream+"/"+x.rid] {
 			candidates = append(candidates, x)
 		}
 		return nil

@@ -11,6 +11,7 @@ func absentCases() []testCase {
 	return []testCase{
 		{id: "absent-window", rule: "absence makes tombstones in the window and the stream only, and of no newer record", check: checkAbsentWindow},
 		{id: "absent-instants", rule: "a window of instants holds records by the instant of their start", check: checkAbsentInstants},
+		{id: "absent-brought", rule: "a record that the batch itself brings is not absent", check: checkAbsentBrought},
 		{id: "absent-restored", rule: "a pull that finds the record again restores it, a push does not", check: checkAbsentRestored},
 		{id: "absent-tombstone", rule: "a tombstone for absence keeps place, order and mapping, and loses the content", check: checkAbsentTombstone},
 	}
@@ -73,6 +74,16 @@ func checkAbsentInstants(c *checker) {
 	c.counts("absence", c.commit(b), 0, 0, 3, 0, 0)
 	c.same("live records", c.records(store.RecordQuery{User: user}),
 		stored(end), stored(before), stored(floating), stored(unset))
+}
+
+func checkAbsentBrought(c *checker) {
+	same, older, gone := bodyRecord("same", 0, 10, 1), bodyRecord("older", 1, 10, 1), bodyRecord("gone", 2, 10, 1)
+	c.put(same, older, gone)
+	stale, fresh := bodyRecord("older", 1, 9, 2), bodyRecord("fresh", 3, 10, 1)
+	b := batchOf(pageOf(same, stale, fresh))
+	b.Absent = []store.Absent{absent(100)}
+	c.counts("absence", c.commit(b), 1, 0, 1, 1, 1)
+	c.same("live records", c.records(store.RecordQuery{User: user}), stored(same), stored(older), stored(fresh))
 }
 
 func checkAbsentRestored(c *checker) {

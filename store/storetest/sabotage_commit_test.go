@@ -34,7 +34,7 @@ func commitSabotages() []sabotage {
 					}
 				}))
 			}
-		}), "absent-restored concurrent-versions model page-digest-forgotten series-shed series-stale series-tombstone version-equal version-older version-sticky version-tombstone"},
+		}), "absent-brought absent-restored concurrent-versions model page-digest-forgotten series-shed series-stale series-tombstone version-equal version-older version-sticky version-tombstone"},
 
 		{"does not know a push from a pull", plain(func(f *fake) {
 			f.commit = func(ctx context.Context, b store.Batch) (store.Result, error) {
@@ -80,7 +80,7 @@ func commitSabotages() []sabotage {
 				got, err := f.Store.Commit(ctx, b)
 				return add(total, got), err
 			}
-		}), "commit-atomic cursor-race cursor-swap"},
+		}), "absent-brought commit-atomic cursor-race cursor-swap"},
 
 		{"moves a cursor from wherever it is", plain(func(f *fake) {
 			f.commit = func(ctx context.Context, b store.Batch) (store.Result, error) {
@@ -178,7 +178,24 @@ func commitSabotages() []sabotage {
 				}
 				return f.Store.Commit(ctx, b)
 			}
-		}), "absent-instants absent-restored absent-tombstone absent-window model page-digest-absent"},
+		}), "absent-brought absent-instants absent-restored absent-tombstone absent-window model page-digest-absent"},
+
+		{"takes what the batch brings for absent", plain(func(f *fake) {
+			f.commit = func(ctx context.Context, b store.Batch) (store.Result, error) {
+				if b.Validate() != nil || len(b.Absent) == 0 || len(b.Pages) == 0 {
+					return f.Store.Commit(ctx, b)
+				}
+				late := b
+				late.Pages, late.Cursors, late.Covered = nil, nil, nil
+				b.Absent = nil
+				got, err := f.Store.Commit(ctx, b)
+				if err == nil {
+					more, _ := f.Store.Commit(ctx, late)
+					got.Deleted += more.Deleted
+				}
+				return got, err
+			}
+		}), "absent-brought"},
 
 		{"takes absence for that of all streams", plain(func(f *fake) {
 			f.commit = func(ctx context.Context, b store.Batch) (store.Result, error) {

@@ -115,7 +115,7 @@ func readSabotages() []sabotage {
 				q.Deleted = true
 				return f.Store.Records(ctx, q)
 			}
-		}), "absent-instants absent-restored absent-window records-filters records-paging version-tombstone"},
+		}), "absent-brought absent-instants absent-restored absent-window records-filters records-paging version-tombstone"},
 
 		{"gives out what it holds itself", func() func(store.Store) store.Store {
 			var (
