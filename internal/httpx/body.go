@@ -1,7 +1,6 @@
 package httpx
 
 import (
-	"bytes"
 	"compress/flate"
 	"compress/gzip"
 	"errors"
@@ -16,6 +15,8 @@ const (
 	// ratioFrom bytes on.
 	maxRatio  = 200
 	ratioFrom = 1 << 20
+	// firstRoom is the size of the first buffer for a body of unknown length.
+	firstRoom int64 = 32 << 10
 )
 
 // bodyError is a body that breaks a bound.
@@ -46,27 +47,33 @@ func readBody(resp *http.Response, limit int64) ([]byte, error) {
 	default:
 		return nil, bodyError{CodeBadEncoding}
 	}
-	var (
-		buf   bytes.Buffer
-		chunk int64 = 32 << 10
-	)
+	// One byte beyond the limit tells that a body is too long, so that the
+	// buffer never has to be larger.
+	room := firstRoom
 	if resp.ContentLength > 0 {
-		buf.Grow(int(min(resp.ContentLength, ratioFrom)) + bytes.MinRead)
+		room = min(resp.ContentLength, ratioFrom) + 1
 	}
+	var body []byte
 	for {
-		n, err := io.CopyN(&buf, src, chunk)
-		size := int64(buf.Len())
+		if len(body) == cap(body) {
+			if limit >= 0 {
+				room = min(room, limit+1)
+			}
+			body = append(make([]byte, 0, room), body...)
+			room *= 2
+		}
+		n, err := src.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		size := int64(len(body))
 		switch {
 		case limit >= 0 && size > limit:
 			return nil, bodyError{CodeBodyTooLarge}
 		case src != io.Reader(wire) && size > ratioFrom && size > maxRatio*wire.n:
 			return nil, bodyError{CodeBodyRatio}
 		case errors.Is(err, io.EOF):
-			return buf.Bytes(), nil
+			return body, nil
 		case err != nil:
 			return nil, decodeError(err)
-		case n == chunk && chunk < 256<<10:
-			chunk *= 2
 		}
 	}
 }
