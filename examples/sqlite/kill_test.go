@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/providers/withings/withingstest"
 	"github.com/vitalmux/vitalmux/store"
 	sqlitestore "github.com/vitalmux/vitalmux/store/sqlite"
@@ -38,6 +39,7 @@ import (
 // built without it: the test builds itself without it too and runs that.
 func TestKilledAtAnyMoment(t *testing.T) {
 	if os.Getenv(withoutRace) == "" {
+		proof.Row(t, "S1", proof.Counts{"kills of the example": number(t, "VITALMUX_KILLS", 200)})
 		inner := filepath.Join(t.TempDir(), "inner.test")
 		output, err := exec.Command("go", "test", "-c", "-race=false", "-o", inner, ".").CombinedOutput()
 		require.NoError(t, err, "%s", output)
