@@ -299,6 +299,8 @@ type DeliveryStatus string
 // The states of a delivery.
 const (
 	DeliveryNew    DeliveryStatus = "new"
+	DeliveryUrgent DeliveryStatus = "urgent" // as new, and worked on before those
+	DeliveryPart   DeliveryStatus = "part"   // a part of the body of another one
 	DeliveryParked DeliveryStatus = "parked" // the user is not known yet
 	DeliveryDead   DeliveryStatus = "dead"   // cannot be worked on; kept for a person
 )

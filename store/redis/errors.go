@@ -1,0 +1,124 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/vitalmux/vitalmux/store"
+)
+
+// The sentinels of this package, besides those of package store.
+var (
+	// ErrUnavailable: no server answered in time, or none that may be written
+	// to: it starts, it is a replica, the Cluster is not complete, or too few
+	// replicas follow.
+	ErrUnavailable = errors.New("redis: unavailable")
+	// ErrAuth: the server refused the name or password, or does not permit a
+	// command to the user.
+	ErrAuth = errors.New("redis: not permitted")
+	// ErrMemory: the server is at its maxmemory and refuses writes.
+	ErrMemory = errors.New("redis: out of memory")
+	// ErrForeign: a key under the prefix is not one of this package.
+	ErrForeign = errors.New("redis: foreign key under the prefix")
+	// ErrServer: the server is older than 6.2.
+	ErrServer = errors.New("redis: server too old")
+)
+
+// nameless is an error that has this package's kind and the server's code, and
+// not the server's words: they may hold arguments of the command.
+type nameless struct {
+	kind error
+	code string
+}
+
+func (e *nameless) Error() string { return e.kind.Error() + ": " + e.code }
+func (e *nameless) Unwrap() error { return e.kind }
+
+// code returns the first word of a server's error.
+func code(err error) string {
+	text := err.Error()
+	// Errors within scripts come with the place in the script behind.
+	word, _, _ := strings.Cut(text, " ")
+	if word == "" || strings.ToUpper(word) != word {
+		return "ERR"
+	}
+	return word
+}
+
+// translate gives an error of the client its class. Errors that have one, and
+// those of contexts, stay.
+func translate(err error) error {
+	var server goredis.Error
+	switch {
+	case err == nil, ours(err), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case goredis.IsAuthError(err), goredis.IsPermissionError(err):
+		return &nameless{ErrAuth, code(err)}
+	case goredis.IsOOMError(err), strings.Contains(err.Error(), "OOM command not allowed"):
+		return &nameless{ErrMemory, "OOM"}
+	case goredis.HasErrorPrefix(err, "WRONGTYPE"), strings.Contains(err.Error(), "WRONGTYPE"):
+		return &nameless{ErrForeign, "WRONGTYPE"}
+	case passing(err):
+		return &nameless{ErrUnavailable, unavailableCode(err)}
+	case errors.As(err, &server):
+		return fmt.Errorf("redis: the server answered %s", code(err))
+	}
+	return err
+}
+
+func unavailableCode(err error) string {
+	var server goredis.Error
+	if errors.As(err, &server) {
+		return code(err)
+	}
+	return "no answer"
+}
+
+// ours reports whether the error has a class already.
+func ours(err error) bool {
+	for _, known := range []error{
+		store.ErrNotFound, store.ErrConflict, store.ErrLeaseHeld, store.ErrLeaseLost, store.ErrFeedTrimmed, store.ErrErased, store.ErrClosed,
+		store.ErrSchema, store.ErrBusy, store.ErrInvalid, store.ErrUnsafe, ErrUnavailable, ErrAuth, ErrMemory, ErrForeign, ErrServer, errDamaged,
+	} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// passing reports whether an error is one that goes away by itself: a server
+// that starts, a failover, a network that breaks.
+func passing(err error) bool {
+	for _, prefix := range []string{
+		"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MOVED", "ASK", "BUSY ", "UNBLOCKED", "EXECABORT", "NOSCRIPT",
+	} {
+		if strings.HasPrefix(err.Error(), prefix) || goredis.HasErrorPrefix(err, prefix) {
+			return true
+		}
+	}
+	if _, moved := goredis.IsMovedError(err); moved {
+		return true
+	}
+	if _, ask := goredis.IsAskError(err); ask {
+		return true
+	}
+	if goredis.IsMaxClientsError(err) || errors.Is(err, goredis.ErrPoolTimeout) || errors.Is(err, goredis.ErrPoolExhausted) {
+		return true
+	}
+	var server goredis.Error
+	if errors.As(err, &server) {
+		return false
+	}
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		strings.HasPrefix(err.Error(), "redis: ") && !ours(err)
+}
+
+func invalid(what string) error { return fmt.Errorf("redis: %w: %s", store.ErrInvalid, what) }

@@ -1,0 +1,126 @@
+package redis
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
+)
+
+// The codecs: the first byte of a packed value.
+const (
+	codecRaw    = 0
+	codecS2Dict = 1 // the number of the dictionary follows
+	codecZstd   = 2
+)
+
+// dictionary is what new values are packed with.
+const dictionary = 1
+
+// Dictionaries are named "<number>.dict". A released one never changes and is
+// never removed: values in databases need it. Number 1 is that of package
+// store/sqlite, made from encoded records.
+//
+//go:embed dict/*.dict
+var dictFiles embed.FS
+
+// maxUnpacked bounds what a packed value claims to unpack to.
+const maxUnpacked = 1 << 30
+
+// packer packs and unpacks payloads. It is safe for concurrent use.
+type packer struct {
+	dicts map[byte]*s2.Dict
+	enc   *zstd.Encoder
+	dec   *zstd.Decoder
+}
+
+func newPacker() (*packer, error) {
+	p := &packer{dicts: map[byte]*s2.Dict{}}
+	names, err := fs.Glob(dictFiles, "dict/*.dict")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		id, err := strconv.ParseUint(strings.TrimSuffix(path.Base(name), ".dict"), 10, 8)
+		if err != nil {
+			return nil, fmt.Errorf("redis: dictionary %s has no number", name)
+		}
+		data, err := fs.ReadFile(dictFiles, name)
+		if err != nil {
+			return nil, err
+		}
+		if p.dicts[byte(id)] = s2.NewDict(data); p.dicts[byte(id)] == nil {
+			return nil, fmt.Errorf("redis: dictionary %s is damaged", name)
+		}
+	}
+	if p.enc, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false),
+		zstd.WithSingleSegment(true)); err != nil {
+		return nil, err
+	}
+	p.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxUnpacked))
+	return p, err
+}
+
+func (p *packer) close() { p.dec.Close() }
+
+// quick packs with s2 and the dictionary: for records, which are packed anew
+// with each change of their chunk.
+func (p *packer) quick(src []byte) []byte {
+	dst := make([]byte, 2+s2.MaxEncodedLen(len(src)))
+	dst[0], dst[1] = codecS2Dict, dictionary
+	out := p.dicts[dictionary].Encode(dst[2:], src)
+	if len(out)+1 >= len(src) {
+		return append([]byte{codecRaw}, src...)
+	}
+	return dst[: 2+len(out) : 2+len(out)]
+}
+
+// tight packs with zstd: for samples and raw answers.
+func (p *packer) tight(src []byte) []byte {
+	out := p.enc.EncodeAll(src, append(make([]byte, 0, len(src)/2+64), codecZstd))
+	if len(out) > len(src)+1 {
+		return append([]byte{codecRaw}, src...)
+	}
+	return out
+}
+
+// open returns what a packed value holds.
+func (p *packer) open(packed string) ([]byte, error) {
+	if packed == "" {
+		return nil, errDamaged
+	}
+	codec, body := packed[0], []byte(packed[1:])
+	switch codec {
+	case codecRaw:
+		return body, nil
+	case codecZstd:
+		out, err := p.dec.DecodeAll(body, nil)
+		if err != nil {
+			return nil, errDamaged
+		}
+		return out, nil
+	case codecS2Dict:
+		if len(body) == 0 {
+			return nil, errDamaged
+		}
+		d := p.dicts[body[0]]
+		if d == nil {
+			return nil, fmt.Errorf("redis: dictionary %d is missing: %w", body[0], errDamaged)
+		}
+		n, err := s2.DecodedLen(body[1:])
+		if err != nil || n > maxUnpacked {
+			return nil, errDamaged
+		}
+		out, err := d.Decode(make([]byte, n), body[1:])
+		if err != nil || len(out) != n {
+			return nil, errDamaged
+		}
+		return out, nil
+	}
+	return nil, errDamaged
+}

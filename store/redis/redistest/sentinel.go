@@ -1,0 +1,167 @@
+package redistest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// MasterName is the name under which Sentinel knows the master.
+const MasterName = "redistest"
+
+// Sentinel is a master with replicas that Sentinels watch.
+type Sentinel struct {
+	// Servers are the master, which is the first in the beginning, and its
+	// replicas.
+	Servers []*Server
+	// Sentinels watch them. A majority decides.
+	Sentinels []*Server
+}
+
+// StartSentinel starts a master, some replicas and some Sentinels, and waits
+// until all know each other. The servers refuse writes while no replica
+// follows (min-replicas-to-write 1); Config.Args may say otherwise. A master is
+// taken for dead after 500 ms.
+func StartSentinel(c Config, replicas, sentinels int) (_ *Sentinel, err error) {
+	s := &Sentinel{}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	c.Args = append([]string{"--min-replicas-to-write", "1", "--min-replicas-max-lag", "10"}, c.Args...)
+	for i := range 1 + replicas {
+		own := Config{Args: slices.Clone(c.Args)}
+		if i > 0 {
+			own.Args = append(own.Args, "--replicaof", "127.0.0.1 "+fmt.Sprint(s.Servers[0].port))
+		}
+		server, err := Start(own)
+		if err != nil {
+			return nil, err
+		}
+		s.Servers = append(s.Servers, server)
+	}
+	for range sentinels {
+		server, err := startSentinel(s.Servers[0].port, sentinels/2+1)
+		if err != nil {
+			return nil, err
+		}
+		s.Sentinels = append(s.Sentinels, server)
+	}
+	return s, s.Settled()
+}
+
+func startSentinel(master, quorum int) (*Server, error) {
+	port, err := freePort(false)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "redistest")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{dir: dir, port: port, args: []string{"--sentinel"}}
+	conf := fmt.Sprintf(`port %d
+bind 127.0.0.1
+dir %s
+logfile %s
+sentinel monitor %s 127.0.0.1 %d %d
+sentinel down-after-milliseconds %s 500
+sentinel failover-timeout %s 2000
+`, port, dir, filepath.Join(dir, "log"), MasterName, master, quorum, MasterName, MasterName)
+	err = os.WriteFile(filepath.Join(dir, "redis.conf"), []byte(conf), 0o600)
+	if err == nil {
+		err = s.Restart()
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Addrs returns the addresses of the Sentinels.
+func (s *Sentinel) Addrs() []string {
+	var list []string
+	for _, server := range s.Sentinels {
+		list = append(list, server.Addr())
+	}
+	return list
+}
+
+// Master returns the server that the first Sentinel names as the master.
+func (s *Sentinel) Master() (*Server, error) {
+	reply, err := s.Sentinels[0].Do("SENTINEL", "get-master-addr-by-name", MasterName)
+	if err != nil {
+		return nil, err
+	}
+	if pair, ok := reply.([]any); ok && len(pair) == 2 {
+		for _, server := range s.Servers {
+			if fmt.Sprint(pair[1]) == fmt.Sprint(server.port) {
+				return server, nil
+			}
+		}
+	}
+	return nil, errors.New("redistest: Sentinel names no master of ours")
+}
+
+// Failover asks for a planned failover and waits until another server is the
+// master.
+func (s *Sentinel) Failover() error {
+	old, err := s.Master()
+	if err != nil {
+		return err
+	}
+	if err := wait("Sentinel to begin a failover", func() bool {
+		_, err := s.Sentinels[0].Do("SENTINEL", "failover", MasterName)
+		return err == nil
+	}); err != nil {
+		return err
+	}
+	return wait("a failover", func() bool {
+		now, err := s.Master()
+		return err == nil && now != old
+	})
+}
+
+// Settled waits until there is a master that all other running servers follow,
+// and the Sentinels know them.
+func (s *Sentinel) Settled() error {
+	return wait("the replicas to follow", func() bool {
+		master, err := s.Master()
+		if err != nil {
+			return false
+		}
+		running := 0
+		for _, server := range s.Servers {
+			server.mu.Lock()
+			if server.process != nil {
+				running++
+			}
+			server.mu.Unlock()
+		}
+		info, err := master.Do("INFO", "replication")
+		text, _ := info.(string)
+		if err != nil || !strings.Contains(text, "role:master") || strings.Count(text, "state=online") != running-1 {
+			return false
+		}
+		for _, sentinel := range s.Sentinels {
+			reply, err := sentinel.Do("SENTINEL", "replicas", MasterName)
+			list, _ := reply.([]any)
+			if err != nil || len(list) < running-1 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// Close ends all servers.
+func (s *Sentinel) Close() {
+	for _, server := range slices.Concat(s.Sentinels, s.Servers) {
+		server.Close()
+	}
+}
