@@ -66,6 +66,20 @@ func TestSigningAllocatesLittle(t *testing.T) {
 	}), 12.0)
 }
 
+// TestLibrarySignerAllocates is why Signer does not use the library's: alone it is
+// past the bound that a whole signed address has.
+func TestLibrarySignerAllocates(t *testing.T) {
+	s := benchSigner()
+	base, err := s.BaseString("GET", benchEndpoint, benchParams())
+	require.NoError(t, err)
+	signer := &dghubble.HMACSigner{ConsumerSecret: s.ConsumerSecret}
+	require.Greater(t, testing.AllocsPerRun(200, func() {
+		if _, err := signer.Sign(s.TokenSecret, base); err != nil {
+			t.Error(err)
+		}
+	}), 12.0)
+}
+
 func BenchmarkSignedURL(b *testing.B) {
 	s, params := benchSigner(), benchParams()
 	b.ReportAllocs()

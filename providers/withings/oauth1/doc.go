@@ -6,8 +6,10 @@
 // Of github.com/dghubble/oauth1 it uses the pieces that fit. HexNoncer makes the
 // nonces; PercentEncode and HMACSigner compose what [Signer.Trace] shows, and the
 // tests hold everything else against them. [Signer.SignedURL] and [Signer.Sign]
-// encode into one buffer instead, since PercentEncode allocates for each byte that
-// it escapes, and HMACSigner 15 times for each signature.
+// encode into one buffer and call crypto/hmac instead. PercentEncode allocates for
+// each byte that it escapes. HMACSigner v0.7.3 allocates 15 times for each
+// signature, and leaves its caller nothing to keep between two; a whole address of
+// 10 parameters is signed here with 11.
 //
 // # The base string is the standard one
 //

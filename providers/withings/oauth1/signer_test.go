@@ -313,6 +313,35 @@ func TestNoncesDoNotRepeat(t *testing.T) {
 	}
 }
 
+// TestSignerIsSafeForConcurrentUse has the race detector look at one Signer that
+// many goroutines use, with parameters that they share.
+func TestSignerIsSafeForConcurrentUse(t *testing.T) {
+	s, params := benchSigner(), benchParams()
+	want, err := s.SignedURL("GET", benchEndpoint, params)
+	require.NoError(t, err)
+	base, err := s.BaseString("GET", benchEndpoint, params)
+	require.NoError(t, err)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 100 {
+				got, err := s.SignedURL("GET", benchEndpoint, params)
+				gotBase, errBase := s.BaseString("GET", benchEndpoint, params)
+				trace, errTrace := s.Trace("GET", benchEndpoint, params)
+				req := &http.Request{Method: "GET", Header: http.Header{}, URL: &url.URL{
+					Scheme: "http", Host: "api.health.nokia.com", Path: "/measure", RawQuery: params.Encode(),
+				}}
+				errSign := s.Sign(req)
+				if err = errors.Join(err, errBase, errTrace, errSign); err != nil || got != want || gotBase != base || trace.URL != want || req.URL.String() != want {
+					t.Errorf("%v: %s", err, got)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
 func TestTimestampIsNow(t *testing.T) {
 	s := benchSigner()
 	s.Now = nil
