@@ -1,6 +1,8 @@
 package withingstest
 
 import (
+	"net/http"
+	"net/url"
 	"sync"
 	"time"
 )
@@ -88,24 +90,39 @@ type Config struct {
 	// IdenticalCallWindow is for how long a data call that was answered is refused when repeated with the same
 	// arguments for the same user; 0 means 10 seconds, negative is off.
 	IdenticalCallWindow time.Duration
+	// Callbacks carries the requests that the service makes itself: the check of an address before notifications are
+	// subscribed to it, and the notifications. Nil makes none: every address passes the check, nothing is sent.
+	Callbacks http.RoundTripper
+	// DropAfter is after how many failed tries in a row a subscription ends; 0 means never. An older text of the
+	// service says four, and those of today say nothing of it.
+	DropAfter int
+	// Legacy is the OAuth 1.0 side of the service, which the real one closed in November 2018.
+	Legacy LegacyConfig
 }
 
 // Server is the simulated service. Create it with [New].
 type Server struct {
-	cfg    Config
-	routes map[string]map[string]endpoint
+	cfg          Config
+	routes       map[string]map[string]endpoint
+	legacyRoutes map[string]map[string]func(*Server, *call) *refusal
+	publicURL    *url.URL // of Config.Legacy; nil if it is empty
 
 	mu       sync.Mutex
 	users    []*user
 	byID     map[int64]*user
 	auth     authority
+	legacy   legacyAuthority
 	gate     gate
 	faults   []*Fault
 	requests []Request
 	subs     []Subscription
+	failed   map[Subscription]int // tries in a row, by subscription without its comment
+	outbox   []*Notification      // in order of their making
+	wake     chan struct{}        // has a value when the outbox has news
 }
 
-// New returns a service without users. It does not start goroutines and needs no closing.
+// New returns a service without users. It does not start goroutines and needs no closing. It panics if
+// Legacy.PublicURL is not an address.
 func New(cfg Config) *Server {
 	if cfg.ClientID == "" {
 		cfg.ClientID = DefaultClientID
@@ -125,8 +142,20 @@ func New(cfg Config) *Server {
 	cfg.PageSize = max(1, orDefault(cfg.PageSize, 300))
 	cfg.AccessTokenLife = orDefault(cfg.AccessTokenLife, 3*time.Hour)
 	cfg.IdenticalCallWindow = orDefault(cfg.IdenticalCallWindow, 10*time.Second)
-	s := &Server{cfg: cfg, byID: map[int64]*user{}}
+	cfg.Legacy = cfg.Legacy.withDefaults(cfg.RateLimit)
+	s := &Server{
+		cfg: cfg, byID: map[int64]*user{}, legacyRoutes: legacyRouteTable(),
+		failed: map[Subscription]int{}, wake: make(chan struct{}, 1),
+	}
+	if cfg.Legacy.PublicURL != "" {
+		u, err := url.Parse(cfg.Legacy.PublicURL)
+		if err != nil || u.Host == "" {
+			panic("withingstest: Legacy.PublicURL is not an address")
+		}
+		s.publicURL = u
+	}
 	s.auth.init()
+	s.legacy.init()
 	s.gate.answered = map[string]time.Time{}
 	s.routes = s.routeTable()
 	return s

@@ -57,10 +57,9 @@ func (s *Server) getMeas(c *call) *refusal {
 		w.group(g)
 	}
 	w.close(']')
-	if next >= 0 { // an int here, a bool at the other services, absent on the last page
-		w.key("more").int(1)
-		w.key("offset").int(int64(next))
-	}
+	// An int here, a bool at the other services. Clients insist on both, also on the last page.
+	w.key("more").int(int64(b2i(next >= 0)))
+	w.key("offset").int(int64(max(next, 0)))
 	w.close('}')
 	return nil
 }
@@ -90,6 +89,7 @@ func (w *writer) group(g MeasureGroup) {
 	}
 	w.close(']')
 	w.key("modelid").intOrNull(g.ModelID)
+	w.key("model_id").intOrNull(g.ModelID) // the documentation's name; clients insist on the one or the other
 	w.key("model").strOrNull(g.Model)
 	w.key("comment").null()
 	w.close('}')
@@ -135,6 +135,7 @@ func (s *Server) getActivity(c *call) *refusal {
 		w.key("is_tracker").bool(a.IsTracker)
 		w.key("model").strOrNull(a.Model)
 		w.key("modelid").intOrNull(a.ModelID)
+		w.key("model_id").intOrNull(a.ModelID)
 		w.close('}')
 	}
 	w.tail(more, hi)

@@ -38,6 +38,7 @@ func (s *Server) now() time.Time { return s.cfg.Now().Truncate(time.Second) }
 func (s *Server) CatchUp(userID int64) Evolution {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.announce(userID)
 	u, ev := s.mustUser(userID), &Evolution{}
 	if now := s.now(); now.After(u.horizon) {
 		u.publish(now, now.Unix(), ev)
@@ -51,6 +52,7 @@ func (s *Server) CatchUp(userID int64) Evolution {
 func (s *Server) AdvanceDay(userID int64) Evolution {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.announce(userID)
 	ev := &Evolution{}
 	s.advance(s.mustUser(userID), ev)
 	return *ev
@@ -92,6 +94,7 @@ func (u *user) addedID() int64 {
 func (u *user) addGroup(g MeasureGroup) MeasureGroup {
 	g.ID = u.addedID()
 	u.groups.put(g.clone())
+	u.heardGroup(&g)
 	return g
 }
 
@@ -100,6 +103,7 @@ func (u *user) addGroup(g MeasureGroup) MeasureGroup {
 func (s *Server) AddMeasure(userID int64, g MeasureGroup) MeasureGroup {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.announce(userID)
 	u, now := s.mustUser(userID), s.now().Unix()
 	if g.Date == 0 {
 		g.Date = now
@@ -121,6 +125,7 @@ func (s *Server) AddMeasure(userID int64, g MeasureGroup) MeasureGroup {
 func (s *Server) AddLate(userID int64, daysAgo int) Evolution {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.announce(userID)
 	ev := &Evolution{}
 	s.late(s.mustUser(userID), max(1, daysAgo), ev)
 	return *ev
@@ -138,6 +143,7 @@ func (s *Server) late(u *user, daysAgo int, ev *Evolution) {
 func (s *Server) AddSleep(userID int64, start, end time.Time, model int) Night {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.announce(userID)
 	u := s.mustUser(userID)
 	dev := u.traits.watch
 	if model == 32 && u.traits.mat != nil {
@@ -150,6 +156,7 @@ func (s *Server) AddSleep(userID int64, start, end time.Time, model int) Night {
 	n.Created, n.Modified = s.now().Unix(), s.now().Unix()
 	u.summarize(n)
 	u.nights = append(u.nights, n)
+	u.heardNight(&n.Night)
 	return u.withSegments(n)
 }
 
@@ -161,6 +168,7 @@ func (s *Server) edited(modified int64) int64 { return max(s.now().Unix(), modif
 func (s *Server) EditMeasure(userID, groupID int64, edit func(*MeasureGroup)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.announce(userID)
 	return s.editMeasure(s.mustUser(userID), groupID, edit)
 }
 
@@ -173,6 +181,7 @@ func (s *Server) editMeasure(u *user, id int64, edit func(*MeasureGroup)) bool {
 	edit(&g)
 	g.ID, g.Modified = id, s.edited(row.Modified)
 	row.MeasureGroup = g.clone()
+	u.heardGroup(&g)
 	return true
 }
 
@@ -181,6 +190,7 @@ func (s *Server) editMeasure(u *user, id int64, edit func(*MeasureGroup)) bool {
 func (s *Server) EditActivity(userID int64, date string, edit func(*Activity)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.announce(userID)
 	u := s.mustUser(userID)
 	day, ok := parseDay(date)
 	if !ok || len(u.days[day]) == 0 {
@@ -192,6 +202,7 @@ func (s *Server) EditActivity(userID int64, date string, edit func(*Activity)) b
 	c.Date, c.ModelID, c.Modified = a.Date, a.ModelID, s.edited(a.Modified)
 	*a = c.clone()
 	u.pinned[day] = true
+	u.heardDay(a.Date)
 	return true
 }
 
@@ -200,6 +211,7 @@ func (s *Server) EditActivity(userID int64, date string, edit func(*Activity)) b
 func (s *Server) EditNight(userID, nightID int64, edit func(*Night)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.announce(userID)
 	u := s.mustUser(userID)
 	i := slices.IndexFunc(u.nights, func(n *nightRow) bool { return n.ID == nightID })
 	if i < 0 {
@@ -210,6 +222,7 @@ func (s *Server) EditNight(userID, nightID int64, edit func(*Night)) bool {
 	edit(&c)
 	c.ID, c.Modified, c.Segments = nightID, s.edited(n.Modified), nil
 	n.Night = c
+	u.heardNight(&n.Night)
 	return true
 }
 
@@ -218,6 +231,7 @@ func (s *Server) EditNight(userID, nightID int64, edit func(*Night)) bool {
 func (s *Server) DeleteMeasure(userID, groupID int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.announce(userID)
 	return s.deleteMeasure(s.mustUser(userID), groupID)
 }
 
@@ -227,6 +241,7 @@ func (s *Server) deleteMeasure(u *user, id int64) bool {
 		return false
 	}
 	row.deleted = true
+	u.heardGroup(&row.MeasureGroup)
 	return true
 }
 
@@ -234,20 +249,30 @@ func (s *Server) deleteMeasure(u *user, id int64) bool {
 func (s *Server) DeleteNight(userID, nightID int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.announce(userID)
 	u := s.mustUser(userID)
-	n := len(u.nights)
-	u.nights = slices.DeleteFunc(u.nights, func(n *nightRow) bool { return n.ID == nightID })
-	return len(u.nights) < n
+	i := slices.IndexFunc(u.nights, func(n *nightRow) bool { return n.ID == nightID })
+	if i < 0 {
+		return false
+	}
+	u.heardNight(&u.nights[i].Night)
+	u.nights = slices.Delete(u.nights, i, i+1)
+	return true
 }
 
 // DeleteWorkout deletes a workout and reports whether it existed.
 func (s *Server) DeleteWorkout(userID, workoutID int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.announce(userID)
 	u := s.mustUser(userID)
-	n := len(u.workouts)
-	u.workouts = slices.DeleteFunc(u.workouts, func(w *Workout) bool { return w.ID == workoutID })
-	return len(u.workouts) < n
+	i := slices.IndexFunc(u.workouts, func(w *Workout) bool { return w.ID == workoutID })
+	if i < 0 {
+		return false
+	}
+	u.heardDay(u.workouts[i].Date)
+	u.workouts = slices.Delete(u.workouts, i, i+1)
+	return true
 }
 
 // Evolve makes one of each: a day passes as in [Server.AdvanceDay], data of an earlier day arrives late, a group of
@@ -256,6 +281,7 @@ func (s *Server) DeleteWorkout(userID, workoutID int64) bool {
 func (s *Server) Evolve(userID int64) Evolution {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.announce(userID)
 	u, ev := s.mustUser(userID), &Evolution{}
 	s.advance(u, ev)
 	r := newRNG(u.seed, forEvolution, uint64(u.added), uint64(u.horizon.Unix()))

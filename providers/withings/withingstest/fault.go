@@ -96,7 +96,7 @@ func (s *Server) takeFault(c *call, bearer string) *Fault {
 	defer s.mu.Unlock()
 	for _, f := range s.faults {
 		if f.Count == 0 || f.Path != "" && f.Path != c.path || f.Action != "" && f.Action != c.action ||
-			f.UserID != 0 && f.UserID != s.auth.userOf(c.params, bearer) {
+			f.UserID != 0 && f.UserID != s.userOf(c.params, bearer) {
 			continue
 		}
 		if f.Skip > 0 {

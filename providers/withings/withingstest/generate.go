@@ -60,6 +60,7 @@ const (
 	forEvolution
 	forBulk
 	forLag
+	forProfile
 )
 
 // rng returns the generator for one purpose on one civil day; a day's data does not depend on when it is generated.
@@ -193,18 +194,22 @@ func (u *user) show(it item, stamp int64) Key {
 	case it.group != nil:
 		late(&it.group.Created, &it.group.Modified)
 		u.groups.put(*it.group)
+		u.heardGroup(it.group)
 		return it.group.Key()
 	case it.night != nil:
 		late(&it.night.Created, &it.night.Modified)
 		u.nights = append(u.nights, it.night)
+		u.heardNight(&it.night.Night)
 		return it.night.Key()
 	case it.workout != nil:
 		it.workout.Modified = max(it.workout.Modified, stamp)
 		u.workouts = append(u.workouts, it.workout)
+		u.heardDay(it.workout.Date)
 		return it.workout.Key()
 	default:
 		it.heart.Modified = max(it.heart.Modified, stamp)
 		u.hearts = append(u.hearts, it.heart)
+		u.heardHeart(it.heart)
 		return it.heart.Key()
 	}
 }
@@ -222,10 +227,12 @@ func (u *user) refreshActivity(day int, stamp int64, ev *Evolution) {
 		case i >= len(rows):
 			u.days[day] = append(u.days[day], a)
 			ev.appeared(a.Key(), false)
+			u.heardDay(a.Date)
 		case !equalFields(rows[i].Data, a.Data):
 			a.Modified = max(a.Modified, rows[i].Modified+1)
 			u.days[day][i] = a
 			ev.changed(a.Key())
+			u.heardDay(a.Date)
 		}
 	}
 }

@@ -14,6 +14,7 @@ const (
 	typeOdd    = 18 // undocumented; turns up now and then
 	typeSpO2   = 54
 	typeBody   = 71
+	typeSkin   = 73
 	typeMuscle = 76
 	typeWater  = 77
 	typeBone   = 88
@@ -121,7 +122,7 @@ func (u *user) measuresOf(day int) []item {
 		d.add(u.at(day, r.in(7*3600, 22*3600)).Unix(), 2, nil, scaled(typeTemp, int64(r.in(36_100, 38_400)), -3))
 	case 1:
 		d.add(u.at(day, r.in(7*3600, 22*3600)).Unix(), 0, watch,
-			scaled(typeBody, int64(r.in(36_100, 38_400)), -1), scaled(73, int64(r.in(32_000, 35_500)), -2))
+			scaled(typeBody, int64(r.in(36_100, 38_400)), -1), scaled(typeSkin, int64(r.in(32_000, 35_500)), -2))
 	}
 	if day%7 == 2 {
 		d.add(u.at(day, r.in(10*3600, 18*3600)).Unix(), 0, watch, scaled(123, int64(r.in(30, 52))*1000, 0))

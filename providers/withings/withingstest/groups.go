@@ -66,16 +66,20 @@ func (st *groupStore) scan(pos, n int) ([]MeasureGroup, int) {
 
 // groupFilter is the question of a getmeas call.
 type groupFilter struct {
-	types    map[int]bool // nil: all
-	category int          // 0: all
-	ranged   bool         // from and to hold
-	from, to int64        // date, both included
-	since    int64        // modified, included; 0: all
+	types    map[int]bool             // nil: all
+	category int                      // 0: all
+	ranged   bool                     // from and to hold
+	from, to int64                    // date, both included
+	since    int64                    // modified, included; 0: all
+	keep     func(*MeasureGroup) bool // nil: all
 }
 
 // apply returns the group as the answer shows it, reduced to the wanted types.
 func (f *groupFilter) apply(g MeasureGroup) (MeasureGroup, bool) {
 	if f.category != 0 && g.Category != f.category || f.ranged && (g.Date < f.from || g.Date > f.to) || g.Modified < f.since {
+		return g, false
+	}
+	if f.keep != nil && !f.keep(&g) {
 		return g, false
 	}
 	if f.types == nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -150,6 +151,16 @@ func (a *authority) revoke(userID int64) {
 }
 
 // userOf tells whose credential a request shows, valid or not; 0 if unknown.
+func (s *Server) userOf(form url.Values, bearer string) int64 {
+	pair, _, _ := strings.Cut(form.Get("refresh_token"), ":") // of the OAuth 1.0 era
+	for _, token := range []string{bearer, pair} {
+		if t := s.legacy.tokens[token]; t != nil {
+			return t.userID
+		}
+	}
+	return s.auth.userOf(form, bearer)
+}
+
 func (a *authority) userOf(form url.Values, bearer string) int64 {
 	if t := a.access[bearer]; t != nil {
 		return t.userID
@@ -236,6 +247,7 @@ type Ledger struct {
 	Codes   []CodeEntry
 	Access  []AccessEntry
 	Refresh []RefreshEntry
+	Legacy  []LegacyEntry
 }
 
 // Ledger returns what was issued and presented so far.
@@ -258,6 +270,9 @@ func (s *Server) Ledger() Ledger {
 	now := s.cfg.Now()
 	for _, t := range s.auth.refreshOrder {
 		l.Refresh = append(l.Refresh, RefreshEntry{t.text, t.userID, t.issued, t.presented, t.accepted, t.alive(now), name(t.parent)})
+	}
+	for _, t := range s.legacy.order {
+		l.Legacy = append(l.Legacy, LegacyEntry{t.text, t.userID, t.issued, t.uses, t.alive(), t.migrated != nil})
 	}
 	return l
 }

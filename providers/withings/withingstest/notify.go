@@ -20,6 +20,9 @@ var subscriptionScopes = map[int]string{
 	50: ScopeSleepEvents, 51: ScopeSleepEvents, 52: ScopeSleepEvents, 54: ScopeMetrics, 55: ScopeMetrics, 58: ScopeMetrics,
 }
 
+// legacyAppli is the kind of a subscription that named none in the OAuth 1.0 era: the only one there was at first.
+const legacyAppli = 1
+
 // neverExpires is what the service says in expires.
 const neverExpires = 2147483647
 
@@ -59,13 +62,23 @@ func (c *call) appli(name string, byDefault int) (int, *refusal) {
 func (s *Server) callback(c *call, name string) (string, *refusal) {
 	address := c.params.Get(name)
 	if address == "" {
-		return "", missing(name)
+		return "", c.noCallback(name)
 	}
 	u, ok := s.publicAddress(address)
+	if c.legacy && u != nil && u.Scheme == "http" { // which was fine then
+		_, ok = s.publicAddress("https" + strings.TrimPrefix(address, "http"))
+	}
 	if !ok || len(address) > 255 || !s.cfg.AllowLoopback && !slices.Contains([]string{"", "80", "443"}, u.Port()) {
 		return "", refuse(StatusBadCallback, "Callback URL is either absent or incorrect")
 	}
 	return address, nil
+}
+
+func (c *call) noCallback(name string) *refusal {
+	if c.legacy {
+		return refuse(StatusBadCallback, "Callback URL is either absent or incorrect")
+	}
+	return missing(name)
 }
 
 func (s *Server) findSub(c *call, appli int, callback string) int {
@@ -79,15 +92,21 @@ func (s *Server) subscribe(c *call) *refusal {
 	if refused != nil {
 		return refused
 	}
-	appli, refused := c.appli("appli", 0)
+	byDefault := 0
+	if c.legacy {
+		byDefault = legacyAppli
+	}
+	appli, refused := c.appli("appli", byDefault)
 	if refused != nil {
 		return refused
 	}
 	sub := Subscription{c.user.id, appli, callback, c.params.Get("comment")}
-	if i := s.findSub(c, appli, callback); i >= 0 {
-		s.subs[i] = sub
-	} else {
-		s.subs = append(s.subs, sub)
+	c.check, c.commit = callback, func() {
+		if i := s.findSub(c, appli, callback); i >= 0 {
+			s.subs[i] = sub
+		} else {
+			s.subs = append(s.subs, sub)
+		}
 	}
 	return nil
 }
@@ -122,7 +141,7 @@ func (s *Server) listSubscriptions(c *call) *refusal {
 func (s *Server) existing(c *call, byDefault int) (int, *refusal) {
 	callback := c.params.Get("callbackurl")
 	if callback == "" {
-		return 0, missing("callbackurl")
+		return 0, c.noCallback("callbackurl")
 	}
 	appli, refused := c.appli("appli", byDefault)
 	if refused != nil {
@@ -162,6 +181,7 @@ func (s *Server) updateSubscription(c *call) *refusal {
 		if sub.Callback, refused = s.callback(c, "new_callbackurl"); refused != nil {
 			return refused
 		}
+		c.check = sub.Callback
 	case c.params.Has("new_appli"):
 		if sub.Appli, refused = c.appli("new_appli", 0); refused != nil {
 			return refused
@@ -169,7 +189,12 @@ func (s *Server) updateSubscription(c *call) *refusal {
 	default:
 		sub.Comment = c.params.Get("comment")
 	}
-	s.subs[i] = sub
+	old := s.subs[i]
+	c.commit = func() {
+		if i := slices.Index(s.subs, old); i >= 0 {
+			s.subs[i] = sub
+		}
+	}
 	return nil
 }
 
@@ -179,8 +204,10 @@ func (s *Server) unsubscribe(c *call) *refusal {
 	}
 	appli, _ := c.appli("appli", -1)
 	callback := c.params.Get("callbackurl")
-	s.subs = slices.DeleteFunc(s.subs, func(sub Subscription) bool {
-		return sub.UserID == c.user.id && sub.Callback == callback && (appli < 0 || sub.Appli == appli)
-	})
+	ended := func(user int64, kind int, address string) bool {
+		return user == c.user.id && address == callback && (appli < 0 || kind == appli)
+	}
+	s.subs = slices.DeleteFunc(s.subs, func(sub Subscription) bool { return ended(sub.UserID, sub.Appli, sub.Callback) })
+	s.outbox = slices.DeleteFunc(s.outbox, func(n *Notification) bool { return ended(n.UserID, n.Appli, n.Callback) })
 	return nil
 }

@@ -169,11 +169,15 @@ func accountError(w http.ResponseWriter, message string) {
 }
 
 // Authorize does what a browser does with an authorization address when the user consents: it checks the address and
-// returns where the browser is sent, with code and state in its query. The error is what the page would say.
+// returns where the browser is sent, with code and state in its query, or userid, oauth_token and oauth_verifier for an
+// address of the OAuth 1.0 era. The error is what the page would say.
 func (s *Server) Authorize(userID int64, address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, fmt.Errorf("withingstest: authorize: %w", err)
+	}
+	if strings.HasSuffix(u.Path, LegacyAuthorizePath) {
+		return s.authorizeLegacy(userID, u)
 	}
 	a, err := s.checkAuthorize(u.Query())
 	if err != nil {
@@ -292,6 +296,7 @@ func (s *Server) requestToken(c *call) *refusal {
 		return refused
 	}
 	if grant == "refresh_token" {
+		s.migrate(c.params.Get("refresh_token"), c.now)
 		p := s.auth.rotate(c.params.Get("refresh_token"), c.now, s.cfg)
 		if p == nil {
 			return invalid("refresh_token")
@@ -380,13 +385,18 @@ func (s *Server) revoke(c *call) *refusal {
 // forget ends the user's consent: tokens and subscriptions are gone.
 func (s *Server) forget(userID int64) {
 	s.auth.revoke(userID)
+	for _, t := range s.legacy.order {
+		t.revoked = t.revoked || t.userID == userID
+	}
 	s.subs = slices.DeleteFunc(s.subs, func(sub Subscription) bool { return sub.UserID == userID })
 }
 
-// Unlink ends the user's consent as if the user had withdrawn it on the service's own pages.
+// Unlink ends the user's consent as if the user had withdrawn it on the service's own pages. Those who subscribed to news
+// of the account hear of it.
 func (s *Server) Unlink(userID int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mustUser(userID)
+	s.enqueue(userID, appliProfile, url.Values{"action": {"unlink"}})
 	s.forget(userID)
 }

@@ -16,12 +16,18 @@ const maxForm = 1 << 20
 
 // call is one request to the API host while it is answered.
 type call struct {
+	method       string
 	path, action string
 	params       url.Values // query and form; OAuth services see the form only
 	now          time.Time
 	user         *user
 	token        *accessToken
+	legacy       bool // of the OAuth 1.0 era, whose statuses differ
 	body         writer
+	form         string // the answer of a token request of that era
+	// commit changes the subscriptions, once the address to check, if there is one, has passed.
+	commit func()
+	check  string
 }
 
 // refusal is an envelope with a status other than 0.
@@ -59,6 +65,7 @@ func (s *Server) routeTable() map[string]map[string]endpoint {
 			"revoke":        open((*Server).revoke),
 		},
 		SignaturePath: {"getnonce": open((*Server).getNonce)},
+		TokenPath:     {"requesttoken": open((*Server).requestToken)},
 		MeasurePath:   {"getmeas": data(ScopeMetrics, (*Server).getMeas)},
 		MeasureV2Path: {
 			"getactivity":         data(ScopeActivity, (*Server).getActivity),
@@ -90,8 +97,12 @@ func (s *Server) routeTable() map[string]map[string]endpoint {
 // ServeHTTP answers as the service does.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Date", s.cfg.Now().UTC().Format(http.TimeFormat))
-	if r.URL.Path == AuthorizePath {
+	switch r.URL.Path {
+	case AuthorizePath:
 		s.serveAuthorize(w, r)
+		return
+	case LegacyAuthorizePath:
+		s.serveLegacyAuthorize(w, r)
 		return
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
@@ -101,44 +112,73 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	formErr := parseForm(r)
-	c := &call{path: r.URL.Path, params: r.Form, action: r.Form.Get("action")}
-	if c.path == OAuthPath || c.path == SignaturePath { // these want a POST with everything in the body
+	c := &call{method: r.Method, path: r.URL.Path, params: r.Form, action: r.Form.Get("action")}
+	switch c.path {
+	case OAuthPath, SignaturePath: // these want a POST with everything in the body
 		c.params, c.action = r.PostForm, r.PostForm.Get("action")
+	case TokenPath:
+		c.params, c.action = r.PostForm, "requesttoken"
 	}
 	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if bearer == "" {
 		bearer = r.Form.Get("access_token")
 	}
+	oauth := s.readOAuth(r)
+	if oauth != nil {
+		bearer = oauth.protocol["oauth_token"]
+	}
 
 	f := s.takeFault(c, bearer)
 	if f != nil && f.Kind.beforeWork() {
-		s.log(r, c, f, -1, bearer)
+		s.log(r, c, f, -1, bearer, oauth != nil)
 		f.serve(w, r, nil)
 		return
 	}
 	f.prepare(c)
 	var refused *refusal
-	if formErr != nil {
+	switch {
+	case formErr != nil:
 		refused = refuse(StatusInvalidParams, "Invalid Params: unreadable form")
-	} else {
+	case c.path == LegacyRequestTokenPath || c.path == LegacyAccessTokenPath:
+		refused = s.serveLegacyToken(c, oauth)
+	case oauth != nil || c.path == LegacyUserPath || c.path == LegacyOncePath:
+		refused = s.answerLegacy(c, oauth)
+	default:
 		refused = s.answer(c, bearer)
+	}
+	if refused == nil && c.commit != nil {
+		refused = s.checkCallback(r.Context(), c)
 	}
 	status := StatusOK
 	if refused != nil {
 		status = refused.status
 	}
-	s.log(r, c, f, status, bearer)
-	text := envelope(c, refused)
-	if f != nil {
-		f.serve(w, r, text)
-		return
+	s.log(r, c, f, status, bearer, oauth != nil)
+	text, contentType := envelope(c, refused), "application/json"
+	switch {
+	case refused == nil && c.form != "":
+		text, contentType = []byte(c.form), "text/plain"
+	case refused == nil && c.path == TokenPath:
+		text = c.body.b
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Write(text)
+	switch {
+	case f != nil:
+		f.serve(w, r, text)
+	case refused != nil && c.path == TokenPath:
+		accountError(w, refused.message)
+	default:
+		w.Header().Set("Content-Type", contentType)
+		w.Write(text)
+	}
 }
 
-// parseForm reads query and body, also of the multipart bodies some clients send.
+// parseForm reads query and body, also of the multipart bodies some clients send, and of forms that do not say what
+// they are.
 func parseForm(r *http.Request) error {
+	if r.Header.Get("Content-Type") == "" {
+		r.Header.Set("Content-Type", formType)
+		defer r.Header.Del("Content-Type")
+	}
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if kind == "multipart/form-data" {
 		return r.ParseMultipartForm(maxForm)
@@ -277,20 +317,23 @@ type Request struct {
 	UserID int64 // 0 when the request had no valid user
 	// Params are query and form without credentials: tokens, codes, secrets, nonces and signatures are left out.
 	Params url.Values
+	// Legacy is set for a request of the OAuth 1.0 era.
+	Legacy bool
 	Status int // of the envelope; -1 when a fault answered before any work was done
 	Fault  FaultKind
 }
 
 var secretParams = []string{
 	"access_token", "refresh_token", "client_secret", "code", "nonce", "signature", "signal_token",
+	"oauth_consumer_key", "oauth_token", "oauth_nonce", "oauth_signature", "oauth_verifier",
 }
 
-func (s *Server) log(r *http.Request, c *call, f *Fault, status int, bearer string) {
+func (s *Server) log(r *http.Request, c *call, f *Fault, status int, bearer string, legacy bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	entry := Request{
 		Time: s.cfg.Now(), Method: r.Method, Path: c.path, Action: c.action, Status: status, Params: url.Values{},
-		UserID: s.auth.userOf(c.params, bearer),
+		UserID: s.userOf(c.params, bearer), Legacy: legacy,
 	}
 	for k, v := range r.Form {
 		if !slices.Contains(secretParams, k) {

@@ -1,6 +1,7 @@
 package withingstest_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"golang.org/x/oauth2"
 
 	"github.com/vitalmux/vitalmux/providers/withings/withingstest"
 )
@@ -189,4 +191,65 @@ func (w *world) nonce(t *testing.T) string {
 
 func signed(action, nonce string) string {
 	return withingstest.Sign(withingstest.DefaultClientSecret, action, withingstest.DefaultClientID, nonce)
+}
+
+// transportContext has golang.org/x/oauth2 call a handler.
+func transportContext(t *testing.T, h http.Handler) context.Context {
+	return context.WithValue(t.Context(), oauth2.HTTPClient, &http.Client{Transport: inProcess{h}})
+}
+
+// TestWhatClientsDo has the liberties that clients take: forms that do not say that they are forms, tokens in the query,
+// GET for POST.
+func TestWhatClientsDo(t *testing.T) {
+	w := newWorld(t, quiet())
+	for name, r := range map[string]*http.Request{
+		"form without a content type": httptest.NewRequest(http.MethodPost, "/measure",
+			strings.NewReader("action=getmeas&access_token="+w.token.AccessToken)),
+		"token in the query": httptest.NewRequest(http.MethodPost, "/measure?access_token="+w.token.AccessToken,
+			strings.NewReader("action=getmeas")),
+		"GET": httptest.NewRequest(http.MethodGet, "/measure?action=getmeas&access_token="+w.token.AccessToken, nil),
+	} {
+		rec := httptest.NewRecorder()
+		w.ServeHTTP(rec, r)
+		require.Contains(t, rec.Body.String(), `"measuregrps"`, name)
+	}
+	r := httptest.NewRequest(http.MethodPost, "/v2/oauth2", strings.NewReader(url.Values{
+		"action": {"requesttoken"}, "grant_type": {"refresh_token"}, "client_id": {withingstest.DefaultClientID},
+		"client_secret": {withingstest.DefaultClientSecret}, "refresh_token": {w.token.RefreshToken},
+	}.Encode()))
+	rec := httptest.NewRecorder()
+	w.ServeHTTP(rec, r)
+	require.Contains(t, rec.Body.String(), `"refresh_token"`)
+}
+
+// TestWhatClientsInsistOn: fields that clients fail without are there in each row, be it as null, and on the last page.
+func TestWhatClientsInsistOn(t *testing.T) {
+	w := newWorld(t, quiet())
+	all := []string{"startdateymd", w.user.FirstDay, "enddateymd", w.user.LastDay}
+	for _, c := range []struct {
+		path, action, rows string
+		question           []string
+		body, row          []string
+	}{
+		{"/measure", "getmeas", "measuregrps", nil, []string{"more", "offset", "timezone", "updatetime"}, []string{"created", "deviceid", "hash_deviceid", "model_id", "modelid", "model"}},
+		{"/v2/measure", "getactivity", "activities", all, []string{"more", "offset"}, []string{"deviceid", "hash_deviceid", "timezone", "model_id", "modelid", "brand", "is_tracker"}},
+		{"/v2/measure", "getworkouts", "series", all, []string{"more", "offset"}, []string{"deviceid", "timezone", "attrib", "modified", "data"}},
+		{"/v2/sleep", "getsummary", "series", all, []string{"more", "offset"}, []string{"created", "hash_deviceid", "model_id", "model", "timezone", "data"}},
+		{"/v2/heart", "list", "series", nil, []string{"more", "offset"}, []string{"deviceid", "model", "timestamp"}},
+		{"/v2/user", "getdevice", "devices", nil, nil, []string{"deviceid", "hash_deviceid", "model_id", "timezone"}},
+	} {
+		var body map[string]json.RawMessage
+		w.data(t, c.path, append([]string{"action", c.action}, c.question...)...).decode(t, &body)
+		for _, name := range c.body {
+			require.Contains(t, body, name, c.action)
+		}
+		var rows []map[string]any
+		require.NoError(t, json.Unmarshal(body[c.rows], &rows))
+		require.NotEmpty(t, rows)
+		for _, row := range rows {
+			for _, name := range c.row {
+				require.Contains(t, row, name, c.action)
+			}
+		}
+	}
 }

@@ -232,6 +232,8 @@ type user struct {
 	horizon time.Time // data up to here is published
 	next    int       // next civil day to generate
 	pending []item    // generated, not yet published
+	listens bool      // whether changes are noted in news
+	news    []news    // changes that nobody was told of yet
 
 	groups   groupStore
 	days     map[int][]*Activity // by civil day
@@ -295,6 +297,7 @@ func (s *Server) AddUser(c UserConfig) User {
 		u.groups.bulk = newBulk(u, c.Measures, u.midnight(u.first).Unix(), u.horizon.Unix())
 	}
 	u.publish(u.horizon, 0, nil)
+	u.listens = s.cfg.Callbacks != nil
 	s.users = append(s.users, u)
 	s.byID[id] = u
 	return u.public()
