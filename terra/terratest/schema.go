@@ -1,0 +1,171 @@
+package terratest
+
+import "strings"
+
+// parseSchema returns the members of every object of the data model, from the OpenAPI specification of 2026.07.17.1.
+// Generated objects have all of them: what has no value is null, as on the wire.
+func parseSchema() map[string][]string {
+	schema := map[string][]string{}
+	var name string
+	for line := range strings.SplitSeq(schemaText, "\n") {
+		members, continued := strings.CutPrefix(line, "\t")
+		if !continued {
+			name, members, _ = strings.Cut(line, ": ")
+		}
+		schema[name] = append(schema[name], strings.Fields(members)...)
+	}
+	return schema
+}
+
+const schemaText = `Activity: active_durations_data calories_data cheat_detection data_enrichment device_data distance_data energy_data
+	heart_rate_data lap_data MET_data metadata movement_data oxygen_data polyline_map_data position_data
+	power_data strain_data TSS_data work_data
+ActiveDurationsData: activity_levels_samples activity_seconds inactivity_seconds low_intensity_seconds moderate_intensity_seconds
+	num_continuous_inactive_periods rest_seconds vigorous_intensity_seconds standing_hours_count standing_seconds
+ActivityLevelSample: timestamp activity_level timer_duration_seconds
+CaloriesData: BMR_calories calorie_samples net_activity_calories net_intake_calories total_burned_calories
+CalorieSample: timestamp calories timer_duration_seconds
+DataEnrichment: efficiency_score efficiency_contributors strain_score strain_contributors rcrs_score rcrs_contributors
+	trimp_score trimp_contributors
+DeviceData: activation_timestamp data_provided hardware_version last_upload_date manufacturer name other_devices
+	serial_number software_version
+OtherDeviceData: manufacturer hardware_version serial_number name software_version data_provided last_upload_date
+DistanceData: detailed summary
+DistanceDataDetailed: distance_samples elevation_samples floors_climbed_samples step_samples
+DistanceSample: timestamp distance_meters timer_duration_seconds
+ElevationSample: timestamp elev_meters timer_duration_seconds
+FloorsClimbedSample: timestamp floors_climbed timer_duration_seconds
+StepSample: timestamp steps timer_duration_seconds
+DistanceDataSummary: distance_meters elevation floors_climbed steps swimming
+ElevationData: avg_meters gain_actual_meters gain_planned_meters loss_actual_meters max_meters min_meters
+SwimmingData: num_laps num_strokes pool_length_meters
+EnergyData: energy_kilojoules energy_planned_kilojoules
+HeartRateData: detailed summary
+HeartRateDataDetailed: hr_samples hrv_samples_rmssd hrv_samples_sdnn
+HeartRateDataSample: timestamp bpm timer_duration_seconds context
+HeartRateVariabilityDataSampleRMSSD: timestamp hrv_rmssd
+HeartRateVariabilityDataSampleSDNN: timestamp hrv_sdnn
+HeartRateDataSummary: avg_hr_bpm avg_hrv_rmssd avg_hrv_sdnn hr_zone_data max_hr_bpm min_hr_bpm resting_hr_bpm user_max_hr_bpm
+HeartRateZoneData: zone start_percentage end_percentage name duration_seconds
+LapData: laps
+LapSample: calories avg_hr_bpm start_time avg_speed_meters_per_second distance_meters total_strokes end_time stroke_type
+	avg_watts active_duration_seconds trigger_method
+METData: MET_samples avg_level num_high_intensity_minutes num_inactive_minutes num_low_intensity_minutes
+	num_moderate_intensity_minutes
+METSample: timestamp level
+ActivityMetadata: city country end_time name start_time state summary_id timestamp_localization type upload_type
+MovementData: adjusted_max_speed_meters_per_second avg_cadence_rpm avg_pace_minutes_per_kilometer
+	avg_speed_meters_per_second avg_torque_newton_meters avg_velocity_meters_per_second cadence_samples
+	max_cadence_rpm max_pace_minutes_per_kilometer max_speed_meters_per_second max_torque_newton_meters
+	max_velocity_meters_per_second normalized_speed_meters_per_second speed_samples torque_samples
+CadenceSample: timestamp cadence_rpm timer_duration_seconds
+SpeedSample: timestamp speed_meters_per_second timer_duration_seconds
+TorqueSample: timestamp timer_duration_seconds torque_newton_meters
+OxygenData: avg_saturation_percentage saturation_samples vo2_samples vo2max_ml_per_min_per_kg
+	day_avg_vo2max_ml_per_min_per_kg
+OxygenSaturationSample: timestamp percentage type
+Vo2MaxSample: timestamp vo2max_ml_per_min_per_kg
+PolylineMapData: summary_polyline
+PositionData: center_pos_lat_lng_deg end_pos_lat_lng_deg position_samples start_pos_lat_lng_deg
+PositionSample: timestamp coords_lat_lng_deg timer_duration_seconds
+PowerData: avg_watts max_watts power_samples
+PowerSample: timestamp watts timer_duration_seconds
+StrainData: strain_level
+TSSData: TSS_samples
+TSSSample: planned actual method intensity_factor_planned intensity_factor_actual normalized_power_watts
+WorkData: work_kilojoules
+Daily: active_durations_data calories_data data_enrichment device_data distance_data heart_rate_data MET_data
+	metadata oxygen_data scores strain_data stress_data tag_data
+DailyDataEnrichment: total_stress_score stress_contributors respiratory_score respiratory_contributors immune_index
+	immune_contributors resilience_score resilience_contributors strain_index strain_traffic_light
+	strain_contributors total_stress_score_v2 total_stress_score_v2_contributors
+DailyDistanceData: detailed distance_meters elevation floors_climbed steps swimming
+DailyMetadata: end_time start_time timestamp_localization upload_type
+ScoresData: activity recovery sleep
+StressData: avg_stress_level activity_stress_duration_seconds low_stress_duration_seconds max_stress_level
+	medium_stress_duration_seconds samples rest_stress_duration_seconds high_stress_duration_seconds
+	stress_duration_seconds stress_rating body_battery_samples
+StressSample: timestamp level
+BodyBatterySample: timestamp level
+TagData: tags
+TagEntry: timestamp tag_name notes
+Sleep: data_enrichment device_data heart_rate_data metadata readiness_data respiration_data scores
+	sleep_durations_data temperature_data
+SleepDataEnrichment: sleep_score sleep_contributors readiness_score readiness_contributors sleep_score_v2
+	sleep_score_v2_contributors respiratory_score_v2 respiratory_score_v2_contributors
+SleepMetadata: end_time is_nap start_time summary_id timestamp_localization upload_type
+ReadinessData: readiness recovery_level
+RespirationData: breaths_data oxygen_saturation_data snoring_data
+BreathsData: avg_breaths_per_min max_breaths_per_min min_breaths_per_min on_demand_reading samples start_time end_time
+BreathSample: timestamp breaths_per_min
+OxygenSaturationData: avg_saturation_percentage end_time samples start_time
+SnoringData: start_time end_time num_snoring_events samples total_snoring_duration_seconds
+SnoringSample: timestamp duration_seconds
+SleepScores: sleep
+SleepDurationsData: asleep awake hypnogram_samples other sleep_efficiency
+AsleepDurations: duration_asleep_state_seconds duration_deep_sleep_state_seconds duration_light_sleep_state_seconds
+	duration_REM_sleep_state_seconds num_REM_events
+AwakeDurations: duration_awake_state_seconds duration_long_interruption_seconds duration_short_interruption_seconds
+	num_out_of_bed_events num_wakeup_events sleep_latency_seconds wake_up_latency_seconds
+SleepHypnogramSample: timestamp level
+OtherSleepDurations: duration_in_bed_seconds duration_unmeasurable_sleep_seconds
+SleepTemperatureData: delta
+Body: blood_pressure_data device_data heart_data hydration_data ketone_data measurements_data metadata oxygen_data
+	temperature_data glucose_data
+BloodPressureData: blood_pressure_samples day_avg_systolic_bp day_avg_diastolic_bp
+BloodPressureSample: timestamp diastolic_bp systolic_bp
+HeartData: afib_classification_samples ecg_signal heart_rate_data pulse_wave_velocity_samples rr_interval_samples
+AFibClassificationSample: timestamp afib_classification
+ECGReading: start_timestamp avg_hr_bpm afib_classification raw_signal
+RawECGSample: potential_uV timestamp
+PulseVelocitySample: timestamp pulse_wave_velocity_meters_per_second
+RRIntervalSample: rr_interval_ms timestamp hr_bpm
+HydrationData: day_total_water_consumption_ml hydration_amount_samples day_avg_hydration_kg
+HydrationMeasurementSample: timestamp hydration_kg
+KetoneData: ketone_samples day_avg_ketone_mg_per_dL
+KetoneSample: timestamp ketone_mg_per_dL sample_type
+MeasurementsData: measurements day_avg_bmi day_avg_bmr day_avg_rmr day_avg_estimated_fitness_age day_avg_skin_fold_mm
+	day_avg_bodyfat_percentage day_avg_weight_kg day_avg_height_cm day_avg_bone_mass_g day_avg_muscle_mass_g
+	day_avg_lean_mass_g day_avg_water_percentage day_avg_insulin_units day_avg_visceral_fat_level
+MeasurementDataSample: measurement_time BMI BMR RMR estimated_fitness_age skin_fold_mm bodyfat_percentage weight_kg height_cm
+	bone_mass_g muscle_mass_g lean_mass_g water_percentage insulin_units insulin_type urine_color user_notes
+	visceral_fat_level visceral_fat_category
+BodyMetadata: end_time start_time timestamp_localization
+TemperatureData: ambient_temperature_samples body_temperature_samples skin_temperature_samples
+	day_avg_ambient_temperature_celsius day_avg_body_temperature_celsius day_avg_skin_temperature_celsius
+TemperatureSample: timestamp temperature_celsius
+GlucoseData: blood_glucose_samples detailed_blood_glucose_samples day_avg_blood_glucose_mg_per_dL
+	day_avg_detailed_blood_glucose_mg_per_dL day_avg_blood_glucose_mg_per_dl gmi time_in_range sensor_usage
+	daily_patterns
+GlucoseDataSample: timestamp blood_glucose_mg_per_dL glucose_level_flag trend_arrow
+DailyPatternSample: time_from_midnight percentile_5 percentile_25 percentile_50 percentile_75 percentile_95
+Athlete: age country bio state last_name sex city email date_of_birth first_name gender account_creation_date
+	provider_user_id
+Menstruation: metadata menstruation_data
+MenstruationMetadata: end_time start_time timestamp_localization
+MenstruationData: period_length_days current_phase length_of_current_phase_days days_until_next_phase period_start_date
+	predicted_cycle_length_days day_in_cycle last_updated_time cycle_length_days is_predicted_cycle
+	menstruation_flow intervals fertility_window_start fertility_window_end ovulation_day
+MenstruationFlowSample: timestamp flow
+MenstruationIntervalSample: start_timestamp end_timestamp phase
+Nutrition: drink_samples meals metadata summary
+DrinkSample: timestamp drink_volume drink_unit drink_name
+Meal: micros type id timestamp quantity name macros
+NutritionMicros: biotin_mg caffeine_mg calcium_mg sodium_mg chloride_mg chromium_mg copper_mg folate_mg folic_acid_mg iodine_mg
+	iron_mg magnesium_mg manganese_mg molybdenum_mg niacin_mg pantothenic_acid_mg phosphorus_mg potassium_mg
+	riboflavin_mg selenium_mg thiamin_mg vitamin_A_mg vitamin_B12_mg vitamin_B6_mg vitamin_C_mg vitamin_D_mg
+	vitamin_D2_mg vitamin_D3_mg vitamin_E_mg vitamin_K_mg zinc_mg cystine_g histidine_g isoleucine_g leucine_g
+	lysine_g methionine_g phenylalanine_g threonine_g tryptophan_g tyrosine_g valine_g monounsaturated_fat_g
+	polyunsaturated_fat_g omega3_g omega6_g starch_g
+NutritionQuantity: unit amount
+NutritionMacros: alcohol_g calories carbohydrates_g cholesterol_mg fat_g fiber_g net_carbohydrates_g protein_g saturated_fat_g
+	sodium_mg sugar_g trans_fat_g
+NutritionMetadata: end_time start_time timestamp_localization
+NutritionSummary: macros micros water_ml drink_ml
+HormoneSample: timestamp lh_mIU_per_ml e3g_ng_per_ml pdg_ug_per_ml hcg_mIU_per_ml fsh_mIU_per_ml
+HealthObservation: metadata observation_data
+HealthObservationMetadata: start_time end_time summary_id timestamp_localization
+HealthObservationData: category observation_type codes value severity components status notes
+ObservationCode: system code display
+ObservationValue: value_type quantity unit boolean text code
+ObservationComponent: code value`
