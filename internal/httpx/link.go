@@ -58,6 +58,9 @@ func NextLink(base *url.URL, raw string) (*url.URL, error) {
 	}
 	next := *base
 	next.Path, next.RawPath, next.RawQuery = u.Path, u.RawPath, u.RawQuery
+	if len(next.String()) > maxLink { // characters that had to be escaped made it longer
+		return nil, errLink
+	}
 	return &next, nil
 }
 

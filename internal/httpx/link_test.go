@@ -120,6 +120,7 @@ func TestGuardDial(t *testing.T) { // U20
 func FuzzNextLink(f *testing.F) {
 	for _, s := range []string{
 		testBase + "x?a=1", "/1/x", "//evil.io", `https://api.example.com\@evil.io/`, "/1/%2e%2e/x", "https://API.example.com:443/1/",
+		"/1/" + strings.Repeat("<", maxLink/2),
 	} {
 		f.Add(s)
 	}
