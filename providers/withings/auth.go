@@ -97,6 +97,9 @@ func (p *Provider) Exchange(ctx context.Context, cb providers.Callback) (provide
 // the old refresh token.
 func (p *Provider) Refresh(ctx context.Context, cred providers.Credential) (providers.Credential, error) {
 	const op = "refresh"
+	if err := checkPair(op, cred); err != nil {
+		return providers.Credential{}, err
+	}
 	if cred.Refresh.IsZero() {
 		return providers.Credential{}, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrReauth, Detail: "there is no refresh token"}
 	}
@@ -110,6 +113,34 @@ func (p *Provider) Refresh(ctx context.Context, cred providers.Credential) (prov
 		return providers.Credential{}, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrMalformed, Code: providers.CodeIdentity}
 	}
 	return answer.Credential(cred), nil
+}
+
+// Migrate turns an OAuth 1.0 token of the same application's earlier
+// registration into a pair of OAuth 2.0, by presenting both halves of it as a
+// refresh token in exactly one request. The pair must be stored before it is
+// used.
+func (p *Provider) Migrate(ctx context.Context, cred providers.Credential) (providers.Credential, error) {
+	const op = "migrate"
+	if cred.Access.IsZero() || cred.TokenSecret.IsZero() {
+		return providers.Credential{}, &providers.Error{
+			Provider: Name, Op: op, Kind: providers.ErrInvalid, Code: codeEra, Detail: "the credential is not of OAuth 1.0",
+		}
+	}
+	answer, err := p.requestToken(ctx, op, url.Values{
+		"grant_type": {"refresh_token"}, "refresh_token": {cred.Access.Reveal() + ":" + cred.TokenSecret.Reveal()},
+	})
+	if err != nil {
+		return providers.Credential{}, err
+	}
+	if cred.UpstreamID != "" && answer.UserID != "" && answer.UserID != cred.UpstreamID {
+		return providers.Credential{}, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrMalformed, Code: providers.CodeIdentity}
+	}
+	if answer.Refresh.IsZero() {
+		return providers.Credential{}, &providers.Error{
+			Provider: Name, Op: op, Kind: providers.ErrMalformed, Ambiguous: true, Detail: "the answer lacks the refresh token",
+		}
+	}
+	return answer.Credential(providers.Credential{UpstreamID: cred.UpstreamID}), nil
 }
 
 func (p *Provider) requestToken(ctx context.Context, op string, form url.Values) (httpx.TokenAnswer, error) {

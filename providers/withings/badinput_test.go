@@ -339,7 +339,7 @@ func TestBadRowsOfTheOtherStreams(t *testing.T) {
 		"segments": {
 			streamSleep, "sleep/get" + dayName,
 			`{"status":0,"body":{"model":32,"series":[{"startdate":1795215600,"enddate":1795219200,"state":2,"hash_deviceid":"a","hr":{"x":1,"1795215600":"y","1795215660":50}},{"startdate":1795215600,"enddate":1795210000,"state":2},{"startdate":1795215600,"enddate":1795219200},{"startdate":NaN}]}}`,
-			[]string{"sleep/2026-11-21/a"},
+			[]string{"sleep/2026-11-21/sleep_monitor"},
 			[]string{
 				"sleep/2026-11-21#1795215600#hr: " + reasonSampleTime, "sleep/2026-11-21#1795215600#hr: " + reasonType,
 				"sleep/2026-11-21#1795215600: " + reasonEndFirst, "sleep/2026-11-21#1795215600: state is missing or " + reasonType,

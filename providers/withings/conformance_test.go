@@ -128,6 +128,9 @@ func source(device, otherwise string) string {
 
 // activitySource tells the sources of a day apart.
 func activitySource(a withingstest.Activity) string {
+	if a.Brand == 1 {
+		return "withings"
+	}
 	model := "none"
 	if a.ModelID != 0 {
 		model = fmt.Sprintf("model_%d", a.ModelID)
@@ -160,7 +163,7 @@ func (s *simulator) WantKeys(stream string) []string {
 		for _, n := range truth.Nights {
 			for _, seg := range n.Segments {
 				local := time.Unix(seg.Start, 0).In(s.zone).Add(12 * time.Hour) // noon to noon
-				add("%s/%s", health.DayOf(local), n.DeviceID)
+				add("%s/%s", health.DayOf(local), map[int]string{16: "activity_tracker", 32: "sleep_monitor"}[n.Model])
 			}
 		}
 	case "heart":

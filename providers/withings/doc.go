@@ -1,6 +1,6 @@
-// Package withings connects the Withings public API of the OAuth 2.0 era:
-// body measurements, activity, workouts, sleep, electrocardiograms, devices
-// and goals.
+// Package withings connects the Withings public API: body measurements,
+// activity, workouts, sleep, electrocardiograms, devices and goals. [New] is for
+// the OAuth 2.0 era, [NewLegacy] for the OAuth 1.0 era that ended in November 2018.
 //
 // # The service
 //
@@ -30,14 +30,19 @@
 //     attribution becomes the method, ambiguous where the scale is not sure who
 //     stood on it.
 //   - activity: one daily record per day and source, key
-//     activity/<date>/<source>.
+//     activity/<date>/<source>. The source of what Withings makes up from its own
+//     devices and applications (brand 1) is "withings", that of others their brand
+//     and model.
 //   - intraday: one samples record per day that was asked for and device, key
 //     intraday/<day>/<source>, with steps, distance, energy, heart rate and the
 //     like as series.
 //   - workouts: one activity record per workout, key workouts/<id>.
 //   - sleep_summary: one sleep record per night or nap, key sleep_summary/<id>.
 //   - sleep: the stages and the dense signals of the nights that begin between
-//     noon of the day before and noon of the day, key sleep/<day>/<source>.
+//     noon of the day before and noon of the day, key sleep/<day>/<class>, where the
+//     class is activity_tracker or sleep_monitor. Of several devices of one class
+//     the first by name has this key, and the others add their name to it; a device
+//     of another class has its name instead.
 //   - heart: one ecg record per recording, key heart/<signalid>, with the signal
 //     as a series; a row without a recording is a body record, key
 //     heart/<timestamp>/<source>.
@@ -64,6 +69,46 @@
 // sessions: learn the zone, which measures and devices tell, before fetching
 // them, because noon elsewhere may be in the middle of a night.
 //
+// # The OAuth 1.0 era
+//
+// The legend of that era is that the service signed a base string of its own. It
+// did not: the string is that of RFC 5849 with the query folded into the
+// parameters (sections 3.4.1.2 and 3.4.1.3), and what looks like a stray ampersand
+// is one of the two that join its three parts (section 3.4.1.1). What really
+// breaks stock libraries is transport: everything travels in the query, by GET,
+// the request token comes without oauth_callback_confirmed, the access token with a
+// userid that each data call must name, and the address of the consent page is
+// signed. Package oauth1 does all that, and its comment has the service's own
+// example of 2015, worked out.
+//
+// [Legacy] reads the five services that the two eras share, from the hosts and in
+// the shapes of that time, and gives the same records: same keys, metrics and
+// units. A connection that is moved to [New] by the engine's Migrate, which calls
+// [Provider.Migrate], therefore reads nothing twice. What differs:
+//
+//   - elevation was in metres, elevation_gain, and is in floors now,
+//     floors_climbed.
+//   - rows named no device, so that keys do not either where rows have no id of
+//     their own. One answer of sleep names one class of devices, also where two
+//     saw the night: the other one's record comes with the era of today.
+//   - a day's activity of a single date lies flat in the body. One of a date
+//     without data is an empty list.
+//   - getmeas alone could be asked for what changed. The others are read in
+//     windows.
+//   - rows are as new as the answer that had them (Rev.Order). A row of today that
+//     was not modified since then is the same datum and changes nothing; one that
+//     was modified since takes its place.
+//   - the zone of the latest day is taken for the person's: there was no profile.
+//   - getintradayactivity, which took a permission that few applications had, is
+//     not read.
+//
+// Stored answers name their era, and Remap of either adapter maps both.
+//
+// Each adapter refuses the other era's credentials as the host's mistake, without
+// a request: nobody is asked to consent again because a connection was not moved
+// yet. So is a signature that the service refuses (342), after one more try with
+// another nonce.
+//
 // # Cursors
 //
 // The mark of measures is the updatetime of the first answer. The other streams
@@ -86,16 +131,20 @@
 // the service's status number, or a fixed word. Status 601 is ErrRateLimited
 // with RetryAt from the wait_seconds of the answer, an unknown status is
 // ErrUnavailable. One datum that cannot be mapped is quarantined and the others
-// of the page are not affected.
+// of the page are not affected. In the OAuth 1.0 era a refused token (249, 250,
+// 283, 328, 401) is ErrReauth, and a refused signature or application (100, 342,
+// 2554, 2556) ErrInvalid with ClientFault.
 //
 // # Concurrency
 //
-// A Provider is safe for concurrent use and has no state per person.
+// A [Provider] and a [Legacy] are safe for concurrent use and have no state per
+// person.
 //
 // # Limits
 //
 // 120 requests per minute for all users of an application together, and no two
 // identical calls within ten seconds: the service answers both with status 601.
+// In the OAuth 1.0 era it was 60.
 // One page of heart makes up to 21 requests, one of intraday or sleep up to 2,
 // all others make 1. A page with more than 10,000 data that are not usable is
 // ErrMalformed. Zones come from the zone database of the process; a name it does

@@ -31,6 +31,8 @@ const (
 	codeCallback     = "callback"      // a callback without a code, or with two
 	codeDenied       = "denied"        // the person said no
 	codeTooManyECGs  = "too_many_ecgs" // more recordings in one second than a page takes
+	codeEra          = "wrong_era"     // a credential of OAuth 1.0 where one of OAuth 2.0 must be, or the reverse
+	codeNoUser       = "no_user"       // a credential without the user id
 	statusOK         = 0
 	statusTooMany    = 601
 	defaultRetryWait = 10 * time.Second
@@ -42,6 +44,8 @@ type class struct {
 	kind error
 	// expired: the access token was refused, a refresh may help.
 	expired bool
+	// application: not the person is refused, but who asks.
+	application bool
 }
 
 var (
@@ -163,29 +167,40 @@ func (m *mapper) failed(op string, err error) error {
 }
 
 // failure reads the status of an answer to a data call; nil when it is 0.
-func (p *Provider) failure(op string, resp *httpx.Response) error {
-	if e := p.client.StatusError(op, resp); e != nil {
+func (s *service) failure(op string, resp *httpx.Response) error {
+	if e := s.client.StatusError(op, resp); e != nil {
+		if s.legacy && e.ExpiredAccess {
+			// The service tells of its tokens in the body. This may as well be
+			// about the application or about the signature.
+			e.Kind, e.ExpiredAccess, e.ClientFault = providers.ErrInvalid, false, true
+		}
 		return e
 	}
 	env, err := readEnvelope(resp.Body)
 	if err != nil {
 		e, _ := errors.AsType[*providers.Error](err)
-		return p.client.Malformed(op, e.Code, resp)
+		return s.client.Malformed(op, e.Code, resp)
 	}
 	if env.status == statusOK {
 		return nil
 	}
 	c := classOf(env.status)
+	if s.legacy {
+		c = legacyClassOf(env.status)
+	}
 	e := &providers.Error{
 		Provider: Name, Op: op, Kind: c.kind, Status: resp.Status, Code: strconv.FormatInt(env.status, 10),
-		RequestID: resp.RequestID, ExpiredAccess: c.expired,
+		RequestID: resp.RequestID, ExpiredAccess: c.expired, ClientFault: c.application,
+	}
+	if s.legacy && env.status == statusSignature {
+		e.Detail = s.signatureDetail(resp.Date)
 	}
 	if env.status == statusTooMany {
 		e.RetryAt = env.retryAt(time.Now())
 		if !env.mentions("same arguments") {
 			// The budget of the application is used up, by us or by another
 			// process: nobody else need try.
-			p.client.Hold("", providers.LimitPerApp, e.RetryAt)
+			s.client.Hold("", providers.LimitPerApp, e.RetryAt)
 		}
 	}
 	return e

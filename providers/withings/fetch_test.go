@@ -219,7 +219,8 @@ func TestDaysOfOddLength(t *testing.T) {
 		}
 		require.Len(t, page.Records, 1, "one record, however many calls")
 		r := page.Records[0]
-		require.Equal(t, c.stream+"/"+c.day+"/d", r.Key)
+		source := map[string]string{"intraday": "d", "sleep": "sleep_monitor"}[c.stream]
+		require.Equal(t, c.stream+"/"+c.day+"/"+source, r.Key)
 		require.Equal(t, c.from.UnixMilli(), r.Series[0].From)
 		require.Equal(t, c.to.UnixMilli(), r.Series[0].To)
 		require.Equal(t, c.calls, r.Series[0].Len())

@@ -49,8 +49,23 @@ var (
 	workoutTable  = table(workoutFields)
 	summaryTable  = table(summaryFields)
 	intradayTable = table(intradayFields)
-	signalTable   = table(sleepSignals)
+
+	legacyActivityTable = table(inMetres(activityFields))
+	legacyWorkoutTable  = table(inMetres(workoutFields))
+	signalTable         = table(sleepSignals)
 )
+
+// inMetres returns the fields as they were in the OAuth 1.0 era, in which the
+// elevation was in metres and not in floors.
+func inMetres(fields []field) []field {
+	old := slices.Clone(fields)
+	for i := range old {
+		if old[i].metric == health.MetricFloorsClimbed {
+			old[i].metric = health.MetricElevationGain
+		}
+	}
+	return old
+}
 
 // heartRateFields are the same in the rows of several services.
 func heartRateFields(zones bool, rest ...field) []field {

@@ -15,7 +15,11 @@ import (
 
 // mappingVersion is the Rev.Mapping of all records. It rises when the same
 // answer would map to other records than before.
-const mappingVersion = 1
+const mappingVersion = 2
+
+// legacyMappingVersion is the same for answers of the OAuth 1.0 era. It stays below
+// mappingVersion: of two rows that are equally new, the one of today counts.
+const legacyMappingVersion = 1
 
 // The reasons for which data is set aside.
 const (
@@ -46,6 +50,8 @@ type mapper struct {
 	raw  health.RawPage
 	user string    // whose page it is; empty is not known
 	now  time.Time // bounds plausible times
+	// legacy: the bodies are of the OAuth 1.0 era.
+	legacy bool
 
 	records     []health.Record
 	origins     [][]byte // what each record was mapped from
@@ -53,6 +59,7 @@ type mapper struct {
 
 	profile    *time.Location // the zone for rows that tell none; nil is unknown
 	personZone string         // its name, where the page tells it
+	toldOn     health.Day     // of the row that told it, in the OAuth 1.0 era
 	digest     uint64         // of the rows
 	gotRows    bool
 	foreign    bool // a row said that it belongs to another person
@@ -61,6 +68,7 @@ type mapper struct {
 	more       bool
 	offset     int64
 	gotOffset  bool
+	count      int   // of rows
 	updated    int64 // seconds; the service's mark, 0 if it told none
 	newest     int64 // milliseconds; the latest modification
 
@@ -77,6 +85,7 @@ type mapper struct {
 
 func newMapper(page health.RawPage) *mapper {
 	m := &mapper{raw: page, now: page.Date}
+	m.legacy = len(page.Bodies) > 0 && strings.HasPrefix(page.Bodies[0].Name, legacyBodies)
 	if m.now.IsZero() {
 		m.now = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) // no bound
 	}
@@ -123,6 +132,14 @@ func (m *mapper) zone(name string) *time.Location {
 func (m *mapper) useProfile(name string) {
 	if loc := m.zone(name); loc != nil {
 		m.profile, m.personZone = loc, name
+	}
+}
+
+// learnZone takes the zone of the latest day for the person's: the OAuth 1.0 era
+// did not tell it otherwise.
+func (m *mapper) learnZone(on health.Day, name string) {
+	if m.legacy && on.Compare(m.toldOn) >= 0 && m.zone(name) != nil {
+		m.toldOn, m.personZone = on, name
 	}
 }
 
@@ -198,6 +215,9 @@ func (m *mapper) answer(i int, each func(*jsonscan.Scanner) error) error {
 
 func (m *mapper) members(s *jsonscan.Scanner, each func(*jsonscan.Scanner) error) error {
 	if s.Kind() != jsonscan.Object {
+		if m.legacy && s.Kind() == jsonscan.Array && s.Array() && !s.NextElement() {
+			return s.Err() // an empty object
+		}
 		if s.Skip(); s.Err() != nil {
 			return s.Err()
 		}
@@ -238,16 +258,23 @@ func (m *mapper) list(name string, each func(*jsonscan.Scanner) (key, reason str
 		}
 		return m.paging(s)
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	return m.listed()
+}
+
+// listed checks what was read of a list beside its rows, and completes the
+// records.
+func (m *mapper) listed() error {
+	switch {
 	case m.paged.twice:
 		return malformed(codeDuplicate)
 	case !m.gotRows:
 		return malformed(codeNoRows)
 	case m.foreign:
 		return malformed(providers.CodeIdentity)
-	case m.paged.bad&(1<<bodyMore|1<<bodyOffset) != 0, m.more && !m.gotOffset, m.offset < 0, m.offset > math.MaxInt32:
+	case m.paged.bad&(1<<bodyMore|1<<bodyOffset) != 0, m.more && !m.gotOffset && !m.legacy, m.offset < 0, m.offset > math.MaxInt32:
 		return malformed(codePaging)
 	}
 	if m.paged.bad&(1<<bodyUpdateTime) != 0 {
@@ -272,6 +299,7 @@ func (m *mapper) rows(s *jsonscan.Scanner, each func(*jsonscan.Scanner) (key, re
 	}
 	s.Array()
 	for i := 0; s.NextElement(); i++ {
+		m.count++
 		if err := m.each(s, i, each); err != nil {
 			return err
 		}
@@ -341,6 +369,14 @@ func (m *mapper) expect(n int) {
 	m.origins = slices.Grow(m.origins, n)
 }
 
+// version is the mapping version of the page's records.
+func (m *mapper) version() uint16 {
+	if m.legacy {
+		return legacyMappingVersion
+	}
+	return mappingVersion
+}
+
 // fold adds what records were mapped from to the digest of the page.
 func (m *mapper) fold(data []byte) {
 	m.digest = m.digest*31 + health.Digest(data)
@@ -351,7 +387,7 @@ func (m *mapper) pageDigest() uint64 {
 	b := make([]byte, 0, 256)
 	b = strconv.AppendUint(b, m.digest, 16)
 	b = append(b, '/')
-	b = strconv.AppendInt(b, mappingVersion, 10)
+	b = strconv.AppendInt(b, int64(m.version()), 10)
 	b = append(append(b, '/'), m.raw.Stream...)
 	if m.profile != nil {
 		b = append(append(b, '/'), m.profile.String()...)
@@ -376,6 +412,10 @@ func (m *mapper) setAside(key, reason string, raw []byte) {
 
 // emit adds the record of the row and returns it, to be completed: the source's
 // provider, mapping version, values and texts are in it.
+//
+// Rows of the OAuth 1.0 era are as new as the answer, whatever they tell: then a
+// row of today that was modified before is the same datum, and takes nothing's
+// place, and one that was modified since does.
 func (m *mapper) emit(kind health.Kind, key string, order int64, src health.Source) *health.Record {
 	row := &m.row
 	for _, l := range row.later {
@@ -390,7 +430,10 @@ func (m *mapper) emit(kind health.Kind, key string, order int64, src health.Sour
 	r.Kind, r.Key = kind, key
 	r.Source = src
 	r.Source.Provider, r.Source.Path = Name, health.PathDirect
-	r.Rev.Order, r.Rev.Mapping = order, mappingVersion
+	r.Rev.Order, r.Rev.Mapping = order, m.version()
+	if m.legacy && !m.raw.Date.IsZero() {
+		r.Rev.Order = m.raw.Date.UnixMilli()
+	}
 	r.Values = m.values.take(row.values)
 	r.Texts = m.texts.take(row.texts)
 	return r

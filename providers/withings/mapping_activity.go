@@ -1,6 +1,7 @@
 package withings
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/vitalmux/vitalmux/health"
@@ -8,7 +9,65 @@ import (
 )
 
 // activities maps getactivity.
-func (m *mapper) activities() error { return m.list("activities", m.activity) }
+func (m *mapper) activities() error {
+	if m.legacy {
+		return m.legacyActivities()
+	}
+	return m.list("activities", m.activity)
+}
+
+// legacyActivities maps getactivity of the OAuth 1.0 era: the days of a range
+// are a list, and those of a single date lie in the body itself, which is empty
+// if there is nothing.
+func (m *mapper) legacyActivities() error {
+	var day activityRow
+	flat := false
+	m.startRow()
+	err := m.answer(0, func(s *jsonscan.Scanner) error {
+		switch string(s.Name()) {
+		case "activities":
+			return m.rows(s, m.activity)
+		case "more", "offset", "updatetime":
+			return m.paging(s)
+		}
+		if m.gotRows {
+			s.Skip()
+			return nil
+		}
+		flat = true
+		m.activityMember(s, &day)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if flat && !m.gotRows {
+		raw := m.raw.Bodies[0].Body
+		key, reason := m.activityRecord(&day)
+		switch {
+		case m.row.twice:
+			reason = reasonTwice
+		case m.row.hopeless:
+			reason = reasonHopeless
+		}
+		if reason != "" {
+			clear(m.records)
+			m.records, m.origins = m.records[:0], m.origins[:0]
+			m.setAside(cmp.Or(key, m.raw.Stream+"/#0"), reason, raw)
+		} else {
+			m.origins[0] = raw
+			for _, f := range m.row.faults {
+				if f.raw == nil {
+					f.raw = raw
+				}
+				m.setAside(key+"#"+f.name, f.reason, f.raw)
+			}
+		}
+		m.fold(raw)
+	}
+	m.gotRows = true
+	return m.listed()
+}
 
 // The members of a day's activity besides its fields.
 const (
@@ -21,66 +80,95 @@ const (
 	activityModified
 	activityModel
 	activityModelID
+	activityModelID2
 )
 
 var activityNames = []string{
-	"date", "timezone", "deviceid", "hash_deviceid", "brand", "is_tracker", "modified", "model", "modelid",
+	"date", "timezone", "deviceid", "hash_deviceid", "brand", "is_tracker", "modified", "model", "modelid", "model_id",
+}
+
+// activityRow is what is read of a day besides its fields.
+type activityRow struct {
+	date            health.Day
+	zone            string
+	dev             device
+	brand, modified int64
+	isTracker       bool
 }
 
 func (m *mapper) activity(s *jsonscan.Scanner) (key, reason string) {
-	var (
-		r               = &m.row
-		date            health.Day
-		zone            string
-		dev             device
-		brand, modified int64
-		isTracker       bool
-	)
+	var a activityRow
 	for s.NextMember() {
-		switch string(s.Name()) {
-		case "date":
-			date = r.day(s, activityDate)
-		case "timezone":
-			zone = r.identifier(s, activityTimezone, &m.in)
-		case "deviceid":
-			dev.id = r.identifier(s, activityDevice, &m.in)
-		case "hash_deviceid":
-			dev.hash = r.identifier(s, activityHash, &m.in)
-		case "brand":
-			brand = r.integer(s, activityBrand)
-		case "is_tracker":
-			isTracker = r.truth(s, activityIsTracker)
-		case "modified":
-			modified = r.integer(s, activityModified)
-		case "model":
-			dev.model = r.word(s, activityModel, &m.in)
-		case "modelid", "model_id":
-			dev.modelID = r.integer(s, activityModelID)
-		default:
+		m.activityMember(s, &a)
+	}
+	return m.activityRecord(&a)
+}
+
+// activityMember reads one member of a day.
+func (m *mapper) activityMember(s *jsonscan.Scanner, a *activityRow) {
+	r := &m.row
+	switch string(s.Name()) {
+	case "date":
+		a.date = r.day(s, activityDate)
+	case "timezone":
+		a.zone = r.identifier(s, activityTimezone, &m.in)
+	case "deviceid":
+		a.dev.id = r.identifier(s, activityDevice, &m.in)
+	case "hash_deviceid":
+		a.dev.hash = r.identifier(s, activityHash, &m.in)
+	case "brand":
+		a.brand = r.integer(s, activityBrand)
+	case "is_tracker":
+		a.isTracker = r.truth(s, activityIsTracker)
+	case "modified":
+		a.modified = r.integer(s, activityModified)
+	case "model":
+		a.dev.model = r.word(s, activityModel, &m.in)
+	case "modelid", "model_id":
+		a.dev.modelID = r.modelID(s, activityModelID, a.dev.modelID)
+	default:
+		if m.legacy {
+			legacyActivityTable.read(s, r)
+		} else {
 			activityTable.read(s, r)
 		}
 	}
+}
+
+// brandWithings is the brand of the days that Withings made up from its own
+// devices and applications: there is one for each date.
+const brandWithings = 1
+
+// activityRecord emits the day that was read.
+func (m *mapper) activityRecord(a *activityRow) (key, reason string) {
+	r := &m.row
 	switch {
-	case date.IsZero():
+	case a.date.IsZero():
 		return "", reasonDay
 	case r.bad&(1<<activityDevice|1<<activityHash) != 0:
-		return m.key(date.String()), reasonDevice
+		return m.key(a.date.String()), reasonDevice
 	}
-	source := dev.source()
-	if dev.name() == "" {
-		source = "brand_" + strconv.FormatInt(brand, 10) + "." + source
+	source := a.dev.source()
+	switch {
+	case m.legacy || a.brand == brandWithings:
+		// Not the device: the OAuth 1.0 era does not tell it, and it is one day
+		// of one person before and after.
+		source = "withings"
+	case a.dev.name() == "":
+		source = "brand_" + strconv.FormatInt(a.brand, 10) + "." + source
 	}
-	key = m.key(date.String(), source)
+	key = m.key(a.date.String(), source)
 	r.optional(activityNames)
 	if r.has(activityBrand) {
-		r.text("withings_brand", strconv.FormatInt(brand, 10))
+		r.text("withings_brand", strconv.FormatInt(a.brand, 10))
 	}
 	method := health.MethodUnknown
-	if isTracker {
+	if a.isTracker {
 		method = health.MethodSensed
 	}
-	span := m.daySpan(date, zone)
-	rec := m.emit(health.KindDaily, key, m.order(modified), r.describe(dev))
+	m.learnZone(a.date, a.zone)
+	span := m.daySpan(a.date, a.zone)
+	rec := m.emit(health.KindDaily, key, m.order(a.modified), r.describe(a.dev))
 	rec.Span, rec.Method = span, method
 	return key, ""
 }
@@ -95,6 +183,7 @@ const (
 	workoutTimezone
 	workoutModel
 	workoutModelID
+	workoutModelID2
 	workoutAttrib
 	workoutStart
 	workoutEnd
@@ -107,7 +196,7 @@ const (
 )
 
 var workoutNames = []string{
-	"id", "category", "timezone", "model", "model_id", "attrib", "startdate", "enddate", "date", "modified", "deviceid",
+	"id", "category", "timezone", "model", "modelid", "model_id", "attrib", "startdate", "enddate", "date", "modified", "deviceid",
 	"hash_deviceid", "userid", "data",
 }
 
@@ -132,7 +221,7 @@ func (m *mapper) workout(s *jsonscan.Scanner) (key, reason string) {
 		case "model":
 			dev.model = r.word(s, workoutModel, &m.in)
 		case "model_id", "modelid":
-			dev.modelID = r.integer(s, workoutModelID)
+			dev.modelID = r.modelID(s, workoutModelID, dev.modelID)
 		case "attrib":
 			attrib = r.integer(s, workoutAttrib)
 		case "startdate":
@@ -152,8 +241,12 @@ func (m *mapper) workout(s *jsonscan.Scanner) (key, reason string) {
 		case "data":
 			r.meet(workoutData)
 			if objectOr(s, r, "data") {
+				fields := workoutTable
+				if m.legacy {
+					fields = legacyWorkoutTable
+				}
 				for s.NextMember() {
-					workoutTable.read(s, r)
+					fields.read(s, r)
 				}
 			}
 		default:

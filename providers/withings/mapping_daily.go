@@ -220,6 +220,7 @@ func (m *mapper) entry(s *jsonscan.Scanner, c *collection, milli int64) (reason 
 		hasHash
 		hasModel
 		hasModelID
+		hasModelID2
 	)
 	var (
 		seen   members
@@ -253,7 +254,7 @@ func (m *mapper) entry(s *jsonscan.Scanner, c *collection, milli int64) (reason 
 		case "model":
 			dev.model = seen.word(s, hasModel, &m.in)
 		case "model_id", "modelid":
-			dev.modelID = seen.integer(s, hasModelID)
+			dev.modelID = seen.modelID(s, hasModelID, dev.modelID)
 		default:
 			s.Skip()
 		}
@@ -326,12 +327,28 @@ func (m *mapper) sleepSegments() error {
 			continue
 		}
 		m.startRow()
-		key := m.key(window.day.String(), d.dev.source())
+		key := m.key(window.day.String(), c.night(d))
 		rec := m.emit(health.KindSleep, key, 0, m.row.describe(d.dev))
 		rec.Span = health.Span{Start: health.Instant(d.first), End: health.Instant(d.last), Day: window.day}
 		rec.Method, rec.Segments, rec.Series = health.MethodSensed, distinct(d.segments), m.seriesOf(c, d, key)
 	}
 	return m.finish()
+}
+
+// night returns the last part of the key of a device's night: the class of the
+// device, because the OAuth 1.0 era tells no more. Of several devices of one
+// class the first by name has it, the others add their name.
+func (c *collection) night(d *collected) string {
+	class := d.dev.class()
+	if class == "" {
+		return d.dev.source()
+	}
+	for _, other := range c.devices {
+		if other != d && other.found && other.dev.class() == class && other.dev.source() < d.dev.source() {
+			return class + "." + d.dev.source()
+		}
+	}
+	return class
 }
 
 // distinct drops segments that are there twice: the second answer of a day
@@ -378,11 +395,12 @@ const (
 	segmentState
 	segmentModel
 	segmentModelID
+	segmentModelID2
 	segmentDevice
 	segmentHash
 )
 
-var segmentNames = []string{"startdate", "enddate", "state", "model", "model_id", "deviceid", "hash_deviceid"}
+var segmentNames = []string{"startdate", "enddate", "state", "model", "modelid", "model_id", "deviceid", "hash_deviceid"}
 
 // point is one sample of a signal of a segment.
 type point struct {
@@ -416,7 +434,7 @@ func (m *mapper) segment(s *jsonscan.Scanner, c *collection) (key, reason string
 		case "model":
 			dev.model = r.word(s, segmentModel, &m.in)
 		case "model_id", "modelid":
-			dev.modelID = r.integer(s, segmentModelID)
+			dev.modelID = r.modelID(s, segmentModelID, dev.modelID)
 		case "deviceid":
 			dev.id = r.identifier(s, segmentDevice, &m.in)
 		case "hash_deviceid":

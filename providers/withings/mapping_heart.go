@@ -72,7 +72,7 @@ func fetchHeart(ctx context.Context, f *fetch) (providers.Page, error) {
 	if err := listed.list("series", listed.heart); err != nil {
 		return providers.Page{}, listed.failed(f.op, err)
 	}
-	most := max(0, f.p.cfg.ECGsPerPage)
+	most := max(0, f.s.cfg.ECGsPerPage)
 	if most > 0 && len(listed.signals) > most {
 		if at.to-at.from <= 1 {
 			return providers.Page{}, listed.failed(f.op, malformed(codeTooManyECGs))
@@ -214,11 +214,12 @@ const (
 	heartTimestamp
 	heartHash
 	heartModelID
+	heartModelID2
 	heartTimezone
 )
 
 var heartNames = []string{
-	"deviceid", "model", "ecg", "bloodpressure", "stetho", "heart_rate", "modified", "timestamp", "hash_deviceid", "modelid",
+	"deviceid", "model", "ecg", "bloodpressure", "stetho", "heart_rate", "modified", "timestamp", "hash_deviceid", "modelid", "model_id",
 	"timezone",
 }
 
@@ -241,7 +242,7 @@ func (m *mapper) heart(s *jsonscan.Scanner) (key, reason string) {
 		case "model":
 			dev.model = r.word(s, heartModel, &m.in)
 		case "modelid", "model_id":
-			dev.modelID = r.integer(s, heartModelID)
+			dev.modelID = r.modelID(s, heartModelID, dev.modelID)
 		case "timezone":
 			zone = r.identifier(s, heartTimezone, &m.in)
 		case "heart_rate":

@@ -24,12 +24,14 @@ const (
 	groupHash
 	groupModel
 	groupModelID
+	groupModelID2
 	groupMeasures
 	groupComment
 )
 
 var groupNames = []string{
-	"grpid", "date", "created", "modified", "attrib", "category", "deviceid", "hash_deviceid", "model", "modelid", "measures", "comment",
+	"grpid", "date", "created", "modified", "attrib", "category", "deviceid", "hash_deviceid", "model", "modelid", "model_id", "measures",
+	"comment",
 }
 
 // The categories of measure groups.
@@ -70,7 +72,7 @@ func (m *mapper) group(s *jsonscan.Scanner) (key, reason string) {
 		case "model":
 			dev.model = r.word(s, groupModel, &m.in)
 		case "modelid", "model_id":
-			dev.modelID = r.integer(s, groupModelID)
+			dev.modelID = r.modelID(s, groupModelID, dev.modelID)
 		case "comment":
 			r.meet(groupComment)
 			if b, ok := s.Text(); ok {

@@ -16,6 +16,7 @@ const (
 	summaryTimezone
 	summaryModel
 	summaryModelID
+	summaryModelID2
 	summaryHash
 	summaryDevice
 	summaryStart
@@ -28,7 +29,7 @@ const (
 )
 
 var summaryNames = []string{
-	"id", "timezone", "model", "model_id", "hash_deviceid", "deviceid", "startdate", "enddate", "date", "created", "modified",
+	"id", "timezone", "model", "modelid", "model_id", "hash_deviceid", "deviceid", "startdate", "enddate", "date", "created", "modified",
 	"completed", "data",
 }
 
@@ -52,7 +53,7 @@ func (m *mapper) summary(s *jsonscan.Scanner) (key, reason string) {
 		case "model":
 			dev.model = r.word(s, summaryModel, &m.in)
 		case "model_id", "modelid":
-			dev.modelID = r.integer(s, summaryModelID)
+			dev.modelID = r.modelID(s, summaryModelID, dev.modelID)
 		case "hash_deviceid":
 			dev.hash = r.identifier(s, summaryHash, &m.in)
 		case "deviceid":
@@ -99,6 +100,7 @@ func (m *mapper) summary(s *jsonscan.Scanner) (key, reason string) {
 		return key, reason
 	}
 	span.Day = date
+	m.learnZone(date, zone)
 	r.optional(summaryNames)
 	if r.has(summaryCompleted) {
 		r.text("withings_completed", strconv.FormatBool(completed))

@@ -40,6 +40,7 @@ const (
 	deviceType
 	deviceModel
 	deviceModelID
+	deviceModelID2
 	deviceBattery
 	deviceTimezone
 	deviceFirst
@@ -47,7 +48,7 @@ const (
 )
 
 var deviceNames = []string{
-	"deviceid", "hash_deviceid", "type", "model", "model_id", "battery", "timezone", "first_session_date", "last_session_date",
+	"deviceid", "hash_deviceid", "type", "model", "modelid", "model_id", "battery", "timezone", "first_session_date", "last_session_date",
 }
 
 func (m *mapper) device(s *jsonscan.Scanner) (key, reason string) {
@@ -67,7 +68,7 @@ func (m *mapper) device(s *jsonscan.Scanner) (key, reason string) {
 		case "model":
 			dev.model = r.word(s, deviceModel, &m.in)
 		case "model_id", "modelid":
-			dev.modelID = r.integer(s, deviceModelID)
+			dev.modelID = r.modelID(s, deviceModelID, dev.modelID)
 		case "battery":
 			r.text(health.TextBattery, r.identifier(s, deviceBattery, &m.in))
 		case "timezone":

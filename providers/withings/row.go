@@ -166,6 +166,28 @@ func (d device) source() string {
 	}
 }
 
+// class returns the class of the device, as in modelClasses; empty if it is not
+// known, and for an echo.
+func (d device) class() string {
+	if _, echoed := echoes[d.modelID]; echoed {
+		return ""
+	}
+	if class, ok := modelClasses[d.model]; ok {
+		return class
+	}
+	id := d.modelID
+	if id == 0 {
+		id, _ = strconv.ParseInt(d.model, 10, 32)
+	}
+	switch {
+	case id >= 51 && id <= 59, id >= 90 && id <= 95:
+		return classTracker
+	case id >= 60 && id <= 63:
+		return classSleepMonitor
+	}
+	return ""
+}
+
 // same reports whether both are one source of data.
 func (d device) same(o device) bool {
 	if d.name() != "" || o.name() != "" {

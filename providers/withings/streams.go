@@ -142,6 +142,8 @@ func names(table []field) string {
 // list is a service that answers with rows in pages.
 type list struct {
 	path, action, name, fields string
+	// byDate: a window of one day is asked for as a date.
+	byDate bool
 }
 
 func (l list) fetch(ctx context.Context, f *fetch) (providers.Page, error) {
@@ -153,7 +155,9 @@ func (l list) fetch(ctx context.Context, f *fetch) (providers.Page, error) {
 	if l.fields != "" {
 		form.Set("data_fields", l.fields)
 	}
-	if err := f.period(form); err != nil {
+	if w := f.q.Window; l.byDate && w.Days() && w.First == w.Last {
+		form.Set("date", w.First.String())
+	} else if err := f.period(form); err != nil {
 		return providers.Page{}, err
 	}
 	if at.offset > 0 {
@@ -170,6 +174,9 @@ func (l list) fetch(ctx context.Context, f *fetch) (providers.Page, error) {
 		page.Candidate = m.candidate(f.q)
 	}
 	if m.more {
+		if !m.gotOffset {
+			m.offset = at.offset + int64(m.count)
+		}
 		next := position{offset: m.offset, seen: m.digest}
 		if !next.follows(at) {
 			return providers.Page{}, m.failed(f.op, malformed(providers.CodePageLoop))
@@ -267,8 +274,10 @@ func (d daily) fetch(ctx context.Context, f *fetch) (providers.Page, error) {
 	for start := from; start < to; start += int64(day / time.Second) {
 		end := min(to, start+int64(day/time.Second))
 		form := url.Values{
-			"action": {d.action}, "data_fields": {d.fields},
-			"startdate": {strconv.FormatInt(start, 10)}, "enddate": {strconv.FormatInt(end, 10)},
+			"action": {d.action}, "startdate": {strconv.FormatInt(start, 10)}, "enddate": {strconv.FormatInt(end, 10)},
+		}
+		if d.fields != "" {
+			form.Set("data_fields", d.fields)
 		}
 		name := d.name + "/" + asked.String() + "/" + strconv.FormatInt(start, 10) + "-" + strconv.FormatInt(end, 10)
 		if err := f.call(ctx, name, d.path, form); err != nil {

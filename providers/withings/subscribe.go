@@ -12,8 +12,6 @@ import (
 	"github.com/vitalmux/vitalmux/providers"
 )
 
-var _ providers.Subscriber = (*Provider)(nil)
-
 const notifyPath = "notify"
 
 // topics are the kinds of notification (appli) that a person is subscribed to.
@@ -26,65 +24,109 @@ const subscriptionComment = "vitalmux"
 // same subscription again changes nothing. The service checks the address with
 // a HEAD request before it answers. ErrForbidden is a kind that the grant has no
 // scope for.
-func (p *Provider) Subscribe(ctx context.Context, cred providers.Credential, s providers.Subscription) (providers.Subscription, error) {
-	_, err := p.notify(ctx, "subscribe", cred, url.Values{
-		"action": {"subscribe"}, "callbackurl": {s.CallbackURL}, "appli": {s.Topic}, "comment": {subscriptionComment},
+func (s *service) Subscribe(ctx context.Context, cred providers.Credential, sub providers.Subscription) (providers.Subscription, error) {
+	_, err := s.notify(ctx, "subscribe", cred, url.Values{
+		"action": {"subscribe"}, "callbackurl": {sub.CallbackURL}, "appli": {sub.Topic}, "comment": {subscriptionComment},
 	})
 	if err != nil {
 		return providers.Subscription{}, err
 	}
-	s.ID = s.Topic
-	return s, nil
+	sub.ID = sub.Topic
+	return sub, nil
 }
 
 // Unsubscribe ends the notifications of one kind to an address.
-func (p *Provider) Unsubscribe(ctx context.Context, cred providers.Credential, s providers.Subscription) error {
-	_, err := p.notify(ctx, "unsubscribe", cred, url.Values{
-		"action": {"revoke"}, "callbackurl": {s.CallbackURL}, "appli": {s.Topic},
+func (s *service) Unsubscribe(ctx context.Context, cred providers.Credential, sub providers.Subscription) error {
+	_, err := s.notify(ctx, "unsubscribe", cred, url.Values{
+		"action": {"revoke"}, "callbackurl": {sub.CallbackURL}, "appli": {sub.Topic},
 	})
-	if refused, ok := errors.AsType[*providers.Error](err); ok {
-		status, failure := strconv.ParseInt(refused.Code, 10, 64)
-		if failure == nil && slices.Contains(noSubscription[:], status) {
-			return nil
-		}
+	if notThere(err) {
+		return nil
 	}
 	return err
+}
+
+// notThere reports whether the service says that there is no such subscription.
+func notThere(err error) bool {
+	refused, ok := errors.AsType[*providers.Error](err)
+	if !ok {
+		return false
+	}
+	status, failure := strconv.ParseInt(refused.Code, 10, 64)
+	return failure == nil && slices.Contains(noSubscription[:], status)
 }
 
 // noSubscription are the statuses that say that there is no such subscription.
 var noSubscription = [...]int64{286, 294, 343}
 
+// Subscription returns one of the person's subscriptions, by topic and callback
+// address, as the service has it. ErrNotFound: there is none.
+func (s *service) Subscription(ctx context.Context, cred providers.Credential, sub providers.Subscription) (providers.Subscription, error) {
+	const op = "subscription"
+	resp, err := s.notify(ctx, op, cred, url.Values{
+		"action": {"get"}, "callbackurl": {sub.CallbackURL}, "appli": {sub.Topic},
+	})
+	if notThere(err) {
+		e, _ := errors.AsType[*providers.Error](err)
+		e.Kind = providers.ErrNotFound
+		return providers.Subscription{}, e
+	}
+	if err != nil {
+		return providers.Subscription{}, err
+	}
+	var answer profile
+	if err := s.profiles(op, resp, &answer); err != nil {
+		return providers.Subscription{}, err
+	}
+	return answer.subscription(), nil
+}
+
 // Subscriptions lists the person's subscriptions.
-func (p *Provider) Subscriptions(ctx context.Context, cred providers.Credential) ([]providers.Subscription, error) {
+func (s *service) Subscriptions(ctx context.Context, cred providers.Credential) ([]providers.Subscription, error) {
 	const op = "subscriptions"
-	resp, err := p.notify(ctx, op, cred, url.Values{"action": {"list"}})
+	resp, err := s.notify(ctx, op, cred, url.Values{"action": {"list"}})
 	if err != nil {
 		return nil, err
 	}
-	_, body, err := openEnvelope(resp.Body)
-	if err != nil || body == nil {
-		return nil, p.client.Malformed(op, codeNoBody, resp)
-	}
 	var answer struct {
-		Profiles []struct {
-			Appli    int64  `json:"appli"`
-			Callback string `json:"callbackurl"`
-			Expires  int64  `json:"expires"`
-		} `json:"profiles"`
+		Profiles []profile `json:"profiles"`
 	}
-	if httpx.StrictUnmarshal(body, &answer) != nil {
-		return nil, p.client.Malformed(op, codeNotJSON, resp)
+	if err := s.profiles(op, resp, &answer); err != nil {
+		return nil, err
 	}
 	var list []providers.Subscription
-	for _, profile := range answer.Profiles {
-		topic := strconv.FormatInt(profile.Appli, 10)
-		sub := providers.Subscription{ID: topic, Topic: topic, CallbackURL: profile.Callback}
-		if profile.Expires > 0 && profile.Expires < neverExpires {
-			sub.ExpiresAt = time.Unix(profile.Expires, 0).UTC()
-		}
-		list = append(list, sub)
+	for _, p := range answer.Profiles {
+		list = append(list, p.subscription())
 	}
 	return list, nil
+}
+
+// profiles reads the body of an answer about subscriptions.
+func (s *service) profiles(op string, resp *httpx.Response, answer any) error {
+	_, body, err := openEnvelope(resp.Body)
+	if err != nil || body == nil {
+		return s.client.Malformed(op, codeNoBody, resp)
+	}
+	if httpx.StrictUnmarshal(body, answer) != nil {
+		return s.client.Malformed(op, codeNotJSON, resp)
+	}
+	return nil
+}
+
+// profile is a subscription as the service writes it.
+type profile struct {
+	Appli    int64  `json:"appli"`
+	Callback string `json:"callbackurl"`
+	Expires  int64  `json:"expires"` // seconds
+}
+
+func (p profile) subscription() providers.Subscription {
+	topic := strconv.FormatInt(p.Appli, 10)
+	sub := providers.Subscription{ID: topic, Topic: topic, CallbackURL: p.Callback}
+	if p.Expires > 0 && p.Expires < neverExpires {
+		sub.ExpiresAt = time.Unix(p.Expires, 0).UTC()
+	}
+	return sub
 }
 
 // neverExpires is the end of a subscription that has none: the service says
@@ -92,14 +134,6 @@ func (p *Provider) Subscriptions(ctx context.Context, cred providers.Credential)
 const neverExpires = 1<<31 - 1
 
 // notify makes one call of the notification service.
-func (p *Provider) notify(ctx context.Context, op string, cred providers.Credential, form url.Values) (*httpx.Response, error) {
-	return httpx.Call(ctx, p.client.Idempotent(), func(ctx context.Context) (*httpx.Response, error) {
-		resp, err := p.client.Send(ctx, httpx.Request{
-			Op: op, Path: notifyPath, Form: form, User: cred.UpstreamID, Authorize: bearer(cred.Access),
-		})
-		if err != nil {
-			return nil, err
-		}
-		return resp, p.failure(op, resp)
-	})
+func (s *service) notify(ctx context.Context, op string, cred providers.Credential, form url.Values) (*httpx.Response, error) {
+	return s.call(ctx, op, notifyPath, form, cred)
 }

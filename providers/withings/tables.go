@@ -73,9 +73,15 @@ var echoes = map[int64]echo{
 	1062: {"HUAWEI", "Huawei Health"},
 }
 
+// The classes of devices that see sleep.
+const (
+	classTracker      = "activity_tracker"
+	classSleepMonitor = "sleep_monitor"
+)
+
 // modelClasses holds what some services put in the place of a model: the class
 // of the device.
 var modelClasses = map[string]string{
-	"16": "activity_tracker", "Activity Tracker": "activity_tracker",
-	"32": "sleep_monitor", "Sleep Monitor": "sleep_monitor",
+	"16": classTracker, "Activity Tracker": classTracker,
+	"32": classSleepMonitor, "Sleep Monitor": classSleepMonitor,
 }

@@ -11,11 +11,6 @@ import (
 	"github.com/vitalmux/vitalmux/providers"
 )
 
-var (
-	_ providers.WebhookParser = (*Provider)(nil)
-	_ providers.WebhookProber = (*Provider)(nil)
-)
-
 const (
 	// maxFormKeys is how many parameters a notification may have; the service
 	// sends at most a handful.
@@ -29,6 +24,18 @@ const (
 
 // profileChange is the kind of notification about the account itself.
 const profileChange = "46"
+
+// newsStreams returns which of the era's streams a kind of notification has news
+// of.
+func (s *service) newsStreams(appli string) []string {
+	var list []string
+	for _, name := range newsStreams(appli) {
+		if _, ok := s.streams[name]; ok {
+			list = append(list, name)
+		}
+	}
+	return list
+}
 
 // newsStreams says which streams a kind of notification (appli) has news of:
 // Withings, "Notification content". Getting in and out of bed (50 to 52) has no
@@ -53,13 +60,13 @@ func newsStreams(appli string) []string {
 
 // WebhookTraits returns the facts of Withings' notifications: they carry no
 // signature and no data, and are answered within two seconds.
-func (p *Provider) WebhookTraits() providers.WebhookTraits {
+func (s *service) WebhookTraits() providers.WebhookTraits {
 	return providers.WebhookTraits{Deadline: 2 * time.Second, MaxBody: 1 << 20, Triggers: true}
 }
 
 // ProbeWebhook answers the requests by which the service checks an address
 // before it accepts a subscription: HEAD, and by report GET or an empty POST.
-func (p *Provider) ProbeWebhook(r *providers.WebhookRequest) (providers.ProbeAnswer, bool) {
+func (s *service) ProbeWebhook(r *providers.WebhookRequest) (providers.ProbeAnswer, bool) {
 	switch r.Method {
 	case http.MethodHead, http.MethodGet:
 	case http.MethodPost:
@@ -76,7 +83,7 @@ func (p *Provider) ProbeWebhook(r *providers.WebhookRequest) (providers.ProbeAns
 // and enddate or date. A kind that is not known says nothing. A period that
 // cannot be is left out. A form that no such service sends, with more than 64
 // parameters, one of them twice or no user, is ErrMalformed.
-func (p *Provider) ParseWebhook(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
+func (s *service) ParseWebhook(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
 	malformed := &providers.Error{Provider: Name, Op: "webhook", Kind: providers.ErrMalformed, Detail: "not a notification"}
 	text := string(r.Body)
 	if strings.Count(text, "&") >= maxFormKeys {
@@ -96,7 +103,7 @@ func (p *Provider) ParseWebhook(now time.Time, r *providers.WebhookRequest) ([]p
 		return nil, malformed
 	}
 	note := providers.Notification{
-		UpstreamID: user, Event: providers.EventData, Streams: newsStreams(form.Get("appli")), Window: newsWindow(now, form),
+		UpstreamID: user, Event: providers.EventData, Streams: s.newsStreams(form.Get("appli")), Window: newsWindow(now, form),
 		Detail: "appli",
 	}
 	if action := form.Get("action"); form.Get("appli") == profileChange && (action == "delete" || action == "unlink") {

@@ -2,6 +2,7 @@ package withings
 
 import (
 	"bytes"
+	"cmp"
 	"math/bits"
 	"strconv"
 
@@ -170,6 +171,16 @@ func (m *members) word(s *jsonscan.Scanner, i uint, in *interner) string {
 	b, v := word(s)
 	m.judge(i, v)
 	return in.text(b)
+}
+
+// modelID reads the number of a device model, which the service writes as modelid
+// or as model_id, or as both. They are the i-th member and the next; known is what
+// the other one said.
+func (m *members) modelID(s *jsonscan.Scanner, i uint, known int64) int64 {
+	if string(s.Name()) == "model_id" {
+		i++
+	}
+	return cmp.Or(m.integer(s, i), known)
 }
 
 // firstBad returns the lowest bit that could not be read, among those of mask.

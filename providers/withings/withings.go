@@ -1,18 +1,19 @@
 package withings
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/httpx"
 	"github.com/vitalmux/vitalmux/providers"
+	"github.com/vitalmux/vitalmux/providers/withings/oauth1"
 )
 
 // Name is the name of the provider.
@@ -22,6 +23,10 @@ const Name = "withings"
 const (
 	DefaultBaseURL    = "https://wbsapi.withings.net"
 	DefaultAccountURL = "https://account.withings.com"
+	// LegacyBaseURL is where the data services were from June 2017 until
+	// OAuth 1.0 ended on 30 November 2018; before, and beside it, they were at
+	// [DefaultBaseURL].
+	LegacyBaseURL = "https://api.health.nokia.com"
 )
 
 // The scopes.
@@ -32,23 +37,28 @@ const (
 	ScopeSleepEvents = "user.sleepevents" // notifications of getting in and out of bed
 )
 
-// Config describes an application registered at Withings.
+// Config describes an application registered at Withings: for OAuth 2.0 and
+// [New] by ClientID and ClientSecret, for OAuth 1.0 and [NewLegacy] by OAuth1.
+// One of the two is set.
 type Config struct {
-	// ClientID and ClientSecret of the application. Required.
+	// ClientID and ClientSecret of an application of OAuth 2.0.
 	ClientID     string
 	ClientSecret providers.Secret
+	// OAuth1 are the credentials of an application of OAuth 1.0.
+	OAuth1 OAuth1
 	// RedirectURL is the registered callback address that is used when an
 	// AuthRequest names none. May be empty.
 	RedirectURL string
 	// BaseURL is the address of the data services; empty means
-	// [DefaultBaseURL]. AccountURL is the address of the consent page; empty
-	// means [DefaultAccountURL].
+	// [DefaultBaseURL], or with OAuth1 [LegacyBaseURL]. AccountURL is the
+	// address of the consent page; empty means [DefaultAccountURL], or with
+	// OAuth1 [oauth1.DefaultAccountURL].
 	BaseURL, AccountURL string
 	// Scopes asked for when an AuthRequest names none; nil means
-	// user.info, user.metrics and user.activity.
+	// user.info, user.metrics and user.activity. OAuth 1.0 has none.
 	Scopes []string
 	// RequestsPerMinute is the budget of the application, shared by all of
-	// its users; 0 means 120, negative keeps none.
+	// its users; 0 means 120, or 60 with OAuth1, negative keeps none.
 	RequestsPerMinute int
 	// ECGsPerPage is how many signals one page of the heart stream fetches;
 	// 0 means 20, negative means that signals are left out.
@@ -62,104 +72,140 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// OAuth1 are the credentials of an application registered for OAuth 1.0.
+type OAuth1 struct {
+	// ConsumerKey and ConsumerSecret of the application. Both or neither.
+	ConsumerKey    string
+	ConsumerSecret providers.Secret
+	// Nonce and Now are those of [oauth1.Signer]; nil means random and
+	// time.Now.
+	Nonce func() string
+	Now   func() time.Time
+	// Trace, if set, gets the steps of each signature before it is used, from
+	// the goroutine that signs.
+	Trace func(oauth1.Trace)
+}
+
+// given reports whether there is any part of the credentials.
+func (o OAuth1) given() bool { return o.ConsumerKey != "" || !o.ConsumerSecret.IsZero() }
+
 const (
 	defaultRequestsPerMinute = 120
 	defaultECGsPerPage       = 20
 )
 
-// Provider is the adapter. Create it with [New].
-type Provider struct {
+// service is what the two eras of the interface share.
+type service struct {
 	cfg          Config
 	client       *httpx.Client
-	account      *url.URL
 	capabilities providers.Capabilities
+	streams      map[string]*stream
+	// legacy: the era of OAuth 1.0.
+	legacy bool
+}
+
+// Provider is the adapter of the OAuth 2.0 era. Create it with [New].
+type Provider struct {
+	service
+	account *url.URL
 }
 
 var (
-	_ providers.Provider   = (*Provider)(nil)
-	_ providers.Authorizer = (*Provider)(nil)
-	_ providers.Refresher  = (*Provider)(nil)
-	_ providers.Revoker    = (*Provider)(nil)
-	_ providers.Remapper   = (*Provider)(nil)
+	_ providers.Provider      = (*Provider)(nil)
+	_ providers.Authorizer    = (*Provider)(nil)
+	_ providers.Refresher     = (*Provider)(nil)
+	_ providers.Migrator      = (*Provider)(nil)
+	_ providers.Revoker       = (*Provider)(nil)
+	_ providers.Subscriber    = (*Provider)(nil)
+	_ providers.WebhookParser = (*Provider)(nil)
+	_ providers.WebhookProber = (*Provider)(nil)
+	_ providers.Remapper      = (*Provider)(nil)
 )
 
-// New returns the adapter, or an error of class ErrInvalid for a configuration
-// that cannot work.
+// New returns the adapter for OAuth 2.0, or an error of class ErrInvalid for a
+// configuration that cannot work.
 func New(cfg Config) (*Provider, error) {
-	if cfg.ClientID == "" || cfg.ClientSecret.IsZero() {
-		return nil, &providers.Error{
-			Provider: Name, Op: "configure", Kind: providers.ErrInvalid, Detail: "client id and client secret are required",
-		}
+	switch {
+	case cfg.OAuth1.given():
+		return nil, misconfigured("OAuth 1.0 credentials are for NewLegacy")
+	case cfg.ClientID == "" || cfg.ClientSecret.IsZero():
+		return nil, misconfigured("client id and client secret are required")
 	}
-	if cfg.BaseURL == "" {
-		cfg.BaseURL = DefaultBaseURL
-	}
-	if cfg.AccountURL == "" {
-		cfg.AccountURL = DefaultAccountURL
-	}
+	cfg.BaseURL = cmp.Or(cfg.BaseURL, DefaultBaseURL)
+	cfg.AccountURL = cmp.Or(cfg.AccountURL, DefaultAccountURL)
 	if cfg.Scopes == nil {
 		cfg.Scopes = []string{ScopeInfo, ScopeMetrics, ScopeActivity}
 	}
-	if cfg.RequestsPerMinute == 0 {
-		cfg.RequestsPerMinute = defaultRequestsPerMinute
-	}
-	if cfg.ECGsPerPage == 0 {
-		cfg.ECGsPerPage = defaultECGsPerPage
-	}
+	cfg.RequestsPerMinute = cmp.Or(cfg.RequestsPerMinute, defaultRequestsPerMinute)
+	cfg.ECGsPerPage = cmp.Or(cfg.ECGsPerPage, defaultECGsPerPage)
 	// No request goes to the consent page; its address obeys the same rules.
 	account, err := httpx.New(httpx.Config{Provider: Name, BaseURL: cfg.AccountURL})
 	if err != nil {
 		return nil, &providers.Error{Provider: Name, Op: "configure", Kind: providers.ErrInvalid, Detail: "account URL", Err: err}
 	}
-	var limits []providers.RateLimit
-	if cfg.RequestsPerMinute > 0 {
-		limits = []providers.RateLimit{{Requests: cfg.RequestsPerMinute, Per: time.Minute, Scope: providers.LimitPerApp}}
+	p := &Provider{account: account.Base()}
+	p.cfg, p.streams = cfg, streams
+	if err := p.connect(); err != nil {
+		return nil, err
 	}
-	client, err := httpx.New(httpx.Config{
-		Provider: Name, BaseURL: cfg.BaseURL, Transport: cfg.Transport, Limits: limits, MaxWait: cfg.MaxWait, Logger: cfg.Logger,
-	})
-	if err != nil {
-		return nil, &providers.Error{Provider: Name, Op: "configure", Kind: providers.ErrInvalid, Err: err}
-	}
-	p := &Provider{cfg: cfg, client: client, account: account.Base()}
-	p.capabilities = providers.Capabilities{
-		Streams:  p.streamFacts(),
-		Rotation: providers.RotationGrace,
-		Push:     true,
-		Topics:   topics(),
-		Limits:   limits,
-		// A code lives 30 seconds; the person may take longer to consent.
-		AuthLifetime: 10 * time.Minute,
-	}
+	p.capabilities.Streams = p.streamFacts(streamOrder[:])
+	p.capabilities.Rotation = providers.RotationGrace
+	p.capabilities.Topics = topics()
 	return p, nil
 }
 
+func misconfigured(detail string) error {
+	return &providers.Error{Provider: Name, Op: "configure", Kind: providers.ErrInvalid, Detail: detail}
+}
+
+// connect makes the client of the data services and the capabilities that both
+// eras have.
+func (s *service) connect() error {
+	var limits []providers.RateLimit
+	if s.cfg.RequestsPerMinute > 0 {
+		limits = []providers.RateLimit{{Requests: s.cfg.RequestsPerMinute, Per: time.Minute, Scope: providers.LimitPerApp}}
+	}
+	var err error
+	s.client, err = httpx.New(httpx.Config{
+		Provider: Name, BaseURL: s.cfg.BaseURL, Transport: s.cfg.Transport, Limits: limits, MaxWait: s.cfg.MaxWait, Logger: s.cfg.Logger,
+	})
+	if err != nil {
+		return &providers.Error{Provider: Name, Op: "configure", Kind: providers.ErrInvalid, Err: err}
+	}
+	s.capabilities = providers.Capabilities{
+		Push: true, Limits: limits,
+		// A code lives 30 seconds; the person may take longer to consent.
+		AuthLifetime: 10 * time.Minute,
+	}
+	return nil
+}
+
 // Name returns "withings".
-func (p *Provider) Name() string { return Name }
+func (s *service) Name() string { return Name }
 
 // Capabilities returns the facts about the service.
-func (p *Provider) Capabilities() providers.Capabilities { return p.capabilities }
+func (s *service) Capabilities() providers.Capabilities { return s.capabilities }
 
 // Fetch returns one page of one stream.
-func (p *Provider) Fetch(ctx context.Context, cred providers.Credential, q providers.Query) (providers.Page, error) {
+func (s *service) Fetch(ctx context.Context, cred providers.Credential, q providers.Query) (providers.Page, error) {
 	op := "fetch " + q.Stream
-	st, ok := streams[q.Stream]
+	st, ok := s.streams[q.Stream]
 	if !ok {
 		return providers.Page{}, &providers.Error{
 			Provider: Name, Op: "fetch", Kind: providers.ErrInvalid, Detail: "no such stream", Err: errors.ErrUnsupported,
 		}
 	}
-	f := &fetch{p: p, st: st, cred: cred, q: q, op: op, raw: health.RawPage{Stream: q.Stream}}
+	f := &fetch{s: s, st: st, cred: cred, q: q, op: op, raw: health.RawPage{Stream: q.Stream}}
 	if q.Zone != nil && zoneName(q.Zone.String()) {
 		f.raw.Zone = q.Zone.String()
 	}
 	return st.fetch(ctx, f)
 }
 
-// Remap maps the stored bodies of a page again. A body that is not what its
-// stream answers with is ErrMalformed; data of it that cannot be mapped is left
-// out.
-func (p *Provider) Remap(page health.RawPage) ([]health.Record, error) {
+// Remap maps the stored bodies of a page again, of either era. A body that is
+// not what its stream answers with is ErrMalformed; data of it that cannot be
+// mapped is left out.
+func (s *service) Remap(page health.RawPage) ([]health.Record, error) {
 	st, ok := streams[page.Stream]
 	if !ok {
 		return nil, &providers.Error{
@@ -175,7 +221,7 @@ func (p *Provider) Remap(page health.RawPage) ([]health.Record, error) {
 
 // fetch is one call of Fetch under way.
 type fetch struct {
-	p    *Provider
+	s    *service
 	st   *stream
 	cred providers.Credential
 	q    providers.Query
@@ -185,23 +231,60 @@ type fetch struct {
 
 // call makes one data call and keeps its answer under the given name.
 func (f *fetch) call(ctx context.Context, name, path string, form url.Values) error {
-	resp, err := httpx.Call(ctx, f.p.client.Idempotent(), func(ctx context.Context) (*httpx.Response, error) {
-		resp, err := f.p.client.Send(ctx, httpx.Request{
-			Op: f.op, Path: path, Form: form, User: f.cred.UpstreamID, Authorize: bearer(f.cred.Access),
-		})
-		if err != nil {
-			return nil, err
-		}
-		return resp, f.p.failure(f.op, resp)
-	})
+	resp, err := f.s.call(ctx, f.op, path, form, f.cred)
 	if err != nil {
 		return err
 	}
 	if f.raw.Date.IsZero() {
 		f.raw.Date = resp.Date
 	}
+	if f.s.legacy {
+		name = legacyBodies + name
+	}
 	f.raw.Bodies = append(f.raw.Bodies, health.RawBody{Name: name, Body: resp.Body})
 	return nil
+}
+
+// call makes one call of a data service for a person, as the era wants it.
+func (s *service) call(ctx context.Context, op, path string, form url.Values, cred providers.Credential) (*httpx.Response, error) {
+	r := httpx.Request{Op: op, Path: path, User: cred.UpstreamID}
+	if s.legacy {
+		if err := s.signedCall(&r, form, cred); err != nil {
+			return nil, err
+		}
+	} else {
+		if err := checkPair(op, cred); err != nil {
+			return nil, err
+		}
+		r.Form, r.Authorize = form, bearer(cred.Access)
+	}
+	resigned := false
+	return httpx.Call(ctx, s.client.Idempotent(), func(ctx context.Context) (*httpx.Response, error) {
+		for {
+			resp, err := s.client.Send(ctx, r)
+			if err != nil {
+				return nil, err
+			}
+			err = s.failure(op, resp)
+			if s.legacy && !resigned && refusedSignature(err) {
+				resigned = true // a nonce may collide
+				continue
+			}
+			return resp, err
+		}
+	})
+}
+
+// checkPair refuses a credential of OAuth 1.0, which the service of today would
+// answer with a refusal that reads like one of the person's consent.
+func checkPair(op string, cred providers.Credential) error {
+	if cred.TokenSecret.IsZero() {
+		return nil
+	}
+	return &providers.Error{
+		Provider: Name, Op: op, Kind: providers.ErrInvalid, Code: codeEra, ClientFault: true,
+		Detail: "the credential is of OAuth 1.0: migrate the connection",
+	}
 }
 
 func bearer(token providers.Secret) func(*http.Request) error {
@@ -232,15 +315,16 @@ func (f *fetch) invalid(code string) error {
 // joined returns a list the way the service wants it.
 func joined(list []string) string { return strings.Join(list, ",") }
 
-func (p *Provider) streamFacts() []providers.Stream {
-	facts := make([]providers.Stream, 0, len(streamOrder))
-	for _, name := range streamOrder {
-		s := streams[name].facts
-		s.Name = name
+// streamFacts returns the facts of the era's streams in the given order.
+func (s *service) streamFacts(order []string) []providers.Stream {
+	facts := make([]providers.Stream, 0, len(order))
+	for _, name := range order {
+		stream := s.streams[name].facts
+		stream.Name = name
 		if name == streamHeart {
-			s.CallsPerPage = 1 + max(0, p.cfg.ECGsPerPage)
+			stream.CallsPerPage = 1 + max(0, s.cfg.ECGsPerPage)
 		}
-		facts = append(facts, s)
+		facts = append(facts, stream)
 	}
-	return slices.Clip(facts)
+	return facts
 }
