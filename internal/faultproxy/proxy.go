@@ -120,7 +120,8 @@ func (p *Proxy) begin(client net.Conn) {
 	defer p.mu.Unlock()
 	n := len(p.links)
 	l := &link{client: client, done: make(chan struct{}), seed: p.config.Seed}
-	l.N, l.Fault = n, p.config.Plan(n, l.random(0))
+	l.N = n // what is random about a link follows from its number
+	l.Fault = p.config.Plan(n, l.random(0))
 	p.links = append(p.links, l)
 	switch {
 	case p.closed:
