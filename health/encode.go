@@ -402,6 +402,10 @@ func (t *stringTable) append(b []byte, s string) []byte {
 // [AppendRest] encoded: what the version the record is at said, without what
 // [Merge] carried over. Equal content of equal encoding version has an equal
 // fingerprint in every process.
+//
+// Its two highest bits are the [Zone] of the span. So, of two versions that
+// differ in nothing but what is known of the zone, the one that knows more is
+// the newer by [Rev.Compare], whichever arrives first.
 func Fingerprint(values, rest []byte) uint64 {
 	if len(rest) < 2 {
 		return hashBytes(Digest(values), rest)
@@ -444,7 +448,11 @@ func (r *Record) Fingerprint() uint64 {
 }
 
 func fingerprint(values []byte, head byte, body []byte) uint64 {
-	return hashBytes(Digest(values)+uint64(head)*prime1, body)
+	sum := hashBytes(Digest(values)+uint64(head)*prime1, body) >> 2
+	if len(body) > 0 { // it begins with the span, and that with the zone
+		sum |= uint64(body[0]&spanZoneMask) << 62
+	}
+	return sum
 }
 
 // ownValues returns the values that are not carried.

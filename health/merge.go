@@ -35,7 +35,7 @@ func (v Verdict) String() string {
 
 // Compare orders the versions of one record: by Order, then by Mapping, then an
 // absence is newer than a version, a pull newer than a push, and last by
-// Fingerprint. It returns -1 when r is the older one, +1 when it is the newer
+// Fingerprint, by which the one that knows its zone better comes later. It returns -1 when r is the older one, +1 when it is the newer
 // one, and 0 when they are equal.
 func (r Rev) Compare(o Rev) int {
 	if c := r.compareTime(o); c != 0 {

@@ -241,3 +241,27 @@ func BenchmarkMerge(b *testing.B) {
 		}
 	}
 }
+
+// Two versions that tie, and of which one knows the zone better: that one wins,
+// whichever comes first.
+func TestMergePrefersTheVersionThatKnowsItsZone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		wall := rapid.Int64Range(1_600_000_000_000, 1_900_000_000_000).Draw(t, "wall")
+		base := Record{
+			Connection: "c", Kind: KindDaily, Key: "days/1", Source: Source{Provider: "acme", Path: PathDirect},
+			Rev:    Rev{Order: 5, Mapping: 1},
+			Values: []Value{{Metric: MetricSteps, Number: Int(rapid.Int64Range(0, 1_000_000).Draw(t, "steps"))}},
+		}
+		versions := []Record{base, base, base, base}
+		versions[0].Span = Span{Start: Instant(wall)}
+		versions[1].Span = Span{Start: Floating(wall), Zone: ZoneFloating}
+		versions[2].Span = Span{Start: Zoned(wall, 3600), Zone: ZoneFromProfile, Location: "Europe/Paris"}
+		versions[3].Span = Span{Start: Zoned(wall, 3600), Zone: ZoneFromRecord, Location: "Europe/Paris"}
+		for i := range versions {
+			for j := range versions {
+				got := mergeAll(t, []Record{versions[i], versions[j]})
+				require.Equal(t, versions[max(i, j)].Span, got.Span)
+			}
+		}
+	})
+}
