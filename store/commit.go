@@ -16,7 +16,7 @@ type Batch struct {
 	// a lease (Owner empty) is refused unless Unfenced is set.
 	Lease Lease
 	// Unfenced allows a commit without a lease, for imports into a connection
-	// that no engine works on.
+	// that no engine works on, and for one of nothing but a Predecessor.
 	Unfenced bool
 	// Now is the caller's time; it stamps change entries and quarantine, and
 	// bounds which times of records are plausible.
@@ -39,6 +39,28 @@ type Batch struct {
 	Acks []string
 	// Due are due times of the connection set with the commit, as by SetDue.
 	Due []Due
+	// Copied is written as it is; nil is nothing.
+	Copied *Copied
+	// Predecessor makes the connection continue the history of another one of
+	// the user: its Predecessor is set, in one step with a change of
+	// CauseRelinked that names it. Nothing is done if it is set to that already.
+	// ErrNotFound if there is no such connection as the batch's, ErrConflict if
+	// it has another predecessor. Whether the predecessor is there, and whose it
+	// is, is for the caller to know.
+	Predecessor string
+}
+
+// Copied is data of the connection as another store gave it out, for [Copy]. The
+// feed tells nothing of it.
+type Copied struct {
+	// Samples are points that replace those of their owner between Series.From
+	// and Series.To, whatever record they came with.
+	Samples []SampleRun
+	// Raw are raw answers, kept once per content although no record of theirs is
+	// written.
+	Raw []health.RawPage
+	// Quarantined keeps its Stream and At.
+	Quarantined []Quarantined
 }
 
 // Page is one page of records.
@@ -108,7 +130,7 @@ const (
 	CauseRevision Cause = "revision" // the provider changed it
 	CauseDeletion Cause = "deletion" // the provider removed it
 	CauseRemap    Cause = "remap"    // our mapping changed
-	CauseRelinked Cause = "relinked" // the connection got a successor
+	CauseRelinked Cause = "relinked" // the connection continues the history of another; of no record
 )
 
 // Result says what a commit did. Records of skipped pages are not counted.
@@ -125,6 +147,8 @@ type Result struct {
 	Stale int
 	// SkippedPages counts pages whose digest was known.
 	SkippedPages int
+	// Relinked is set when the connection got the predecessor with this commit.
+	Relinked bool
 	// Conflicts are the days (or, without a day, the start) of records whose
 	// stored and given versions tie with different content: worth a new pull.
 	Conflicts []Conflict

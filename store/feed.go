@@ -32,7 +32,9 @@ type Feed interface {
 // Position is an opaque place in a user's feed.
 type Position string
 
-// Change says that a record changed.
+// Change says that a record changed, or with CauseRelinked that the connection
+// got a predecessor: Kind is then empty, and Key is the predecessor's id. What
+// resolved reads return may then be other than before.
 type Change struct {
 	Position   Position
 	User       string

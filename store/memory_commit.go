@@ -36,10 +36,19 @@ func (m *Memory) Commit(ctx context.Context, b Batch) (Result, error) {
 			return Result{}, ErrConflict
 		}
 	}
+	if b.Predecessor != "" {
+		switch conn, ok := d.connections[b.Connection]; {
+		case !ok:
+			return Result{}, ErrNotFound
+		case conn.Predecessor != "" && conn.Predecessor != b.Predecessor:
+			return Result{}, ErrConflict
+		}
+	}
 	// Nothing from here on can fail.
 	c := commit{batch: &b, history: h, feed: d.feed(b.User), changed: map[string]bool{}}
 	c.applyPages()
 	c.applyAbsent()
+	c.applyCopied()
 	for _, swap := range b.Cursors {
 		h.setCursor(swap.New)
 	}
@@ -51,6 +60,13 @@ func (m *Memory) Commit(ctx context.Context, b Batch) (Result, error) {
 	}
 	for _, due := range b.Due {
 		d.setDue(due)
+	}
+	if conn := d.connections[b.Connection]; b.Predecessor != "" && conn.Predecessor == "" {
+		conn.Predecessor = b.Predecessor
+		conn.Version++
+		d.connections[conn.ID] = conn
+		c.result.Relinked = true
+		c.feed.append(Change{User: b.User, Connection: conn.ID, Key: b.Predecessor, Cause: CauseRelinked, At: stamp(b.Now)})
 	}
 	return c.result, nil
 }
@@ -187,6 +203,11 @@ func (c *commit) write(key recordKey, old *health.Record, r health.Record, fresh
 		if old != nil && r.Kind != health.KindSamples {
 			c.history.shedSamples(&r)
 		}
+		if old != nil {
+			for _, s := range LeftBehind(old, &r) {
+				c.history.putPoints(keyOf(old, &s), s)
+			}
+		}
 		c.history.putSamples(&r)
 	}
 	day := r.Span.Day
@@ -234,6 +255,22 @@ func (c *commit) applyAbsent() {
 		if len(gone) > 0 {
 			delete(c.history.digests, a.Stream)
 		}
+	}
+}
+
+func (c *commit) applyCopied() {
+	if c.batch.Copied == nil {
+		return
+	}
+	for _, run := range c.batch.Copied.Samples {
+		c.history.putPoints(sampleKey{owner: run.Owner, floating: run.Series.Floating}, run.Series)
+	}
+	for i := range c.batch.Copied.Raw {
+		raw := &c.batch.Copied.Raw[i]
+		c.history.keepRaw(&Page{Stream: raw.Stream, Raw: raw})
+	}
+	for _, q := range c.batch.Copied.Quarantined {
+		c.history.setAside(q, c.batch.Connection, q.Stream, q.At)
 	}
 }
 

@@ -96,16 +96,19 @@ func (h *history) putSamples(r *health.Record) {
 		if s.Len() == 0 && s.Count > 0 {
 			continue
 		}
-		key := keyOf(r, s)
-		column, ok := h.samples[key]
-		if !ok {
-			column = &sampleColumn{chunks: map[int64]health.Series{}}
-			h.samples[key] = column
-		}
-		column.put(*s)
-		if len(column.chunks) == 0 {
-			delete(h.samples, key)
-		}
+		h.putPoints(keyOf(r, s), *s)
+	}
+}
+
+func (h *history) putPoints(key sampleKey, s health.Series) {
+	column, ok := h.samples[key]
+	if !ok {
+		column = &sampleColumn{chunks: map[int64]health.Series{}}
+		h.samples[key] = column
+	}
+	column.put(s)
+	if len(column.chunks) == 0 {
+		delete(h.samples, key)
 	}
 }
 

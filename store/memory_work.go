@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 )
 
@@ -138,4 +139,79 @@ func (m *Memory) Settings(ctx context.Context, name, after string, limit int) ([
 	}
 	slices.SortFunc(list, func(a, b Setting) int { return cmp.Compare(a.User, b.User) })
 	return firstN(list, pageLimit(limit, 1000)), nil
+}
+
+// SettingNames implements [Copyable].
+func (m *Memory) SettingNames(ctx context.Context, after string, limit int) ([]string, error) {
+	d, err := m.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.mu.Unlock()
+	names := make(map[string]bool)
+	for key := range d.settings {
+		if key.name > after {
+			names[key.name] = true
+		}
+	}
+	return firstN(slices.Sorted(maps.Keys(names)), pageLimit(limit, 1000)), nil
+}
+
+// Users implements [Copyable].
+func (m *Memory) Users(ctx context.Context, after string, limit int) ([]string, error) {
+	d, err := m.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.mu.Unlock()
+	users := make(map[string]bool)
+	add := func(user string) {
+		if user > after {
+			users[user] = true
+		}
+	}
+	for _, c := range d.connections {
+		add(c.User)
+	}
+	for _, h := range d.histories {
+		add(h.user)
+	}
+	for key := range d.settings {
+		add(key.user)
+	}
+	return firstN(slices.Sorted(maps.Keys(users)), pageLimit(limit, 1000)), nil
+}
+
+// ErasedUsers implements [Copyable].
+func (m *Memory) ErasedUsers(ctx context.Context) (Erased, error) {
+	d, err := m.lock(ctx)
+	if err != nil {
+		return Erased{}, err
+	}
+	defer d.mu.Unlock()
+	e := Erased{Key: bytes.Clone(d.eraseKey[:])}
+	for print := range d.erased {
+		e.Prints = append(e.Prints, print)
+	}
+	return e, nil
+}
+
+// PutErasedUsers implements [Copyable].
+func (m *Memory) PutErasedUsers(ctx context.Context, e Erased) error {
+	d, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer d.mu.Unlock()
+	if len(e.Key) != len(d.eraseKey) {
+		return invalid("key of erased users")
+	}
+	if !bytes.Equal(e.Key, d.eraseKey[:]) && len(d.erased) > 0 {
+		return ErrConflict
+	}
+	copy(d.eraseKey[:], e.Key)
+	for _, print := range e.Prints {
+		d.erased[print] = true
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -20,7 +21,9 @@ import (
 // and that before what came through an aggregator. Then a connection and its
 // predecessors are asked who stood for the person at that time: from the moment
 // the successor was created it does, and before that the predecessor (see
-// [Connection].Predecessor). Then the connection created last goes first, and of
+// [Connection].Predecessor), but for what came in the predecessor's last week, by
+// the end of its [Reader].Coverage of the stream: its service ended before late
+// data could reach it. Then the connection created last goes first, and of
 // one connection the version reported last. The zero Policy is useful.
 type Policy struct {
 	// Routes are for all metrics.
@@ -94,8 +97,9 @@ type Origin struct {
 
 // ResolveRecords reads the records that q selects and returns each datum once,
 // in order of time and kind. It makes one query for connections and one for
-// records, and one more for each further q.Limit records of the range (0 is
-// 10,000); what the range holds is held in memory.
+// records, one more for each further q.Limit records of the range (0 is 10,000),
+// and one for each stream of a predecessor; what the range holds is held in
+// memory.
 //
 // Records of one kind are the same datum if they are of the same civil day
 // (daily, menstruation), or of different connections and cover the same time:
@@ -130,6 +134,9 @@ func ResolveRecords(ctx context.Context, s Store, q RecordQuery, p Policy) ([]Re
 	}
 	var g grouping
 	for r, err := range AllRecords(ctx, s, q) {
+		if err == nil {
+			err = ranks.look(ctx, s, r.Connection, r.Stream())
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -278,10 +285,19 @@ type ranking struct {
 	policy Policy
 	conns  map[string]*Connection
 	next   map[string]string // successor by predecessor
+	// settled is until when a stream of a predecessor is taken to be complete, in
+	// milliseconds.
+	settled map[streamOf]int64
 }
 
+type streamOf struct{ connection, stream string }
+
+// lateData is how long before the end of what was read data may still be
+// missing: trackers keep about a week until they are synced.
+const lateData = 7 * 24 * time.Hour
+
 func newRanking(ctx context.Context, s Store, user string, p Policy) (*ranking, error) {
-	k := &ranking{policy: p, conns: make(map[string]*Connection), next: make(map[string]string)}
+	k := &ranking{policy: p, conns: make(map[string]*Connection), next: make(map[string]string), settled: make(map[streamOf]int64)}
 	for q := (ConnectionQuery{User: user, Limit: 1000}); ; {
 		list, err := s.Connections(ctx, q)
 		if err != nil {
@@ -299,6 +315,32 @@ func newRanking(ctx context.Context, s Store, user string, p Policy) (*ranking, 
 		}
 		q.After = list[len(list)-1].ID
 	}
+}
+
+// look finds out until when a stream of a predecessor is complete. What was
+// imported is complete.
+func (k *ranking) look(ctx context.Context, s Reader, connection, stream string) error {
+	at := streamOf{connection, stream}
+	if _, known := k.settled[at]; known || k.next[connection] == "" {
+		return nil
+	}
+	windows, err := s.Coverage(ctx, connection, stream)
+	if err != nil {
+		return err
+	}
+	until, found := int64(math.MinInt64), false
+	for _, w := range windows {
+		end := w.To
+		if w.Days() {
+			end = time.Unix(int64(w.Last.Number()+1)*86400, 0)
+		}
+		until, found = max(until, end.Add(-lateData).UnixMilli()), true
+	}
+	if !found {
+		until = math.MaxInt64
+	}
+	k.settled[at] = until
+	return nil
 }
 
 // rank is what decides, the least first. Its parts are in the order of the
@@ -324,7 +366,7 @@ func (a rank) compare(b rank) (int, Reason) {
 
 // rank returns the place of what a source says of a metric at a time. The zero
 // metric is the record as a whole.
-func (k *ranking) rank(metric health.Metric, connection string, source health.Source, at, order int64) rank {
+func (k *ranking) rank(metric health.Metric, from streamOf, source health.Source, at, order int64) rank {
 	routes, ok := k.policy.Metrics[metric]
 	if !ok {
 		routes = k.policy.Routes
@@ -333,14 +375,17 @@ func (k *ranking) rank(metric health.Metric, connection string, source health.So
 	if place < 0 {
 		place = len(routes)
 	}
-	r := rank{route: int64(place), path: 2, seam: k.distance(connection, at), order: -order}
+	r := rank{route: int64(place), path: 2, seam: k.distance(from.connection, at), order: -order}
+	if until, known := k.settled[from]; known && at >= until {
+		r.seam += 2 // behind the successor, which was not there yet
+	}
 	switch source.Path {
 	case health.PathDirect:
 		r.path = 0
 	case health.PathImport:
 		r.path = 1
 	}
-	if c := k.conns[connection]; c != nil {
+	if c := k.conns[from.connection]; c != nil {
 		r.age = -c.CreatedAt.UnixMilli()
 	}
 	return r
@@ -383,7 +428,7 @@ func (k *ranking) resolve(records []health.Record) Resolved {
 	}
 	origin := func(r *health.Record) Origin { return Origin{r.Connection, r.Key, r.Source} }
 	rankOf := func(metric health.Metric, r *health.Record) rank {
-		return k.rank(metric, r.Connection, r.Source, r.Span.Start.SortMilli(), r.Rev.Order)
+		return k.rank(metric, streamOf{r.Connection, r.Stream()}, r.Source, r.Span.Start.SortMilli(), r.Rev.Order)
 	}
 	first := slices.MinFunc(records, func(a, b health.Record) int {
 		c, _ := rankOf("", &a).compare(rankOf("", &b))

@@ -28,9 +28,9 @@ type ResolvedSamples struct {
 // part), instants before wall clock readings, which are not compared with each
 // other.
 //
-// It makes one query for connections and one for samples, and one more for each
-// further q.Limit points of the range (0 is 1,000,000); what the range holds is
-// held in memory. ErrInvalid for a query with Record or After.
+// It makes one query for connections and one for samples, one more for each
+// further q.Limit points of the range (0 is 1,000,000), and one for each stream of
+// a predecessor; what the range holds is held in memory. ErrInvalid for a query with Record or After.
 func ResolveSamples(ctx context.Context, s Store, q SampleQuery, p Policy) ([]ResolvedSamples, error) {
 	if q.Record != "" || q.After != "" {
 		return nil, fmt.Errorf("%w: resolved reads take no record and no page", ErrInvalid)
@@ -47,6 +47,9 @@ func ResolveSamples(ctx context.Context, s Store, q SampleQuery, p Policy) ([]Re
 	}
 	tracks := make(map[track][]SampleRun)
 	for run, err := range AllSamples(ctx, s, q) {
+		if err == nil {
+			err = ranks.look(ctx, s, run.Owner.Connection, run.Owner.Stream)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -103,8 +106,8 @@ func (k *ranking) resolveRuns(runs []SampleRun) []ResolvedSamples {
 			at := slices.IndexFunc(list, func(g grain) bool { return g.owner == run.Owner })
 			if at < 0 {
 				at = len(list)
-				list = append(list, grain{owner: run.Owner, rank: k.rank(run.Series.Metric, run.Owner.Connection,
-					run.Owner.Source, number*sampleGrain, 0)})
+				list = append(list, grain{owner: run.Owner, rank: k.rank(run.Series.Metric,
+					streamOf{run.Owner.Connection, run.Owner.Stream}, run.Owner.Source, number*sampleGrain, 0)})
 			}
 			list[at].points += int64(n)
 			grains[number] = list

@@ -82,6 +82,7 @@ const (
 	StateReauthRequired State = "reauth_required" // the person has to consent again
 	StateRevoked        State = "revoked"         // the person took the consent back
 	StateRetired        State = "retired"         // the provider has ended
+	StateArchive        State = "archive"         // holds what was imported; there is no consent and nothing is read
 	StateDeleting       State = "deleting"        // disconnect or erase under way
 )
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/vitalmux/vitalmux/health"
@@ -57,9 +58,43 @@ func (b *Batch) Validate() error {
 			return fmt.Errorf("absent %d: %w", i, err)
 		}
 	}
+	if b.Predecessor != "" && (b.Predecessor == b.Connection || len(b.Predecessor) > maxConnection) {
+		return invalid("predecessor")
+	}
 	for i, d := range b.Due {
 		if d.Connection != b.Connection || d.Task == "" {
 			return fmt.Errorf("due %d: %w", i, invalid("connection or task"))
+		}
+	}
+	if b.Copied == nil {
+		return nil
+	}
+	return b.Copied.validate(b.Connection)
+}
+
+func (c *Copied) validate(connection string) error {
+	for i := range c.Samples {
+		run := &c.Samples[i]
+		o, s := &run.Owner, &run.Series
+		named := Owner{Connection: connection, Stream: o.Stream, Metric: s.Metric, Stat: s.Stat, Part: s.Part, Source: o.Source, Kind: o.Kind, Record: o.Record}
+		if *o != named || (o.Kind == "") != (o.Record == "") || o.Record != "" && !strings.HasPrefix(o.Record, o.Stream+"/") {
+			return fmt.Errorf("copied samples %d: %w", i, invalid("owner"))
+		}
+		if err := validateStream(o.Stream); err != nil {
+			return fmt.Errorf("copied samples %d: %w", i, err)
+		}
+		if s.Len() == 0 || s.From > s.Times[0] || s.To <= s.Times[s.Len()-1] || len(s.Values) != s.Len() {
+			return fmt.Errorf("copied samples %d: %w", i, invalid("series"))
+		}
+	}
+	for i := range c.Raw {
+		if err := validateStream(c.Raw[i].Stream); err != nil {
+			return fmt.Errorf("copied raw answer %d: %w", i, err)
+		}
+	}
+	for i := range c.Quarantined {
+		if err := validateStream(c.Quarantined[i].Stream); err != nil {
+			return fmt.Errorf("copied quarantine %d: %w", i, err)
 		}
 	}
 	return nil

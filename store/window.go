@@ -73,8 +73,9 @@ func (b *Batch) Present(a *Absent) map[string]bool {
 // Includes reports whether a's complete walk should have shown r: r is of the
 // stream and of no newer order, and lies in the window. A record lies in a
 // window of days by its Span.Day, and in a window of instants by the instant
-// of its start; one without the day or the instant lies in none, because
-// nobody knows that it does.
+// of its start. One whose start is a wall clock lies in a window that holds all
+// instants at which a clock somewhere shows that; one without the day or any
+// start lies in none, because nobody knows that it does.
 func (a *Absent) Includes(r *health.Record) bool {
 	if r.Stream() != a.Stream || r.Rev.Order > a.Order {
 		return false
@@ -83,9 +84,17 @@ func (a *Absent) Includes(r *health.Record) bool {
 		day := r.Span.Day
 		return !day.IsZero() && a.Window.First.Compare(day) <= 0 && day.Compare(a.Window.Last) <= 0
 	}
-	milli, ok := r.Span.Start.UnixMilli()
-	return ok && a.Window.From.UnixMilli() <= milli && milli < a.Window.To.UnixMilli()
+	first, ok := r.Span.Start.UnixMilli()
+	last := first
+	if r.Span.Start.IsFloating() {
+		wall := r.Span.Start.SortMilli()
+		first, last, ok = wall-furthest.Milliseconds(), wall+furthest.Milliseconds(), true
+	}
+	return ok && a.Window.From.UnixMilli() <= first && last < a.Window.To.UnixMilli()
 }
+
+// furthest is more than any clock is, or ever was, from UTC.
+const furthest = 16 * time.Hour
 
 // Tombstone returns what becomes of the live record r when a complete walk no
 // longer holds it: where and when it was stays, what it said does not.

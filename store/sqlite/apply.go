@@ -86,6 +86,9 @@ func (a *applying) prepare(p *plan) error {
 	}
 	a.move = append(a.move, p.touches...)
 	a.tellOf(p)
+	if err := a.relink(p); err != nil {
+		return err
+	}
 	if err := a.removeSamples(p); err != nil {
 		return err
 	}
@@ -185,11 +188,10 @@ func (w *writer) newRecord() (int64, error) {
 
 // raw stores a raw answer unless it is there; then it takes the later date.
 func (a *applying) raw(p *plan, r *rawWrite) (int64, error) {
-	page := p.batch.Pages[r.page].Raw
 	if _, err := a.exec(background, `INSERT INTO raw(link, stream, sha256, date, zone, data) VALUES(?1, ?2, ?3, ?4, ?5, ?6)
 		ON CONFLICT(link, sha256) DO UPDATE SET date = excluded.date, zone = excluded.zone
 		WHERE excluded.date > coalesce(date, 0)`,
-		p.scope.link, p.batch.Pages[r.page].Stream, r.sum[:], page.Date, page.Zone, r.packed); err != nil {
+		p.scope.link, r.stream, r.sum[:], r.raw.Date, r.raw.Zone, r.packed); err != nil {
 		return 0, err
 	}
 	if r.id != 0 {
@@ -217,6 +219,31 @@ func (a *applying) tellOf(p *plan) {
 			cause: string(r.cause), state: int64(r.state), first: r.id, last: r.id,
 		})
 	}
+}
+
+// relink sets the predecessor of the plan's connection. The feed tells it by a
+// number that is no record's.
+func (a *applying) relink(p *plan) error {
+	if !p.result.Relinked {
+		return nil
+	}
+	b := p.batch
+	if _, err := a.exec(background, "UPDATE connection SET predecessor = ?2, version = version + 1 WHERE id = ?1",
+		b.Connection, b.Predecessor); err != nil {
+		return err
+	}
+	id, err := a.writer.newRecord()
+	if err != nil {
+		return err
+	}
+	if _, err := a.exec(background, "INSERT INTO ghost(record, link, kind, key, day) VALUES(?1, ?2, '', ?3, NULL)",
+		id, b.Connection, b.Predecessor); err != nil {
+		return err
+	}
+	a.tell = append(a.tell, changeRow{
+		person: p.scope.person, link: p.scope.link, at: millis(b.Now), cause: string(store.CauseRelinked), first: id, last: id,
+	})
+	return nil
 }
 
 // The statements of a group. OR FAIL spares SQLite the journal with which it

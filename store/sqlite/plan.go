@@ -88,7 +88,9 @@ type touch struct{ id, ord, bits int64 }
 
 // rawWrite is a raw answer to store. Its number is known once it is.
 type rawWrite struct {
-	page   int32
+	page   int32 // of the batch, -1 for one that is copied
+	raw    *health.RawPage
+	stream string
 	id     int64
 	sum    [sha256.Size]byte
 	packed []byte
@@ -103,7 +105,7 @@ type coverage struct {
 func (p *plan) empty() bool {
 	return len(p.rows) == 0 && len(p.touches) == 0 && p.samples.empty() && len(p.cursors) == 0 &&
 		len(p.coverage) == 0 && len(p.digests) == 0 && len(p.quarantine) == 0 && len(p.due) == 0 &&
-		len(p.batch.Acks) == 0
+		len(p.raws) == 0 && len(p.batch.Acks) == 0 && !p.result.Relinked
 }
 
 // weight is about how many rows the plan writes.
@@ -133,6 +135,9 @@ func (p *plan) make(ctx context.Context, c *conn, now time.Time) error {
 		return err
 	}
 	if err := p.planAbsent(ctx, c); err != nil {
+		return err
+	}
+	if err := p.planCopied(ctx, c); err != nil {
 		return err
 	}
 	if err := p.samples.finish(ctx, c, p.s); err != nil {
@@ -319,7 +324,8 @@ func (p *plan) planItem(ctx context.Context, c *conn, it *item) error {
 	old := it.stored.rev()
 	verdict, tied := health.Decide(old, it.rev)
 	same := old.Fingerprint == it.rev.Fingerprint
-	if !(same && verdict == health.Keep) && !(it.plain && it.stored.plain()) {
+	moves := verdict == health.Replace && store.MovesClock(it.rec.Kind, old, it.rev)
+	if !(same && verdict == health.Keep) && !(it.plain && it.stored.plain()) || moves {
 		return p.mergeItem(ctx, c, it)
 	}
 	p.note(it, tied || it.tied)
@@ -364,7 +370,8 @@ func (p *plan) writeItem(ctx context.Context, c *conn, it *item) error {
 }
 
 // mergeItem handles a version that must be merged with the content of the
-// stored one: one of them is a tombstone or has sticky values.
+// stored one: one of them is a tombstone, has sticky values, or has its samples
+// on the other clock.
 func (p *plan) mergeItem(ctx context.Context, c *conn, it *item) error {
 	if err := it.validate(p.batch); err != nil {
 		return err
@@ -401,6 +408,9 @@ func (p *plan) mergeItem(ctx context.Context, c *conn, it *item) error {
 		return p.samples.remove(ctx, c, p, stored)
 	case won:
 		if err := p.samples.shed(ctx, c, p, it.rec); err != nil {
+			return err
+		}
+		if err := p.samples.clear(ctx, c, p, stored, store.LeftBehind(stored, it.rec)); err != nil {
 			return err
 		}
 		return p.samples.add(ctx, c, p, it.rec)
@@ -577,15 +587,9 @@ func (p *plan) planPages(ctx context.Context, c *conn) error {
 	for i := range p.batch.Pages {
 		page := &p.batch.Pages[i]
 		if p.written[i] && page.Raw != nil {
-			w := p.packRaw(page)
-			w.page = int32(i)
-			if p.known {
-				if _, err := c.one(ctx, func(r row) { w.id = r.int(0) },
-					"SELECT id FROM raw WHERE link = ?1 AND sha256 = ?2", p.scope.link, w.sum[:]); err != nil {
-					return err
-				}
+			if err := p.planRaw(ctx, c, int32(i), page.Stream, page.Raw); err != nil {
+				return err
 			}
-			p.raws = append(p.raws, w)
 		}
 		if p.skip[i] {
 			continue
@@ -598,25 +602,80 @@ func (p *plan) planPages(ctx context.Context, c *conn) error {
 	return nil
 }
 
+// planCopied plans what another store gave out.
+func (p *plan) planCopied(ctx context.Context, c *conn) error {
+	copied := p.batch.Copied
+	if copied == nil {
+		return nil
+	}
+	for i := range copied.Samples {
+		run := &copied.Samples[i]
+		r := health.Record{Connection: p.batch.Connection, Kind: run.Owner.Kind, Key: run.Owner.Record, Source: run.Owner.Source, Series: []health.Series{run.Series}}
+		if r.Kind == "" {
+			r.Kind, r.Key = health.KindSamples, run.Owner.Stream+"/"
+		}
+		if err := p.samples.add(ctx, c, p, &r); err != nil {
+			return err
+		}
+	}
+	for i := range copied.Raw {
+		if err := p.planRaw(ctx, c, -1, copied.Raw[i].Stream, &copied.Raw[i]); err != nil {
+			return err
+		}
+	}
+	for _, q := range copied.Quarantined {
+		q.Connection = p.batch.Connection
+		p.quarantine = append(p.quarantine, q)
+	}
+	return nil
+}
+
+func (p *plan) planRaw(ctx context.Context, c *conn, page int32, stream string, raw *health.RawPage) error {
+	w := p.packRaw(stream, raw)
+	w.page, w.stream, w.raw = page, stream, raw
+	if p.known {
+		if _, err := c.one(ctx, func(r row) { w.id = r.int(0) },
+			"SELECT id FROM raw WHERE link = ?1 AND sha256 = ?2", p.scope.link, w.sum[:]); err != nil {
+			return err
+		}
+	}
+	p.raws = append(p.raws, w)
+	return nil
+}
+
 // packRaw makes the row of a raw answer. Its identity is the digest of the
 // stream and the bodies.
-func (p *plan) packRaw(page *store.Page) rawWrite {
+func (p *plan) packRaw(stream string, raw *health.RawPage) rawWrite {
 	var content []byte
 	field := func(b []byte) {
 		content = binary.AppendUvarint(content, uint64(len(b)))
 		content = append(content, b...)
 	}
-	field([]byte(page.Stream))
-	for _, body := range page.Raw.Bodies {
+	field([]byte(stream))
+	for _, body := range raw.Bodies {
 		field([]byte(body.Name))
 		field(body.Body)
 	}
 	return rawWrite{sum: sha256.Sum256(content), packed: p.s.packer.bulk(nil, content)}
 }
 
-// planRest plans coverage and due times.
+// planRest plans coverage, due times and the predecessor.
 func (p *plan) planRest(ctx context.Context, c *conn) error {
 	b := p.batch
+	if b.Predecessor != "" {
+		predecessor := ""
+		found, err := c.one(ctx, func(r row) { predecessor = r.text(0) },
+			"SELECT predecessor FROM connection WHERE id = ?1", b.Connection)
+		switch {
+		case err != nil:
+			return err
+		case !found:
+			return store.ErrNotFound
+		case predecessor != "" && predecessor != b.Predecessor:
+			return fmt.Errorf("sqlite: the connection has another predecessor: %w", store.ErrConflict)
+		}
+		p.result.Relinked = predecessor == ""
+	}
 	byStream := map[string][]health.Window{}
 	for _, covered := range b.Covered {
 		byStream[covered.Stream] = append(byStream[covered.Stream], covered.Window)

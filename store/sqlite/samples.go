@@ -152,9 +152,17 @@ func (sp *samplePlan) remove(ctx context.Context, c *conn, p *plan, stored *heal
 		}, `SELECT o.id FROM owner AS o JOIN series AS s ON s.id = o.series
 			WHERE o.rid = ?1 AND s.link = ?2 AND s.stream = ?3 AND s.kind = ?4`, rid, p.scope.link, stream, string(stored.Kind))
 	}
-	for i := range stored.Series {
-		s := stored.Series[i]
-		s.Count, s.Digest = 0, 0
+	gone := slices.Clone(stored.Series)
+	for i := range gone {
+		gone[i].Count, gone[i].Digest = 0, 0
+	}
+	return sp.clear(ctx, c, p, stored, gone)
+}
+
+// clear plans the removal of the points in the windows of some series of a
+// stored record.
+func (sp *samplePlan) clear(ctx context.Context, c *conn, p *plan, stored *health.Record, series []health.Series) error {
+	for _, s := range series {
 		o, err := sp.owner(ctx, c, p, stored, &s)
 		if err != nil {
 			return err

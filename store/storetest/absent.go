@@ -74,6 +74,10 @@ func checkAbsentInstants(c *checker) {
 	c.counts("absence", c.commit(b), 0, 0, 3, 0, 0)
 	c.same("live records", c.records(store.RecordQuery{User: user}),
 		stored(end), stored(before), stored(floating), stored(unset))
+	// Whatever zone it is in, it lies in here.
+	b.Absent[0].Window = health.Window{From: from.AddDate(0, 0, -1), To: from.AddDate(0, 0, 1)}
+	c.counts("absence in a longer window", c.commit(b), 0, 0, 3, 0, 0)
+	c.same("live records", c.records(store.RecordQuery{User: user}), stored(unset))
 }
 
 func checkAbsentBrought(c *checker) {

@@ -16,6 +16,7 @@ func connectionCases() []testCase {
 		{id: "connection-swap", rule: "a connection is replaced only at the version that is stored", check: checkConnectionSwap},
 		{id: "connection-upstream", rule: "a non-empty upstream id belongs to one connection of a provider", check: checkConnectionUpstream},
 		{id: "connection-list", rule: "connections are listed by ID, filtered and in pages", check: checkConnectionList},
+		{id: "connection-predecessor", rule: "a commit sets the predecessor of a connection and tells it in one step, once", check: checkConnectionPredecessor},
 		{id: "connection-delete", rule: "a deleted connection loses credential, cursors, schedule and leases, and its data only on demand", check: checkConnectionDelete},
 	}
 }
@@ -61,6 +62,45 @@ func checkConnectionRoundTrip(c *checker) {
 		_, err := c.s.PutConnection(c.ctx, bad)
 		c.is(err, store.ErrInvalid, "%s", what)
 	}
+}
+
+func checkConnectionPredecessor(c *checker) {
+	link := store.Batch{User: user, Connection: conn, Unfenced: true, Now: present, Predecessor: "the one before"}
+	_, err := c.s.Commit(c.ctx, link)
+	c.is(err, store.ErrNotFound, "a predecessor for a connection that is not there")
+	first := c.connect(conn, user)
+	c.put(bodyRecord("a", 0, 1, 1))
+	c.drain("all")
+	for _, first := range []bool{true, false} {
+		c.equal("relinked", c.commit(link).Relinked, first)
+	}
+	linked, err := c.s.Connection(c.ctx, conn)
+	c.ok(err, "Connection")
+	c.equal("predecessor", linked.Predecessor, link.Predecessor)
+	c.that(linked.Version > first.Version, "the version went from %d to %d", first.Version, linked.Version)
+	list := c.drain("all")
+	c.equal("changes", len(list), 1)
+	told := list[0]
+	c.that(told.At.Equal(present), "told as of %s, want %s", told.At, present)
+	c.equal("change", store.Change{
+		User: told.User, Connection: told.Connection, Kind: told.Kind, Key: told.Key, Day: told.Day, Cause: told.Cause, State: told.State,
+	}, store.Change{User: user, Connection: conn, Key: link.Predecessor, Cause: store.CauseRelinked})
+
+	other := link
+	other.Predecessor = "another"
+	_, err = c.s.Commit(c.ctx, other)
+	c.is(err, store.ErrConflict, "another predecessor")
+	c.equal("changes after what was refused", len(c.drain("all")), 0)
+
+	// What follows in the feed is in its order, and it can be trimmed.
+	c.commit(batchOf(pageOf(bodyRecord("b", 1, 1, 1))))
+	c.equal("changes of another consumer", keysOf(c.changes("late"))[user], []string{stream + "/a", link.Predecessor, stream + "/b"})
+	c.drain("all")
+	trimmed, err := c.s.TrimChanges(c.ctx, present.Add(time.Hour))
+	c.ok(err, "TrimChanges")
+	c.equal("changes trimmed", trimmed, 3)
+	c.commit(batchOf(pageOf(bodyRecord("c", 2, 1, 1))))
+	c.equal("changes in the end", keysOf(c.drain("all"))[user], []string{stream + "/c"})
 }
 
 func checkConnectionSwap(c *checker) {

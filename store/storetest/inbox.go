@@ -213,6 +213,13 @@ func checkInboxDelivery(c *checker) {
 	} {
 		c.equal(what, ids(c.deliveries(tc.q)), tc.want)
 	}
+	for _, status := range []store.DeliveryStatus{store.DeliveryUrgent, store.DeliveryPart} {
+		d := deliveryOf(string(status), 15)
+		d.Status = status
+		c.deliver(d)
+		c.equal("status "+string(status), ids(c.deliveries(store.DeliveryQuery{Status: status, ReadyAt: present.Add(time.Hour)})), string(status))
+	}
+	c.equal("new ones beside", ids(c.deliveries(store.DeliveryQuery{Status: store.DeliveryNew})), "b a c big")
 	fresh := make([]bool, 20)
 	for i, err := range together(len(fresh), func(i int) (err error) {
 		fresh[i], err = c.s.PutDelivery(c.ctx, deliveryOf("raced", 20))

@@ -240,6 +240,7 @@ func checkCommitInvalid(c *checker) {
 			b.Absent = []store.Absent{{Stream: stream}}
 		},
 		"a due time of another connection": func(b *store.Batch) { b.Due[0].Connection = "conn-2" },
+		"a connection before itself":       func(b *store.Batch) { b.Predecessor = conn },
 		"a lease of another connection": func(b *store.Batch) {
 			b.Lease = store.Lease{Connection: "conn-2", Name: "sync", Owner: "o"}
 		},

@@ -205,7 +205,7 @@ func readSabotages() []sabotage {
 				}
 				return list, err
 			}
-		}), "absent-restored absent-window concurrent-versions model version-causes version-newer"},
+		}), "absent-restored absent-window concurrent-versions connection-predecessor model version-causes version-newer"},
 
 		{"acknowledges for all users", plain(func(f *fake) {
 			f.ack = func(ctx context.Context, consumer string, positions ...store.Position) error {

@@ -15,6 +15,18 @@ import (
 // workSabotages break connections, credentials, leases, schedule and inbox.
 func workSabotages() []sabotage {
 	return []sabotage{
+		{"sets a predecessor without telling", plain(func(f *fake) {
+			f.commit = func(ctx context.Context, b store.Batch) (store.Result, error) {
+				c, err := f.Connection(ctx, b.Connection)
+				if err == nil && b.Predecessor != "" && c.Predecessor == "" {
+					c.Predecessor = b.Predecessor
+					_, err = f.Store.PutConnection(ctx, c)
+					return store.Result{Relinked: true}, err
+				}
+				return f.Store.Commit(ctx, b)
+			}
+		}), "connection-predecessor"},
+
 		{"lets a lease that nobody took over live on", func() func(store.Store) store.Store {
 			var last sync.Map
 			return func(s store.Store) store.Store {

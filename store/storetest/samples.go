@@ -16,6 +16,7 @@ func sampleCases() []testCase {
 		{id: "series-stale", rule: "the series of a version that lost changes no points", check: checkSeriesStale},
 		{id: "series-described", rule: "a record is read with its series described; one written so leaves the points alone", check: checkSeriesDescribed},
 		{id: "series-shed", rule: "a session that is written anew loses the points of the series that it has no more, and keeps those of the series that it describes", check: checkSeriesShed},
+		{id: "series-clock", rule: "samples that are written anew on the other clock are not on the first any more", check: checkSeriesClock},
 		{id: "series-kinds", rule: "sessions of different kinds with the same key have samples apart", check: checkSeriesKinds},
 		{id: "series-exponents", rule: "points of different exponents stay exact", check: checkSeriesExponents},
 		{id: "samples-paging", rule: "samples are read in bounds, each once, in any size of page", check: checkSamplesPaging},
@@ -326,6 +327,25 @@ func checkSeriesShed(c *checker) {
 	c.samePoints("without series", c.heartRates(), others)
 	c.put(session(70, left))
 	c.samePoints("with a series again", c.heartRates(), append(pointsOf(session(70, left), 0), others...))
+}
+
+func checkSeriesClock(c *checker) {
+	record := func(name string, order int64, zone health.Zone, from int64) health.Record {
+		r := seriesRecord(name, order, from, from+100, every(10, from, from+100), 60+order)
+		r.Span.Zone, r.Series[0].Floating = zone, zone == health.ZoneFloating
+		return r
+	}
+	floating, neighbour := record("s", 10, health.ZoneFloating, 0), record("t", 10, health.ZoneFloating, 100)
+	c.put(floating, neighbour)
+	c.samePoints("floating", c.heartRates(), slices.Concat(pointsOf(floating, 0), pointsOf(neighbour, 0)))
+	placed := record("s", 10, health.ZoneFromProfile, 3600) // it ties, and knows more
+	c.put(placed)
+	c.samePoints("in a zone", c.heartRates(), slices.Concat(pointsOf(placed, 0), pointsOf(neighbour, 0)))
+	c.put(floating)
+	c.samePoints("after a version that lost", c.heartRates(), slices.Concat(pointsOf(placed, 0), pointsOf(neighbour, 0)))
+	back := record("s", 20, health.ZoneFloating, 0)
+	c.put(back)
+	c.samePoints("floating again", c.heartRates(), slices.Concat(pointsOf(back, 0), pointsOf(neighbour, 0)))
 }
 
 func checkSeriesKinds(c *checker) {

@@ -1,0 +1,47 @@
+package storetest_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vitalmux/vitalmux/store"
+	"github.com/vitalmux/vitalmux/store/storetest"
+)
+
+// lossy is a store that loses a part of what is copied into it.
+type lossy struct {
+	*store.Memory
+	lose func(b *store.Batch)
+}
+
+func (l lossy) Commit(ctx context.Context, b store.Batch) (store.Result, error) {
+	l.lose(&b)
+	return l.Memory.Commit(ctx, b)
+}
+
+// TestCopyNotices proves that a copy which lacks something is not taken for one.
+func TestCopyNotices(t *testing.T) {
+	for name, lose := range map[string]func(b *store.Batch){
+		"samples":    func(b *store.Batch) { change(b, func(c *store.Copied) { c.Samples = nil }) },
+		"raw":        func(b *store.Batch) { change(b, func(c *store.Copied) { c.Raw = nil }) },
+		"quarantine": func(b *store.Batch) { change(b, func(c *store.Copied) { c.Quarantined = nil }) },
+		"coverage":   func(b *store.Batch) { b.Covered = nil },
+		"cursors":    func(b *store.Batch) { b.Cursors = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := storetest.CheckCopy(t.Context(), func() store.Store { return store.NewMemory() },
+				func() store.Store { return lossy{store.NewMemory(), lose} })
+			require.Error(t, err)
+		})
+	}
+}
+
+func change(b *store.Batch, how func(c *store.Copied)) {
+	if b.Copied != nil {
+		c := *b.Copied
+		how(&c)
+		b.Copied = &c
+	}
+}
