@@ -2,15 +2,11 @@ package redis
 
 import (
 	"encoding/binary"
-	"errors"
 	"math"
 	"time"
 
 	"github.com/vitalmux/vitalmux/store"
 )
-
-// errDamaged says that a stored value is not one that this package wrote.
-var errDamaged = errors.New("redis: stored value is damaged")
 
 // encoder appends the fields of a stored value.
 type encoder struct{ b []byte }
@@ -165,10 +161,10 @@ func (d *decoder) texts() []string {
 	return list
 }
 
-// end returns errDamaged if anything was wrong or is left.
+// end returns ErrDamaged if anything was wrong or is left.
 func (d *decoder) end() error {
 	if d.bad || d.b != "" {
-		return errDamaged
+		return ErrDamaged
 	}
 	return nil
 }

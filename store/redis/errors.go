@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -26,6 +27,8 @@ var (
 	ErrMemory = errors.New("redis: out of memory")
 	// ErrForeign: a key under the prefix is not one of this package.
 	ErrForeign = errors.New("redis: foreign key under the prefix")
+	// ErrDamaged: a stored value is not one that this package wrote, or is gone.
+	ErrDamaged = errors.New("redis: stored value is damaged")
 	// ErrServer: the server is older than 6.2.
 	ErrServer = errors.New("redis: server too old")
 )
@@ -58,9 +61,9 @@ func translate(err error) error {
 	switch {
 	case err == nil, ours(err), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
-	case goredis.IsAuthError(err), goredis.IsPermissionError(err):
+	case goredis.IsAuthError(err), goredis.IsPermissionError(err), strings.Contains(err.Error(), "can't run this command"):
 		return &nameless{ErrAuth, code(err)}
-	case goredis.IsOOMError(err), strings.Contains(err.Error(), "OOM command not allowed"):
+	case outOfMemory(err):
 		return &nameless{ErrMemory, "OOM"}
 	case goredis.HasErrorPrefix(err, "WRONGTYPE"), strings.Contains(err.Error(), "WRONGTYPE"):
 		return &nameless{ErrForeign, "WRONGTYPE"}
@@ -70,6 +73,10 @@ func translate(err error) error {
 		return fmt.Errorf("redis: the server answered %s", code(err))
 	}
 	return err
+}
+
+func outOfMemory(err error) bool {
+	return err != nil && (goredis.IsOOMError(err) || strings.Contains(err.Error(), "OOM command not allowed"))
 }
 
 func unavailableCode(err error) string {
@@ -84,7 +91,7 @@ func unavailableCode(err error) string {
 func ours(err error) bool {
 	for _, known := range []error{
 		store.ErrNotFound, store.ErrConflict, store.ErrLeaseHeld, store.ErrLeaseLost, store.ErrFeedTrimmed, store.ErrErased, store.ErrClosed,
-		store.ErrSchema, store.ErrBusy, store.ErrInvalid, store.ErrUnsafe, ErrUnavailable, ErrAuth, ErrMemory, ErrForeign, ErrServer, errDamaged,
+		store.ErrSchema, store.ErrBusy, store.ErrInvalid, store.ErrUnsafe, ErrUnavailable, ErrAuth, ErrMemory, ErrForeign, ErrServer, ErrDamaged,
 	} {
 		if errors.Is(err, known) {
 			return true
@@ -118,7 +125,9 @@ func passing(err error) bool {
 	}
 	var network net.Error
 	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
-		strings.HasPrefix(err.Error(), "redis: ") && !ours(err)
+		slices.ContainsFunc([]string{
+			"redis: Conn is in a bad state", "redis: all sentinels specified", "redis: cluster has no nodes",
+		}, func(text string) bool { return strings.HasPrefix(err.Error(), text) })
 }
 
 func invalid(what string) error { return fmt.Errorf("redis: %w: %s", store.ErrInvalid, what) }

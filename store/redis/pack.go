@@ -92,7 +92,7 @@ func (p *packer) tight(src []byte) []byte {
 // open returns what a packed value holds.
 func (p *packer) open(packed string) ([]byte, error) {
 	if packed == "" {
-		return nil, errDamaged
+		return nil, ErrDamaged
 	}
 	codec, body := packed[0], []byte(packed[1:])
 	switch codec {
@@ -101,26 +101,26 @@ func (p *packer) open(packed string) ([]byte, error) {
 	case codecZstd:
 		out, err := p.dec.DecodeAll(body, nil)
 		if err != nil {
-			return nil, errDamaged
+			return nil, ErrDamaged
 		}
 		return out, nil
 	case codecS2Dict:
 		if len(body) == 0 {
-			return nil, errDamaged
+			return nil, ErrDamaged
 		}
 		d := p.dicts[body[0]]
 		if d == nil {
-			return nil, fmt.Errorf("redis: dictionary %d is missing: %w", body[0], errDamaged)
+			return nil, fmt.Errorf("redis: dictionary %d is missing: %w", body[0], ErrDamaged)
 		}
 		n, err := s2.DecodedLen(body[1:])
 		if err != nil || n > maxUnpacked {
-			return nil, errDamaged
+			return nil, ErrDamaged
 		}
 		out, err := d.Decode(make([]byte, n), body[1:])
 		if err != nil || len(out) != n {
-			return nil, errDamaged
+			return nil, ErrDamaged
 		}
 		return out, nil
 	}
-	return nil, errDamaged
+	return nil, ErrDamaged
 }

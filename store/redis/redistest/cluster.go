@@ -10,6 +10,8 @@ type Cluster struct {
 	// Servers are the nodes: first those that begin as masters, then one
 	// replica of each, if there are replicas.
 	Servers []*Server
+
+	replicas bool
 }
 
 // slots is how many hash slots a cluster has.
@@ -18,7 +20,7 @@ const slots = 16_384
 // StartCluster starts a cluster of some masters, each with a replica if asked
 // for, and waits until it is complete. A node is taken for dead after a second.
 func StartCluster(c Config, masters int, replicas bool) (_ *Cluster, err error) {
-	all := &Cluster{}
+	all := &Cluster{replicas: replicas}
 	defer func() {
 		if err != nil {
 			all.Close()
@@ -72,18 +74,78 @@ func StartCluster(c Config, masters int, replicas bool) (_ *Cluster, err error) 
 			return nil, err
 		}
 	}
-	if !replicas {
-		return all, nil
-	}
-	return all, wait("the replicas to follow", func() bool {
-		for _, server := range all.Servers[:masters] {
+	return all, all.Followed()
+}
+
+// Followed waits until each master has as many replicas in step as it began
+// with.
+func (c *Cluster) Followed() error {
+	return wait("the replicas to follow", func() bool {
+		for _, server := range c.Servers {
 			info, err := server.Do("INFO", "replication")
-			if text, _ := info.(string); err != nil || !strings.Contains(text, "state=online") {
+			text, _ := info.(string)
+			follows := strings.Contains(text, "state=online") || strings.Contains(text, "master_link_status:up")
+			if err != nil || c.replicas && !follows {
 				return false
 			}
 		}
 		return true
 	})
+}
+
+// MoveKey moves the hash slot of a key, with all keys in it, to another master,
+// while the cluster is used. There are no replicas.
+func (c *Cluster) MoveKey(key string) error {
+	reply, err := c.Servers[0].Do("CLUSTER", "KEYSLOT", key)
+	if err != nil {
+		return err
+	}
+	slot := fmt.Sprint(reply)
+	var ids []string
+	from := -1
+	for i, server := range c.Servers {
+		id, err := server.Do("CLUSTER", "MYID")
+		if err != nil {
+			return err
+		}
+		ids = append(ids, fmt.Sprint(id))
+		if n, err := server.Do("CLUSTER", "COUNTKEYSINSLOT", slot); err == nil && n != int64(0) {
+			from = i
+		}
+	}
+	if from < 0 {
+		return fmt.Errorf("redistest: no key in slot %s", slot)
+	}
+	to := (from + 1) % len(c.Servers)
+	if _, err := c.Servers[to].Do("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[from]); err != nil {
+		return err
+	}
+	if _, err := c.Servers[from].Do("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[to]); err != nil {
+		return err
+	}
+	for {
+		reply, err := c.Servers[from].Do("CLUSTER", "GETKEYSINSLOT", slot, "10")
+		if err != nil {
+			return err
+		}
+		keys, _ := reply.([]any)
+		if len(keys) == 0 {
+			break
+		}
+		do := []string{"MIGRATE", "127.0.0.1", fmt.Sprint(c.Servers[to].port), "", "0", "10000", "KEYS"}
+		for _, key := range keys {
+			do = append(do, fmt.Sprint(key))
+		}
+		if _, err := c.Servers[from].Do(do...); err != nil {
+			return err
+		}
+	}
+	for _, i := range []int{to, from} {
+		if _, err := c.Servers[i].Do("CLUSTER", "SETSLOT", slot, "NODE", ids[to]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Addrs returns the addresses of all nodes.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // MasterName is the name under which Sentinel knows the master.
@@ -45,7 +46,7 @@ func StartSentinel(c Config, replicas, sentinels int) (_ *Sentinel, err error) {
 		s.Servers = append(s.Servers, server)
 	}
 	for range sentinels {
-		server, err := startSentinel(s.Servers[0].port, sentinels/2+1)
+		server, err := startSentinel(s.Servers[0].port, sentinels/2+1, c.DownAfter)
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +55,10 @@ func StartSentinel(c Config, replicas, sentinels int) (_ *Sentinel, err error) {
 	return s, s.Settled()
 }
 
-func startSentinel(master, quorum int) (*Server, error) {
+func startSentinel(master, quorum int, downAfter time.Duration) (*Server, error) {
+	if downAfter <= 0 {
+		downAfter = time.Second
+	}
 	port, err := freePort(false)
 	if err != nil {
 		return nil, err
@@ -69,9 +73,9 @@ bind 127.0.0.1
 dir %s
 logfile %s
 sentinel monitor %s 127.0.0.1 %d %d
-sentinel down-after-milliseconds %s 500
+sentinel down-after-milliseconds %s %d
 sentinel failover-timeout %s 2000
-`, port, dir, filepath.Join(dir, "log"), MasterName, master, quorum, MasterName, MasterName)
+`, port, dir, filepath.Join(dir, "log"), MasterName, master, quorum, MasterName, downAfter.Milliseconds(), MasterName)
 	err = os.WriteFile(filepath.Join(dir, "redis.conf"), []byte(conf), 0o600)
 	if err == nil {
 		err = s.Restart()

@@ -26,6 +26,9 @@ type Config struct {
 	// Args are further settings as on the command line of redis-server, such as
 	// "--maxmemory", "2mb". They override those of the package.
 	Args []string
+	// DownAfter is how long a master does not answer before Sentinel takes it
+	// for dead; 0 is a second. A machine under load may hold servers for long.
+	DownAfter time.Duration
 }
 
 // Server is one redis-server process.

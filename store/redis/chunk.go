@@ -1,0 +1,414 @@
+package redis
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/vitalmux/vitalmux/health"
+)
+
+// Records of one connection, kind and stream are a group, in order of start and
+// key. A group is a list of chunks of neighbouring records. The directory says
+// where each chunk begins and which days it holds; the head of a chunk has of
+// each record what a comparison needs, its body the contents. A locator says
+// where a record is whose start is not known, or has changed.
+
+// groupName names a group.
+type groupName struct {
+	connection string
+	kind       health.Kind
+	stream     string
+}
+
+// field returns the field of the directory.
+func (n groupName) field() string {
+	e := encoder{}
+	e.text(n.connection)
+	e.text(string(n.kind))
+	return string(e.b) + n.stream
+}
+
+func parseGroup(field string) (groupName, error) {
+	d := &decoder{b: field}
+	n := groupName{connection: d.text(), kind: health.Kind(d.text())}
+	n.stream = d.b
+	if d.bad {
+		return n, ErrDamaged
+	}
+	return n, nil
+}
+
+// bound is a place in the order of a group.
+type bound struct {
+	start int64
+	rid   string
+}
+
+func compareBounds(a, b bound) int {
+	return cmp.Or(cmp.Compare(a.start, b.start), strings.Compare(a.rid, b.rid))
+}
+
+// group is a group as the directory has it.
+type group struct {
+	name   groupName
+	number uint64 // in front of the fields of the locator
+	chunks []*chunk
+	stored string // the directory's value, "" for none
+}
+
+// chunk is a chunk of a group.
+type chunk struct {
+	id       int64 // 0: not stored yet
+	from     bound // no record of the chunk is before it, unless it is the first
+	min, max int64 // of the days; min > max for none. Never too narrow.
+
+	entries []entry // by bound; set by the head
+	added   []entry
+	body    []byte // unpacked; nil if it was not read
+	loaded  bool   // entries are set
+	head    bool   // the head is to be written
+	content bool   // the body is to be written
+}
+
+// entry is one record of a chunk.
+type entry struct {
+	rid     string
+	start   int64
+	rev     health.Rev
+	day     int64 // 0: none
+	deleted bool
+	plain   bool
+	at      int // where the content begins in the body
+	values  int // bytes of the two halves of the content
+	rest    int
+	fresh   []byte // the content, if it is not that of the body
+	gone    bool   // moved to another chunk
+}
+
+func (e *entry) bound() bound { return bound{e.start, e.rid} }
+
+const (
+	entryDeleted = 1 << iota
+	entryPlain
+	entryPush
+	entryAbsent
+	entryDay
+)
+
+// decodeGroup reads a group of the directory.
+func decodeGroup(name groupName, value string) (*group, error) {
+	g := &group{name: name, stored: value}
+	if value == "" {
+		return g, nil
+	}
+	d := newDecoder(value)
+	g.number = d.uint()
+	n := d.count()
+	g.chunks = make([]*chunk, 0, n)
+	list := make([]chunk, n)
+	var at bound
+	id := int64(0)
+	for i := range list {
+		c := &list[i]
+		id += d.int()
+		at.start += d.int()
+		c.id, c.from = id, bound{at.start, d.text()}
+		if d.bool() {
+			c.min = d.int()
+			c.max = c.min + d.int()
+		} else {
+			c.noDays()
+		}
+		g.chunks = append(g.chunks, c)
+	}
+	return g, d.end()
+}
+
+func (c *chunk) noDays() { c.min, c.max = math.MaxInt64, math.MinInt64 }
+
+func (g *group) encode() []byte {
+	e := newEncoder()
+	e.uint(g.number)
+	e.uint(uint64(len(g.chunks)))
+	var at bound
+	id := int64(0)
+	for _, c := range g.chunks {
+		e.int(c.id - id)
+		e.int(c.from.start - at.start)
+		e.text(c.from.rid)
+		e.bool(c.min <= c.max)
+		if c.min <= c.max {
+			e.int(c.min)
+			e.int(c.max - c.min)
+		}
+		id, at = c.id, c.from
+	}
+	return e.b
+}
+
+// find returns the index of the chunk that a place belongs to.
+func (g *group) find(at bound) int {
+	i, found := slices.BinarySearchFunc(g.chunks, at, func(c *chunk, at bound) int { return compareBounds(c.from, at) })
+	if !found {
+		i--
+	}
+	return max(i, 0)
+}
+
+// covers returns the indexes of the chunks that may hold records with a start
+// in from..to, both inclusive.
+func (g *group) covers(from, to int64) (first, end int) {
+	if len(g.chunks) == 0 {
+		return 0, 0
+	}
+	first = g.find(bound{start: from})
+	end = first
+	for end < len(g.chunks) && (end == first || g.chunks[end].from.start <= to) {
+		end++
+	}
+	return first, end
+}
+
+// encodeHead packs what a comparison needs. Numbers are differences to the
+// record before; fingerprints, which do not compress, come last.
+func encodeHead(entries []entry) []byte {
+	e := newEncoder()
+	e.b = slices.Grow(e.b, 32*len(entries))
+	e.uint(uint64(len(entries)))
+	var before entry
+	for i := range entries {
+		x := &entries[i]
+		n := commonPrefix(before.rid, x.rid)
+		e.uint(uint64(n))
+		e.text(x.rid[n:])
+		e.int(x.start - before.start)
+		e.int(x.rev.Order - before.rev.Order)
+		bits := byte(0)
+		if x.deleted {
+			bits |= entryDeleted
+		}
+		if x.plain {
+			bits |= entryPlain
+		}
+		if x.rev.Push {
+			bits |= entryPush
+		}
+		if x.rev.Absent {
+			bits |= entryAbsent
+		}
+		if x.day != 0 {
+			bits |= entryDay
+		}
+		e.byte(bits)
+		e.int(int64(x.rev.Mapping) - int64(before.rev.Mapping))
+		if x.day != 0 {
+			e.int(x.day - before.day)
+		}
+		e.uint(uint64(x.values))
+		e.uint(uint64(x.rest))
+		day := before.day
+		before = *x
+		if x.day == 0 {
+			before.day = day
+		}
+	}
+	for i := range entries {
+		e.fixed(entries[i].rev.Fingerprint)
+	}
+	return e.b
+}
+
+func decodeHead(value string) ([]entry, error) {
+	d := newDecoder(value)
+	n := d.count()
+	entries := make([]entry, n)
+	// One text holds all keys.
+	keys, ends := make([]byte, 0, 2*len(value)), make([]int, n)
+	var before entry
+	at, first := 0, 0
+	for i := range entries {
+		x := &entries[i]
+		k := d.uint()
+		tail := d.text()
+		if k > uint64(len(keys)-first) || len(tail) > health.MaxKey || k > health.MaxKey {
+			d.fail()
+			break
+		}
+		next := len(keys)
+		keys = append(append(keys, keys[first:first+int(k)]...), tail...)
+		first, ends[i] = next, len(keys)
+		x.start = before.start + d.int()
+		x.rev.Order = before.rev.Order + d.int()
+		bits := d.byte()
+		x.deleted, x.plain = bits&entryDeleted != 0, bits&entryPlain != 0
+		x.rev.Push, x.rev.Absent = bits&entryPush != 0, bits&entryAbsent != 0
+		x.rev.Mapping = uint16(int64(before.rev.Mapping) + d.int())
+		day := before.day
+		if bits&entryDay != 0 {
+			day += d.int()
+			x.day = day
+		}
+		values, rest := d.uint(), d.uint()
+		if values > maxUnpacked || rest > maxUnpacked {
+			d.fail()
+			break
+		}
+		x.at, x.values, x.rest = at, int(values), int(rest)
+		at += x.values + x.rest
+		before = *x
+		before.day = day
+	}
+	text, from := string(keys), 0
+	for i := range entries {
+		entries[i].rev.Fingerprint = d.fixed()
+		if d.bad {
+			break
+		}
+		entries[i].rid = text[from:ends[i]]
+		from = ends[i]
+	}
+	return entries, d.end()
+}
+
+// contentOf returns the two halves of a record's content.
+func (c *chunk) contentOf(x *entry) (values, rest []byte, err error) {
+	b := x.fresh
+	if b == nil {
+		if x.at+x.values+x.rest > len(c.body) {
+			return nil, nil, ErrDamaged
+		}
+		b = c.body[x.at : x.at+x.values+x.rest]
+	}
+	return b[:x.values], b[x.values:], nil
+}
+
+// record decodes a record.
+func (g *group) record(c *chunk, x *entry) (health.Record, error) {
+	r := health.Record{Connection: g.name.connection, Kind: g.name.kind, Key: g.name.stream + "/" + x.rid, Rev: x.rev}
+	values, rest, err := c.contentOf(x)
+	if err == nil {
+		err = health.DecodeContent(&r, values, rest)
+	}
+	return r, err
+}
+
+// The size of chunks. One that is read often and changed seldom is better
+// large, one to which records come one by one is better small.
+const (
+	chunkRecords = 128      // in a new chunk
+	chunkMost    = 256      // before it is split
+	chunkBytes   = 24 << 10 // of contents in a new chunk
+	chunkFull    = 2 * chunkBytes
+)
+
+// arrange makes the entries of changed chunks final: those that moved away are
+// gone, those that came are in their place, and what is too large is split. It
+// returns the numbers of chunks that are not there any more. The bodies of
+// chunks whose content changed must be there.
+func (g *group) arrange(newID func() int64) (removed []int64) {
+	var list []*chunk
+	for _, c := range g.chunks {
+		if !c.content {
+			list = append(list, c)
+			continue
+		}
+		if slices.ContainsFunc(c.entries, func(x entry) bool { return x.gone }) {
+			c.entries = slices.DeleteFunc(c.entries, func(x entry) bool { return x.gone })
+		}
+		if len(c.added) > 0 {
+			sorted := slices.IsSortedFunc(c.added, compareEntries)
+			if !sorted {
+				slices.SortFunc(c.added, compareEntries)
+			}
+			tail := len(c.entries) == 0 || compareEntries(c.entries[len(c.entries)-1], c.added[0]) < 0
+			c.entries = append(c.entries, c.added...)
+			if !tail {
+				slices.SortFunc(c.entries, compareEntries)
+			}
+			c.added = nil
+		}
+		if len(c.entries) == 0 {
+			if c.id != 0 {
+				removed = append(removed, c.id)
+			}
+			continue
+		}
+		parts := c.split()
+		for _, p := range parts {
+			if p.id == 0 {
+				p.id = newID()
+			}
+		}
+		list = append(list, parts...)
+	}
+	g.chunks = list
+	return removed
+}
+
+func compareEntries(a, b entry) int { return compareBounds(a.bound(), b.bound()) }
+
+// split cuts a chunk that is too large. The first part keeps its number. Parts
+// at the end are full: what comes next is mostly later.
+func (c *chunk) split() []*chunk {
+	size := 0
+	for i := range c.entries {
+		size += c.entries[i].values + c.entries[i].rest
+	}
+	if len(c.entries) <= chunkMost && size <= chunkFull || len(c.entries) == 1 {
+		c.settle(c.id)
+		return []*chunk{c}
+	}
+	var parts []*chunk
+	id := c.id
+	for first := 0; first < len(c.entries); {
+		end, bytes := first, 0
+		for end < len(c.entries) && end-first < chunkRecords && (bytes < chunkBytes || end == first) {
+			bytes += c.entries[end].values + c.entries[end].rest
+			end++
+		}
+		p := &chunk{entries: c.entries[first:end:end], body: c.body, loaded: true, head: true, content: true}
+		p.settle(id)
+		parts = append(parts, p)
+		id, first = 0, end
+	}
+	if parts[0].from = parts[0].entries[0].bound(); c.id != 0 && compareBounds(c.from, parts[0].from) < 0 {
+		parts[0].from = c.from
+	}
+	return parts
+}
+
+// settle sets what the directory says of a chunk.
+func (c *chunk) settle(id int64) {
+	if first := c.entries[0].bound(); c.id == 0 || compareBounds(first, c.from) < 0 {
+		c.from = first
+	}
+	c.id = id
+	if c.min == 0 && c.max == 0 {
+		c.noDays()
+	}
+	for i := range c.entries {
+		if day := c.entries[i].day; day != 0 {
+			c.min, c.max = min(c.min, day), max(c.max, day)
+		}
+	}
+}
+
+// encodeBody packs the contents, and sets where each is.
+func (c *chunk) encodeBody(p *packer) ([]byte, error) {
+	size := 0
+	for i := range c.entries {
+		size += c.entries[i].values + c.entries[i].rest
+	}
+	body := make([]byte, 0, size)
+	for i := range c.entries {
+		x := &c.entries[i]
+		values, rest, err := c.contentOf(x)
+		if err != nil {
+			return nil, err
+		}
+		body = append(append(body, values...), rest...)
+	}
+	return p.quick(body), nil
+}

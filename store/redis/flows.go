@@ -1,0 +1,135 @@
+package redis
+
+import (
+	"context"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/vitalmux/vitalmux/store"
+)
+
+// A flow is a key that ends by itself, by the server's clock, in a scope of its
+// own. The user's scope has its id, so that erasing the user finds it.
+
+func (s *Store) flowKey(id string) string { return s.scopeOf("flow", id).key() }
+
+// takenKey is where a flow that was taken is for a minute.
+func takenKey(flow string) string { return flow + ":taken" }
+
+// PutFlow implements [store.Flows].
+func (s *Store) PutFlow(ctx context.Context, f store.Flow) error {
+	end, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	if f.ID == "" {
+		return invalid("flow")
+	}
+	sc := s.user(f.User)
+	if f.User != "" {
+		if err := s.noteFlow(ctx, sc, &f); err != nil {
+			return err
+		}
+	}
+	e := newEncoder()
+	e.text(newNonce())
+	e.text(f.Provider)
+	e.text(f.User)
+	e.text(f.RedirectURL)
+	e.bytes(f.Sealed)
+	e.time(f.ExpiresAt)
+	key := s.flowKey(f.ID)
+	reply, err := s.run(ctx, s.scripts.putFlow, []string{key}, e.b, max(1, milli(f.ExpiresAt)))
+	if err != nil {
+		return err
+	}
+	if put, _ := reply.(int64); put == 0 {
+		return store.ErrConflict
+	}
+	if f.User == "" {
+		return nil
+	}
+	// Whoever erased the user meanwhile may have looked before the flow was
+	// there.
+	var erased bool
+	if err := s.on(ctx, sc.key(), func(c *goredis.Client) (err error) {
+		erased, err = c.HExists(ctx, sc.key(), "erased").Result()
+		return err
+	}); err != nil || !erased {
+		return err
+	}
+	if err := s.dropFlows(ctx, []string{f.ID}); err != nil {
+		return err
+	}
+	return store.ErrErased
+}
+
+// noteFlow writes the id of a flow into the user's scope, and forgets those
+// that ended.
+func (s *Store) noteFlow(ctx context.Context, sc scope, f *store.Flow) error {
+	var notes *goredis.MapStringStringCmd
+	return s.update(ctx, sc, nil, func(p goredis.Pipeliner) {
+		notes = p.HGetAll(ctx, sc.part("g"))
+	}, func(t *tx) error {
+		if err := t.open(f.User); err != nil {
+			return err
+		}
+		for id, value := range notes.Val() {
+			d := newDecoder(value)
+			if until := d.int(); d.end() != nil || until < t.now/1000 {
+				t.do("hdel", sc.part("g"), id)
+			}
+		}
+		e := newEncoder()
+		e.time(f.ExpiresAt)
+		t.do("hset", sc.part("g"), f.ID, e.b)
+		return nil
+	})
+}
+
+// dropFlows removes flows.
+func (s *Store) dropFlows(ctx context.Context, ids []string) error {
+	for _, id := range ids {
+		key := s.flowKey(id)
+		if err := s.on(ctx, key, func(c *goredis.Client) error { return c.Del(ctx, key, takenKey(key)).Err() }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TakeFlow implements [store.Flows].
+func (s *Store) TakeFlow(ctx context.Context, id string) (store.Flow, error) {
+	end, err := s.begin(ctx)
+	if err != nil {
+		return store.Flow{}, err
+	}
+	defer end()
+	key := s.flowKey(id)
+	reply, err := s.run(ctx, s.scripts.takeFlow, []string{key, takenKey(key)}, newNonce())
+	if err != nil {
+		return store.Flow{}, err
+	}
+	value, ok := reply.(string)
+	if !ok {
+		return store.Flow{}, store.ErrNotFound
+	}
+	d := newDecoder(value)
+	d.text()
+	f := store.Flow{ID: id, Provider: d.text(), User: d.text(), RedirectURL: d.text(), Sealed: d.bytes(), ExpiresAt: d.time()}
+	if err := d.end(); err != nil {
+		return store.Flow{}, err
+	}
+	if f.ExpiresAt.IsZero() || f.ExpiresAt.Before(time.UnixMilli(0)) {
+		return store.Flow{}, store.ErrNotFound
+	}
+	if f.User != "" {
+		// The flow is taken, whatever becomes of its note: the next flow
+		// removes what ended.
+		notes := s.user(f.User).part("g")
+		_ = s.on(ctx, notes, func(c *goredis.Client) error { return c.HDel(ctx, notes, id).Err() })
+	}
+	return f, nil
+}
