@@ -8,8 +8,15 @@
 //   - [Refresher] when access tokens expire and can be renewed.
 //   - [Revoker] when a grant can be taken back.
 //   - [Subscriber] when the service sends notifications that have to be asked for.
-//   - [WebhookParser] when the service sends anything to a webhook.
+//   - [WebhookParser] when the service sends anything to a webhook, and with it
+//     [WebhookProber] when the service checks the endpoint, [WebhookKeyer]
+//     when the keys of its signatures are published and replaced,
+//     [WebhookVerifier] when deliveries may be large, and [PayloadFetcher] when
+//     they may only point to the data.
+//   - [Confirmer] when the outcome of a connect flow can be asked for.
+//   - [Lister] when the service tells who has connected an account.
 //   - [Remapper] when stored answers can be mapped again by newer code.
+//   - [Archiver] when answers that were kept in files can be imported.
 //
 // Facts that change how the engine works are fields of [Capabilities]. The
 // suite in package providertest checks every ability it finds.

@@ -57,6 +57,14 @@ type Capabilities struct {
 	// [Notification.Reference]. What the browser brings back is then not
 	// believed, and Exchange is not called.
 	ConnectByDelivery bool
+	// PendingFor is how long after a request all parts of its answer have come
+	// by deliveries ([Page.Pending]); after that it is asked again. 0 means 24
+	// hours.
+	PendingFor time.Duration
+	// Successor is the name of the provider that has the data of the same people
+	// since this service has ended, after a new consent; empty for a service
+	// that goes on.
+	Successor string
 	// AuthLifetime is the longest time between [AuthStart] and the callback;
 	// 0 means the engine's default.
 	AuthLifetime time.Duration
@@ -177,6 +185,23 @@ type Page struct {
 	Zone string
 	// Quarantined lists the data of the page that could not be mapped.
 	Quarantined []Quarantined
+	// Pending is set when the service took the request and sends the data by
+	// deliveries. The page then ends the walk: More is not set. What the
+	// records of the page hold, if it has any, counts all the same.
+	Pending *Pending
+}
+
+// Pending is a request whose answer comes by deliveries: by notifications of
+// EventData with its Reference, in any order. How many there are may be told
+// here, by any of them, or by a notification of EventRequest. The engine
+// commits them as they come, and counts the window as read when all of them
+// are in.
+type Pending struct {
+	// Reference is the service's name for the request, at most 512 bytes.
+	Reference string
+	// Expected is how many parts there will be, at most [MaxParts]; 0 if that
+	// is not known yet.
+	Expected int
 }
 
 // Quarantined is one datum that was set aside.
@@ -236,6 +261,55 @@ type Grant struct {
 	UpstreamID string
 	// Zone is the person's zone where told, as an IANA name.
 	Zone string
+	// Aliases are the ids that the same person has at other providers, where
+	// the service vouches for it: those of a service that this one succeeded.
+	Aliases []Alias
+	// EndsAt is when the consent ends by itself, whatever is done with the
+	// credential; zero if the service tells no end.
+	EndsAt time.Time
+}
+
+// Alias is a person's id at another provider.
+type Alias struct {
+	// Provider is the name of the adapter of the other service.
+	Provider string
+	// UpstreamID is the person's id there.
+	UpstreamID string
+}
+
+// Confirmer finds out how a connect flow ended, for services that tell it by a
+// delivery: see Capabilities.ConnectByDelivery.
+type Confirmer interface {
+	// Confirm asks the service, with the credentials of the application,
+	// whether the flow with the reference (the State of AuthRequest) led to a
+	// grant, and returns the person's upstream id as the service tells it:
+	// nothing in cb proves anything. ErrNotFound means that there is none yet.
+	Confirm(ctx context.Context, reference string, cb Callback) (upstreamID string, err error)
+}
+
+// Lister tells who has connected an account to the application, as far as the
+// service knows.
+type Lister interface {
+	// UpstreamUsers returns one page of them, the first one for an empty
+	// token. Next of the last page is empty. It is called with no credential
+	// but the application's.
+	UpstreamUsers(ctx context.Context, token string) (UpstreamPage, error)
+}
+
+// UpstreamPage is one page of the people that a service knows.
+type UpstreamPage struct {
+	Users []UpstreamUser
+	// Next is the token of the next page; empty at the end.
+	Next string
+}
+
+// UpstreamUser is a person that a service knows.
+type UpstreamUser struct {
+	// ID is the person's upstream id.
+	ID string
+	// Reference is the State that the connect flow was begun with, where the
+	// service keeps it.
+	Reference string
 }
 
 // Refresher renews credentials.

@@ -1,6 +1,9 @@
 package providers
 
 import (
+	"bytes"
+	"context"
+	"io"
 	"net/http"
 	"time"
 
@@ -12,7 +15,29 @@ type WebhookRequest struct {
 	Method string
 	Query  map[string][]string
 	Header http.Header
-	Body   []byte
+	// Body is the whole body; nil where Large has it.
+	Body []byte
+	// Large has a body of 1 MiB or more, in a file, for an adapter that is a
+	// [WebhookVerifier]; nil for all others and for smaller bodies. It is
+	// usable until the call that was given it returns.
+	Large *io.SectionReader
+}
+
+// Open returns a reader of the body from its beginning, wherever that is. It
+// may be called any number of times.
+func (r *WebhookRequest) Open() io.Reader {
+	if r.Large != nil {
+		return io.NewSectionReader(r.Large, 0, r.Large.Size())
+	}
+	return bytes.NewReader(r.Body)
+}
+
+// Size returns the length of the body in bytes.
+func (r *WebhookRequest) Size() int64 {
+	if r.Large != nil {
+		return r.Large.Size()
+	}
+	return int64(len(r.Body))
 }
 
 // WebhookTraits are the constant facts of a service's deliveries.
@@ -25,7 +50,9 @@ type WebhookTraits struct {
 	// Deadline is how long the service waits for the answer; 0 means 5
 	// seconds.
 	Deadline time.Duration
-	// MaxBody is the largest body, in bytes; 0 means 1 MiB.
+	// MaxBody is the largest body, in bytes; 0 means 1 MiB. An adapter that
+	// wants more should be a [WebhookVerifier]: else the whole body is held in
+	// memory when it arrives.
 	MaxBody int64
 	// Accepted is the status of the answer to a delivery that was stored, and
 	// Refused of one that failed verification; 0 means 200 and 401. Accepted
@@ -36,6 +63,10 @@ type WebhookTraits struct {
 	// others. They are stored as they came: Authorization,
 	// Proxy-Authorization and Cookie are not among them.
 	Header []string
+	// ProbeHeader names further headers, for ProbeWebhook alone. They are
+	// never stored, so that Authorization may be among them: some services
+	// check that an endpoint knows a standing secret.
+	ProbeHeader []string
 	// Triggers reports whether deliveries only hint at news, so that equal
 	// ones are separate events. Signed deliveries of other services are
 	// taken once: the same bytes with the same timestamp are a repetition.
@@ -54,12 +85,67 @@ type WebhookParser interface {
 	ParseWebhook(now time.Time, r *WebhookRequest) ([]Notification, error)
 }
 
+// WebhookVerifier verifies deliveries that are too large to be read when they
+// arrive. [WebhookParser] reads them later, from WebhookRequest.Large, and
+// verifies them again.
+type WebhookVerifier interface {
+	// VerifyWebhook verifies a delivery as ParseWebhook does, without looking
+	// at what it says, and returns the time that was signed with it; zero if
+	// none was. It reads the body once, by WebhookRequest.Open, in bounded
+	// memory. It is pure. A failed verification is ErrSignature.
+	VerifyWebhook(now time.Time, r *WebhookRequest) (signed time.Time, err error)
+}
+
+// PayloadFetcher fetches what deliveries only point to: the notifications with
+// a Payload. Only signed deliveries may point anywhere.
+type PayloadFetcher interface {
+	// FetchPayload writes to w what the address in n leads to, decompressed
+	// and else as it came, as it arrives. It makes one request, without
+	// credentials, and follows no redirect; an address that is not https or
+	// whose host is not on the adapter's own list is refused without one. A
+	// failure of w is returned as it is: w ends at 64 MiB. After a failure what
+	// was written is dropped.
+	//
+	// Errors are *Error and never hold the address. Those that are [Retryable]
+	// are tried again while the address is good; any other means that it leads
+	// nowhere (any more), and what it pointed to is read by Fetch.
+	FetchPayload(ctx context.Context, n Notification, w io.Writer) error
+	// ParsePayload reads what FetchPayload wrote, in the way of ParseWebhook
+	// and under its rules, but for the signature: r has nothing but the body,
+	// and n is as it was without the Payload. A body that is none is
+	// ErrMalformed. What it says about another person than n names is refused
+	// by the engine.
+	ParsePayload(now time.Time, n Notification, r *WebhookRequest) ([]Notification, error)
+}
+
+// Payload is where the content of a delivery is to be fetched from.
+type Payload struct {
+	// Address is for the adapter alone. Whoever has it may read what it leads
+	// to.
+	Address Secret
+	// ExpiresAt is when the address ends; zero if that is not told.
+	ExpiresAt time.Time
+}
+
 // WebhookProber answers the requests by which a service checks an endpoint:
 // other methods than POST, or challenges.
 type WebhookProber interface {
 	// ProbeWebhook returns the answer to a check; false if r is a delivery.
 	// It is pure.
 	ProbeWebhook(r *WebhookRequest) (ProbeAnswer, bool)
+}
+
+// WebhookKeyer fetches what verifies deliveries, for services that publish
+// their keys and replace them.
+type WebhookKeyer interface {
+	// WebhookKeys is called before each ParseWebhook with the delivery that is
+	// going to be parsed. It makes a request only when it has no keys, when they
+	// are old, or when the delivery names one that it does not have, and the
+	// last not often, because anybody can name a key. What it says of the
+	// delivery is not believed yet. An error means that ParseWebhook could not
+	// tell a genuine delivery from a forged one: the service is then asked to
+	// send it again.
+	WebhookKeys(ctx context.Context, now time.Time, r *WebhookRequest) error
 }
 
 // ProbeAnswer is the answer to a check of an endpoint.
@@ -80,15 +166,28 @@ type Notification struct {
 	// Where the service signs a time with each delivery, it is that time: the
 	// same body at another time is another delivery.
 	At time.Time
-	// Reference is the value that the engine gave the service when a connect
-	// flow began, for services that report the outcome by a delivery.
+	// Reference is, with EventAuth, the value that the engine gave the service
+	// when a connect flow began, for services that report the outcome by a
+	// delivery. With EventData and EventRequest it is the service's name for a
+	// request that it answers by deliveries: see [Pending].
 	Reference string
+	// Part tells the parts of that request apart: with EventData and a
+	// Reference it is from 1 to [MaxParts], else 0. A part that is sent again
+	// has the same number.
+	Part int
+	// Expected is how many parts the request has; 0 if that is not told.
+	Expected int
 	// Streams to pull; empty means all.
 	Streams []string
 	// Window the news is about; zero means unknown.
 	Window health.Window
 	// Records are set when the delivery carries the data itself.
 	Records []health.Record
+	// Payload is set when the delivery only points to its content. Event is
+	// then EventData, UpstreamID may be empty if the delivery does not say
+	// whom it is about, and Streams and Window say what to read if it cannot be
+	// fetched: with no Window, the look-back of the streams.
+	Payload *Payload
 	// Detail is the service's own word for the event.
 	Detail string
 }
@@ -102,5 +201,9 @@ const (
 	EventAuth    Event = "auth"    // a person connected
 	EventDeauth  Event = "deauth"  // a person took the consent back
 	EventReauth  Event = "reauth"  // the upstream id changed
+	EventRequest Event = "request" // how it stands with the request that Reference names
 	EventUnknown Event = "unknown" // kept, not acted on
 )
+
+// MaxParts is the most parts that a request answered by deliveries may have.
+const MaxParts = 16_000

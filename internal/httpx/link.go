@@ -21,11 +21,14 @@ var errLink = errors.New("link leaves the service")
 // base URL with the link's path and its query as it came. Any other link is
 // providers.ErrMalformed.
 func (c *Client) NextLink(under, raw string) (*url.URL, error) {
-	base := c.base
-	if under != "" {
-		base = base.JoinPath(under)
+	base := *c.base
+	if base.Path == "" {
+		base.Path = "/" // JoinPath gives a relative path without it
 	}
-	return c.checkLink(NextLink(base, raw))
+	if under != "" {
+		base = *base.JoinPath(under)
+	}
+	return c.checkLink(NextLink(&base, raw))
 }
 
 func (c *Client) checkLink(u *url.URL, err error) (*url.URL, error) {

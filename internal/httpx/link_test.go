@@ -90,6 +90,30 @@ func TestNextLinkOfAnotherPerson(t *testing.T) { // U19
 	}
 }
 
+// TestNextLinkOfServiceWithoutPath: a base URL may end with its host.
+func TestNextLinkOfServiceWithoutPath(t *testing.T) {
+	for _, base := range []string{"https://api.example.com", "https://api.example.com/"} {
+		c := newTestClient(t, nil, func(cfg *Config) { cfg.BaseURL = base })
+		for under, paths := range map[string]struct{ own, other string }{
+			"":          {"/any/path", ""},
+			"user/ABC":  {"/user/ABC/sleep", "/user/XYZ/sleep"},
+			"/user/ABC": {"/user/ABC/sleep", "/user/ABCD/sleep"},
+		} {
+			for _, link := range []string{paths.own + "?offset=20", "https://api.example.com" + paths.own + "?offset=20"} {
+				next, err := c.NextLink(under, link)
+				require.NoError(t, err, "%s under %q of %s", link, under, base)
+				require.Equal(t, "https://api.example.com"+paths.own+"?offset=20", next.String())
+			}
+			if paths.other != "" {
+				_, err := c.NextLink(under, paths.other)
+				require.ErrorIs(t, err, providers.ErrMalformed)
+			}
+		}
+		_, err := c.NextLink("user/ABC", "https://api.example.com.evil.io/user/ABC/sleep")
+		require.ErrorIs(t, err, providers.ErrMalformed)
+	}
+}
+
 func TestLoopGuard(t *testing.T) { // U15, U16
 	var g LoopGuard
 	require.True(t, g.Visit("a"))

@@ -45,6 +45,10 @@ type AdapterConfig struct {
 	Triggers bool
 	// MaxAge is how old a signed delivery may be; 0 means 5 minutes.
 	MaxAge time.Duration
+	// MaxBody is WebhookTraits.MaxBody.
+	MaxBody int64
+	// PendingFor is Capabilities.PendingFor.
+	PendingFor time.Duration
 	// Rotation is what the service does with refresh tokens.
 	Rotation providers.Rotation
 	// Limits are the request budgets; none for nil.
@@ -75,6 +79,10 @@ var (
 	_ providers.Subscriber    = (*Provider)(nil)
 	_ providers.WebhookParser = (*Provider)(nil)
 	_ providers.Remapper      = (*Provider)(nil)
+
+	_ providers.WebhookVerifier = (*Provider)(nil)
+	_ providers.PayloadFetcher  = (*Provider)(nil)
+	_ providers.Lister          = (*Provider)(nil)
 )
 
 // The codes of errors that the adapter makes itself.
@@ -119,7 +127,7 @@ func New(cfg AdapterConfig) (*Provider, error) {
 	}
 	p.client = client
 	p.capabilities = providers.Capabilities{
-		Rotation: cfg.Rotation, Push: true, Limits: cfg.Limits,
+		Rotation: cfg.Rotation, Push: true, Limits: cfg.Limits, PendingFor: cfg.PendingFor,
 		Streams: []providers.Stream{
 			{
 				Name: StreamDaily, Kinds: []health.Kind{health.KindDaily}, Scopes: []string{StreamDaily},
@@ -180,6 +188,8 @@ type page struct {
 	Rows []json.RawMessage `json:"rows"`
 	Next string            `json:"next"`
 	Mark string            `json:"mark"`
+	// Reference is set when the rows come by deliveries.
+	Reference string `json:"reference"`
 }
 
 // Fetch returns one page of one stream.
@@ -221,6 +231,9 @@ func (p *Provider) Fetch(ctx context.Context, cred providers.Credential, q provi
 	}
 	out := providers.Page{
 		Raw: []health.RawBody{{Name: q.Stream, Body: resp.Body}}, Date: resp.Date, PageToken: got.Next, More: got.Next != "", Candidate: got.Mark,
+	}
+	if got.Reference != "" {
+		out.Pending, out.PageToken, out.More = &providers.Pending{Reference: got.Reference}, "", false
 	}
 	// The mark and the token of the next page tell nothing about the data.
 	var digested []byte

@@ -2,6 +2,7 @@ package provsim_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +34,8 @@ func TestConformance(t *testing.T) {
 			providertest.Run(t, providertest.Harness{
 				Sim: func(tb testing.TB, pageSize int) providertest.Simulator {
 					return &simulator{provsim.NewService(provsim.Config{
-						Rotation: rotation, Seed: 7, PageSize: pageSize, AccessLife: 24 * time.Hour,
+						Rotation: rotation, Seed: 7, PageSize: pageSize, AccessLife: 24 * time.Hour, Users: 5,
+						LargeAfter: 28 * 24 * time.Hour, ChunkRows: 2, WebhookURL: "https://app.example.com/webhooks/provsim", Disorder: true,
 					}), tb}
 				},
 				New: func(tb testing.TB, base string, rt http.RoundTripper) providers.Provider {
@@ -58,7 +60,46 @@ var (
 	_ providertest.Subscribing = (*simulator)(nil)
 	_ providertest.Delivering  = (*simulator)(nil)
 	_ providertest.Signing     = (*simulator)(nil)
+	_ providertest.Pointing    = (*simulator)(nil)
+	_ providertest.Deferring   = (*simulator)(nil)
+	_ providertest.Peopled     = (*simulator)(nil)
 )
+
+func (s *simulator) deliver(e provsim.Event) *providers.WebhookRequest {
+	r, _ := s.Sign(s.Compose(e), time.Now())
+	return r
+}
+
+func (s *simulator) Pointers() (good, ended, foreign *providers.WebhookRequest) {
+	content := provsim.Event{Type: provsim.TypeData, User: "u1", Streams: []string{provsim.StreamDaily}}
+	there, _ := s.Point(providertest.BaseURL, "u1", 0, content)
+	gone, _ := s.Point(providertest.BaseURL, "u1", -time.Second, content)
+	elsewhere, _ := s.Point("https://elsewhere.example.com", "", 0, content)
+	return s.deliver(there), s.deliver(gone), s.deliver(elsewhere)
+}
+
+func (s *simulator) Defer() providers.Query {
+	now := time.Now()
+	return providers.Query{Stream: provsim.StreamEvents, Window: health.Window{From: now.AddDate(0, 0, -60), To: now}}
+}
+
+func (s *simulator) Deferred(reference string) (all []*providers.WebhookRequest) {
+	for _, d := range s.Service.Deliveries() {
+		if strings.Contains(string(d.Body), `"`+reference+`"`) {
+			r, _ := s.Sign(d.Body, time.Now())
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+func (s *simulator) People() []string {
+	for _, user := range s.Users() {
+		_, err := s.Service.Login(user)
+		require.NoError(s.tb, err)
+	}
+	return s.Users()
+}
 
 func (s *simulator) Login() providers.Credential {
 	cred, err := s.Service.Login("u1")
@@ -138,6 +179,9 @@ func (s *simulator) Deliveries() (genuine, forged []*providers.WebhookRequest) {
 		{Type: provsim.TypeAuth, User: "u1", Reference: "r"},
 		{Type: provsim.TypeDeauth, User: "u1"},
 		{Type: provsim.TypeReauth, User: "u1", OldUser: "u0"},
+		{Type: provsim.TypeRequest, User: "u1", Reference: "r", Expected: 2},
+		{Type: provsim.TypeData, User: "u1", Reference: "r", Part: 2, Data: map[string][]provsim.Row{provsim.StreamEvents: {row}}},
+		{Type: provsim.TypePayload, URL: providertest.BaseURL + "/payload/x", ExpiresIn: 60},
 		{Type: "weather", User: "u1"},
 	} {
 		body := s.Compose(e)

@@ -170,6 +170,9 @@ func (s *Service) list(c *call) reply {
 		return refuse(http.StatusBadRequest, "invalid_request")
 	}
 	slices.SortFunc(rows, order)
+	if s.isLarge(q.length) {
+		return s.large(a.grant.person, stream, rows, q.mark)
+	}
 	page := map[string]any{"rows": rows[:min(len(rows), s.cfg.PageSize)]}
 	if stream == StreamEvents {
 		page["mark"] = strconv.FormatInt(q.mark, 10)
@@ -186,6 +189,8 @@ type query struct {
 	url.Values
 	mark int64 // what changes from now on is modified at or after it
 	bad  bool
+	// length is that of the window, 0 for none.
+	length time.Duration
 }
 
 func (q *query) number(name string) int64 {
@@ -215,6 +220,9 @@ func (q *query) pick(stream string, all []*Row) ([]*Row, func(a, b *Row) int) {
 	default:
 		from, to = q.number("from"), q.number("to")
 		q.bad = q.bad || to <= from || stream == StreamSamples && to-from > maxSamples.Milliseconds()
+	}
+	if !since {
+		q.length = time.Duration(to-from) * time.Millisecond
 	}
 	var after *Row
 	if q.Get("page") != "" {

@@ -21,6 +21,11 @@
 //   - GET /v1/daily (first, last: days), /v1/samples (from, to: milliseconds),
 //     /v1/events (from, to, or since: a mark), each with page. Lists have rows,
 //     next and, for events, mark.
+//     A window longer than Config.LargeAfter is answered 202 with a reference,
+//     and the rows come by deliveries.
+//   - POST /v1/users (after): the people who have consented, with the client's
+//     credentials in the form.
+//   - GET /payload/{secret}: what a delivery points to, until it ends.
 //   - GET and POST /v1/subscriptions, DELETE /v1/subscriptions/{id}.
 //   - POST /control/{command}: see [Command]. No fault touches it.
 //

@@ -25,6 +25,9 @@ const (
 	TypeAuth   = "auth"   // a person consented
 	TypeDeauth = "deauth" // a person took the consent back
 	TypeReauth = "reauth" // OldUser is User from now on
+	// TypePayload points to URL, TypeRequest tells how it stands with Reference.
+	TypePayload = "payload"
+	TypeRequest = "request"
 )
 
 // Event is one thing that a delivery tells.
@@ -35,8 +38,17 @@ type Event struct {
 	OldUser string `json:"old_user,omitempty"`
 	// At is when it happened, in milliseconds. 0 is filled in by the service.
 	At int64 `json:"at,omitempty"`
-	// Reference is what the client gave when the flow began, for TypeAuth.
+	// Reference is what the client gave when the flow began, for TypeAuth; the
+	// name of a request that is answered by deliveries for TypeData and
+	// TypeRequest.
 	Reference string `json:"reference,omitempty"`
+	// Part is the number of TypeData among those of Reference, from 1, and
+	// Expected how many there are.
+	Part     int `json:"part,omitempty"`
+	Expected int `json:"expected,omitempty"`
+	// URL is where to get the data from, for ExpiresIn seconds.
+	URL       string `json:"url,omitempty"`
+	ExpiresIn int64  `json:"expires_in,omitempty"`
 	// Streams with news, for TypeData without Data; none means all.
 	Streams []string `json:"streams,omitempty"`
 	// From and To bound the news, in milliseconds; 0 is unknown.
@@ -83,6 +95,17 @@ func Sign(body []byte, at time.Time, secrets ...string) string {
 		header += ",v1=" + hex.EncodeToString(macOf(secret, stamp, body))
 	}
 	return header
+}
+
+// SignReader is [Sign] for a body that is not held, with one secret.
+func SignReader(body io.Reader, at time.Time, secret string) string {
+	stamp := strconv.FormatInt(at.Unix(), 10)
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(stamp + "."))
+	if _, err := io.Copy(mac, body); err != nil {
+		panic(err) // readers of tests do not fail
+	}
+	return "t=" + stamp + ",v1=" + hex.EncodeToString(mac.Sum(nil))
 }
 
 func macOf(secret, stamp string, body []byte) []byte {

@@ -81,6 +81,16 @@ type Config struct {
 	// Days is how much history each of them has, today included; default 5,
 	// negative none.
 	Days int
+	// LinkLife is how long an address that a delivery points to lives; default
+	// 10 minutes.
+	LinkLife time.Duration
+	// LargeAfter is the longest window whose rows are in the answer: those of a
+	// longer one come by deliveries, ChunkRows (default 10) in each. 0 is no
+	// such window. With Disorder the deliveries are shuffled, and some are sent
+	// twice.
+	LargeAfter time.Duration
+	ChunkRows  int
+	Disorder   bool
 	// OnFirstUse is called when an access token that a refresh or an exchange
 	// gave arrives for the first time, before the answer, from several
 	// goroutines. It is how a test looks whether the pair was stored before.
@@ -110,6 +120,8 @@ func (c Config) withDefaults() Config {
 	c.Attempts = cmp.Or(c.Attempts, 20)
 	c.DeliveryTimeout = cmp.Or(c.DeliveryTimeout, 5*time.Second)
 	c.PageSize = max(cmp.Or(c.PageSize, 100), 1)
+	c.LinkLife = cmp.Or(c.LinkLife, 10*time.Minute)
+	c.ChunkRows = max(cmp.Or(c.ChunkRows, 10), 1)
 	c.Users, c.Days = cmp.Or(c.Users, 1), cmp.Or(c.Days, 5)
 	return c
 }
@@ -137,6 +149,10 @@ type Service struct {
 	outbox     []*delivery // those that are neither accepted nor given up
 	signing    []string
 	nextID     int
+	links      map[string]*link // by the secret in the address
+	fetches    []Fetch
+	lose       int
+	requests   []string
 }
 
 // person is someone with an account.
@@ -144,6 +160,8 @@ type person struct {
 	id   string
 	rows map[string][]*Row // by stream, in order of At and ID
 	last int64             // the latest Row.Modified
+	// reference is what Known told.
+	reference string
 }
 
 // NewService returns a service with its people. It starts nothing.
@@ -152,7 +170,7 @@ func NewService(cfg Config) *Service {
 	s := &Service{
 		cfg: cfg, mux: http.NewServeMux(), wake: make(chan struct{}, 1),
 		codes: map[string]*code{}, access: map[string]*accessToken{}, refresh: map[string]*refreshToken{},
-		signing: slices.Clone(cfg.SigningSecrets),
+		signing: slices.Clone(cfg.SigningSecrets), links: map[string]*link{},
 		client: &http.Client{
 			Transport:     &http.Transport{MaxIdleConnsPerHost: deliverers},
 			Timeout:       cfg.DeliveryTimeout,
@@ -169,6 +187,8 @@ func NewService(cfg Config) *Service {
 	s.mux.HandleFunc("GET /v1/subscriptions", s.serve("subscriptions", s.subscriptions))
 	s.mux.HandleFunc("POST /v1/subscriptions", s.serve("subscriptions", s.subscribe))
 	s.mux.HandleFunc("DELETE /v1/subscriptions/{id}", s.serve("subscriptions", s.unsubscribe))
+	s.mux.HandleFunc("GET /payload/{link}", s.serve("payload", s.payload))
+	s.mux.HandleFunc("POST /v1/users", s.serve("users", s.users))
 	s.mux.HandleFunc("POST /control/{command}", s.control)
 	return s
 }

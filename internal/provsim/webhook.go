@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -30,6 +31,7 @@ const (
 func (p *Provider) WebhookTraits() providers.WebhookTraits {
 	return providers.WebhookTraits{
 		Signed: !p.cfg.Unsigned, Triggers: p.cfg.Triggers, Header: []string{SignatureHeader, "Content-Encoding"},
+		MaxBody: p.cfg.MaxBody,
 	}
 }
 
@@ -40,6 +42,25 @@ func (p *Provider) ParseWebhook(now time.Time, r *providers.WebhookRequest) ([]p
 	const op = "webhook"
 	if !p.cfg.Unsigned && !p.genuine(now, r) {
 		return nil, p.fail(op, providers.ErrSignature, "")
+	}
+	return p.read(now, r)
+}
+
+// VerifyWebhook verifies a delivery in a fixed amount of memory.
+func (p *Provider) VerifyWebhook(now time.Time, r *providers.WebhookRequest) (time.Time, error) {
+	if p.cfg.Unsigned || !p.genuine(now, r) {
+		return time.Time{}, p.fail("webhook", providers.ErrSignature, "")
+	}
+	sig, _ := parseSignature(r.Header.Values(SignatureHeader))
+	return sig.at, nil
+}
+
+// read reads the events of a delivery.
+func (p *Provider) read(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
+	const op = "webhook"
+	content, err := io.ReadAll(r.Open())
+	if err != nil {
+		return nil, err
 	}
 	malformed := func(code string) error {
 		e := p.fail(op, providers.ErrMalformed, "")
@@ -52,26 +73,26 @@ func (p *Provider) ParseWebhook(now time.Time, r *providers.WebhookRequest) ([]p
 	switch {
 	case r.Header.Get("Content-Encoding") != "":
 		return nil, malformed("encoding")
-	case len(r.Body) == 0:
+	case len(content) == 0:
 		return nil, malformed("empty")
-	case httpx.StrictUnmarshal(r.Body, &body) != nil || len(body.Events) == 0 || len(body.Events) > maxEvents:
+	case httpx.StrictUnmarshal(content, &body) != nil || len(body.Events) == 0 || len(body.Events) > maxEvents:
 		return nil, malformed("json")
 	}
 	var all []providers.Notification
 	for _, raw := range body.Events {
-		all = append(all, p.notifications(raw)...)
+		all = append(all, p.notifications(now, raw)...)
 	}
 	return all, nil
 }
 
 // notifications reads one event.
-func (p *Provider) notifications(raw json.RawMessage) []providers.Notification {
+func (p *Provider) notifications(now time.Time, raw json.RawMessage) []providers.Notification {
 	var e struct {
 		Event
 		Data map[string][]json.RawMessage `json:"data"`
 	}
 	n := providers.Notification{Event: providers.EventUnknown, Detail: "malformed"}
-	if httpx.StrictUnmarshal(raw, &e) != nil || e.User == "" || len(e.User) > 256 {
+	if httpx.StrictUnmarshal(raw, &e) != nil || e.User == "" && e.Type != TypePayload || len(e.User) > 256 {
 		return []providers.Notification{n}
 	}
 	n.UpstreamID, n.Detail, n.Reference = e.User, e.Type, e.Reference
@@ -87,6 +108,18 @@ func (p *Provider) notifications(raw json.RawMessage) []providers.Notification {
 		n.Event, n.OldUpstreamID = providers.EventReauth, e.OldUser
 	case TypeData:
 		return p.news(n, e.Event, e.Data)
+	case TypeRequest:
+		n.Event, n.Expected = providers.EventRequest, max(0, e.Expected)
+	case TypePayload:
+		if p.cfg.Unsigned || e.URL == "" {
+			return []providers.Notification{n}
+		}
+		told := p.news(n, Event{Streams: e.Streams, From: e.From, To: e.To}, nil)
+		told[0].Reference = ""
+		told[0].Payload = &providers.Payload{
+			Address: providers.NewSecret(e.URL), ExpiresAt: now.Add(time.Duration(min(max(e.ExpiresIn, 0), 86_400)) * time.Second),
+		}
+		return told
 	}
 	return []providers.Notification{n}
 }
@@ -104,6 +137,7 @@ func (p *Provider) news(n providers.Notification, e Event, data map[string][]jso
 		n.Window = health.Window{From: time.UnixMilli(e.From).UTC(), To: time.UnixMilli(e.To).UTC()}
 	}
 	if len(data) == 0 || p.cfg.Unsigned {
+		n.Reference = ""
 		return []providers.Notification{n}
 	}
 	again := n // for what has to be read
@@ -124,7 +158,13 @@ func (p *Provider) news(n providers.Notification, e Event, data map[string][]jso
 		}
 	}
 	var all []providers.Notification
-	if len(n.Records) > 0 {
+	if e.Reference != "" && 0 < e.Part && e.Part <= providers.MaxParts {
+		n.Part, n.Expected = e.Part, max(0, e.Expected)
+	} else {
+		n.Reference = ""
+	}
+	again.Reference = ""
+	if len(n.Records) > 0 || n.Part > 0 {
 		all = append(all, n)
 	}
 	if len(again.Streams) > 0 {
@@ -140,7 +180,10 @@ func (p *Provider) genuine(now time.Time, r *providers.WebhookRequest) bool {
 	sig, ok := parseSignature(r.Header.Values(SignatureHeader))
 	matched := false
 	for _, secret := range p.cfg.SigningSecrets {
-		mac := p.mac(secret.Reveal(), sig.stamp, r.Body)
+		mac, err := p.macOf(secret.Reveal(), sig.stamp, r)
+		if err != nil {
+			return false
+		}
 		for i := range sig.macs {
 			equal := hmac.Equal(mac, sig.macs[i][:])
 			matched = matched || equal && i < sig.count
@@ -148,6 +191,16 @@ func (p *Provider) genuine(now time.Time, r *providers.WebhookRequest) bool {
 	}
 	age := now.Sub(sig.at)
 	return ok && matched && age <= p.cfg.MaxAge && age >= -maxSkew
+}
+
+func (p *Provider) macOf(secret, stamp string, r *providers.WebhookRequest) ([]byte, error) {
+	if r.Large == nil {
+		return p.mac(secret, stamp, r.Body), nil
+	}
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(stamp + "."))
+	_, err := io.Copy(mac, r.Open())
+	return mac.Sum(nil), err
 }
 
 // signature is what a signature header says.

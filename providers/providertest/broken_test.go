@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -39,6 +40,46 @@ type broken struct {
 	traits    func(*providers.WebhookTraits)
 	webhook   func(time.Time, *providers.WebhookRequest) ([]providers.Notification, error)
 	probe     func(*providers.WebhookRequest) (providers.ProbeAnswer, bool)
+	verify    func(time.Time, *providers.WebhookRequest) (time.Time, error)
+	payload   func(context.Context, providers.Notification, io.Writer) error
+	content   func(time.Time, providers.Notification, *providers.WebhookRequest) ([]providers.Notification, error)
+	confirm   func(context.Context, string, providers.Callback) (string, error)
+	people    func(context.Context, string) (providers.UpstreamPage, error)
+}
+
+func (b *broken) VerifyWebhook(now time.Time, r *providers.WebhookRequest) (time.Time, error) {
+	if b.verify != nil {
+		return b.verify(now, r)
+	}
+	return b.adapter.VerifyWebhook(now, r)
+}
+
+func (b *broken) FetchPayload(ctx context.Context, n providers.Notification, w io.Writer) error {
+	if b.payload != nil {
+		return b.payload(ctx, n, w)
+	}
+	return b.adapter.FetchPayload(ctx, n, w)
+}
+
+func (b *broken) ParsePayload(now time.Time, n providers.Notification, r *providers.WebhookRequest) ([]providers.Notification, error) {
+	if b.content != nil {
+		return b.content(now, n, r)
+	}
+	return b.adapter.ParsePayload(now, n, r)
+}
+
+func (b *broken) Confirm(ctx context.Context, reference string, cb providers.Callback) (string, error) {
+	if b.confirm != nil {
+		return b.confirm(ctx, reference, cb)
+	}
+	return b.adapter.Confirm(ctx, reference, cb)
+}
+
+func (b *broken) UpstreamUsers(ctx context.Context, token string) (providers.UpstreamPage, error) {
+	if b.people != nil {
+		return b.people(ctx, token)
+	}
+	return b.adapter.UpstreamUsers(ctx, token)
 }
 
 func (b *broken) Name() string {
@@ -589,15 +630,17 @@ func variants() map[string]map[string]func(*broken) {
 				var n atomic.Int64
 				b.traits = func(t *providers.WebhookTraits) { t.Deadline = time.Duration(n.Add(1)) * time.Second }
 			},
-			"accepted by a redirect": traits(func(t *providers.WebhookTraits) { t.Accepted = http.StatusFound }),
-			"refused by success":     traits(func(t *providers.WebhookTraits) { t.Refused = http.StatusOK }),
-			"refused for good":       traits(func(t *providers.WebhookTraits) { t.Refused = http.StatusGone }),
-			"deadline":               traits(func(t *providers.WebhookTraits) { t.Deadline = -time.Second }),
-			"body":                   traits(func(t *providers.WebhookTraits) { t.MaxBody = -1 }),
-			"lower case":             traits(func(t *providers.WebhookTraits) { t.Header = []string{"x-signature"} }),
-			"header twice":           traits(func(t *providers.WebhookTraits) { t.Header = append(t.Header, t.Header[0]) }),
-			"authorization":          traits(func(t *providers.WebhookTraits) { t.Header = append(t.Header, "Authorization") }),
-			"cookie":                 traits(func(t *providers.WebhookTraits) { t.Header = append(t.Header, "Cookie") }),
+			"accepted by a redirect":     traits(func(t *providers.WebhookTraits) { t.Accepted = http.StatusFound }),
+			"refused by success":         traits(func(t *providers.WebhookTraits) { t.Refused = http.StatusOK }),
+			"refused for good":           traits(func(t *providers.WebhookTraits) { t.Refused = http.StatusGone }),
+			"deadline":                   traits(func(t *providers.WebhookTraits) { t.Deadline = -time.Second }),
+			"body":                       traits(func(t *providers.WebhookTraits) { t.MaxBody = -1 }),
+			"lower case":                 traits(func(t *providers.WebhookTraits) { t.Header = []string{"x-signature"} }),
+			"header twice":               traits(func(t *providers.WebhookTraits) { t.Header = append(t.Header, t.Header[0]) }),
+			"authorization":              traits(func(t *providers.WebhookTraits) { t.Header = append(t.Header, "Authorization") }),
+			"cookie":                     traits(func(t *providers.WebhookTraits) { t.Header = append(t.Header, "Cookie") }),
+			"probe header in lower case": traits(func(t *providers.WebhookTraits) { t.ProbeHeader = []string{"authorization"} }),
+			"probe header twice":         traits(func(t *providers.WebhookTraits) { t.ProbeHeader = []string{"Authorization", "Authorization"} }),
 		},
 		"webhook": {
 			"own clock": func(b *broken) {
@@ -627,7 +670,7 @@ func variants() map[string]map[string]func(*broken) {
 			"changes the body": func(b *broken) {
 				b.webhook = func(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
 					defer clear(r.Body)
-					return b.adapter.ParseWebhook(now, &providers.WebhookRequest{Header: r.Header, Body: slices.Clone(r.Body)})
+					return b.adapter.ParseWebhook(now, &providers.WebhookRequest{Header: r.Header, Body: slices.Clone(r.Body), Large: r.Large})
 				}
 			},
 			"asks the service": func(b *broken) {
@@ -640,9 +683,27 @@ func variants() map[string]map[string]func(*broken) {
 		"webhook-news": {
 			"nothing ends the connect flow": func(b *broken) {
 				b.caps = func(c providers.Capabilities) providers.Capabilities { c.ConnectByDelivery = true; return c }
-				b.webhook = news(b, func(_ *providers.WebhookRequest, n *providers.Notification) { n.Reference = "" })
+				b.webhook = news(b, func(_ *providers.WebhookRequest, n *providers.Notification) {
+					if n.Event == providers.EventAuth {
+						n.Reference = ""
+					}
+				})
 			},
-			"nobody":        noted(func(n *providers.Notification) { n.UpstreamID = "" }),
+			"nobody": noted(func(n *providers.Notification) {
+				if n.UpstreamID = ""; n.Payload != nil {
+					n.UpstreamID = "u7"
+				}
+			}),
+			"a part of nothing": noted(func(n *providers.Notification) {
+				if n.Event == providers.EventData && n.Part == 0 {
+					n.Part = 1
+				}
+			}),
+			"a request of no name": noted(func(n *providers.Notification) {
+				if n.Event == providers.EventRequest && n.Expected == 2 {
+					n.Reference = ""
+				}
+			}),
 			"own event":     noted(func(n *providers.Notification) { n.Event = "party" }),
 			"no event":      noted(func(n *providers.Notification) { n.Event = "" }),
 			"no old id":     noted(func(n *providers.Notification) { n.OldUpstreamID = "" }),
@@ -655,7 +716,147 @@ func variants() map[string]map[string]func(*broken) {
 				}
 			}),
 		},
-		"webhook-unsigned": {"believed": func(b *broken) {
+		"webhook-large": {
+			"verifies nothing": func(b *broken) {
+				b.verify = func(_ time.Time, r *providers.WebhookRequest) (time.Time, error) {
+					at, _ := signedAt(r)
+					return at, nil
+				}
+			},
+			"only in memory": func(b *broken) {
+				b.verify = func(now time.Time, r *providers.WebhookRequest) (time.Time, error) {
+					small := *r
+					small.Large = nil
+					return b.adapter.VerifyWebhook(now, &small)
+				}
+			},
+			"another time": func(b *broken) {
+				b.verify = func(now time.Time, r *providers.WebhookRequest) (time.Time, error) {
+					_, err := b.adapter.VerifyWebhook(now, r)
+					return time.Unix(0, 0), err
+				}
+			},
+			"reads nothing of it": func(b *broken) {
+				b.webhook = func(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
+					news, err := b.adapter.ParseWebhook(now, r)
+					if r.Large != nil {
+						return nil, err
+					}
+					return news, err
+				}
+			},
+		},
+		"payload": {
+			"another host": func(b *broken) {
+				b.payload = func(ctx context.Context, n providers.Notification, w io.Writer) error {
+					address := n.Payload.Address.Reveal()
+					if u, err := url.Parse(address); err == nil && "https://"+u.Host != providertest.BaseURL {
+						r, err := http.NewRequestWithContext(ctx, http.MethodGet, providertest.BaseURL+"/payload?key=ended", nil)
+						if err != nil {
+							return err
+						}
+						if resp, err := b.rt.RoundTrip(r); err == nil {
+							_ = resp.Body.Close()
+						}
+						return b.fail("payload", providers.ErrInvalid, "link")
+					}
+					return b.adapter.FetchPayload(ctx, n, w)
+				}
+			},
+			"twice": func(b *broken) {
+				b.payload = func(ctx context.Context, n providers.Notification, w io.Writer) error {
+					_ = b.adapter.FetchPayload(ctx, n, io.Discard)
+					return b.adapter.FetchPayload(ctx, n, w)
+				}
+			},
+			"no failure": func(b *broken) {
+				b.payload = func(ctx context.Context, n providers.Notification, w io.Writer) error {
+					_ = b.adapter.FetchPayload(ctx, n, w)
+					return nil
+				}
+			},
+			"an address that ended may come back": func(b *broken) {
+				b.payload = func(ctx context.Context, n providers.Notification, w io.Writer) error {
+					err := b.adapter.FetchPayload(ctx, n, w)
+					if e, ok := errors.AsType[*providers.Error](err); ok {
+						e.Kind = providers.ErrUnavailable
+					}
+					return err
+				}
+			},
+			"tells the address": func(b *broken) {
+				b.payload = func(ctx context.Context, n providers.Notification, w io.Writer) error {
+					err := b.adapter.FetchPayload(ctx, n, w)
+					if e, ok := errors.AsType[*providers.Error](err); ok {
+						e.Detail = n.Payload.Address.Reveal()
+					}
+					return err
+				}
+			},
+			"HTML": func(b *broken) {
+				b.content = func(now time.Time, n providers.Notification, r *providers.WebhookRequest) ([]providers.Notification, error) {
+					news, err := b.adapter.ParsePayload(now, n, r)
+					if errors.Is(err, providers.ErrMalformed) {
+						return nil, nil
+					}
+					return news, err
+				}
+			},
+		},
+		"pending": {
+			"goes on": func(b *broken) {
+				b.fetch = pendingPage(b, func(p *providers.Page) { p.More, p.PageToken = true, "1" })
+			},
+			"no name": func(b *broken) { b.fetch = pendingPage(b, func(p *providers.Page) { p.Pending.Reference = "" }) },
+			"an empty page": func(b *broken) {
+				b.fetch = pendingPage(b, func(p *providers.Page) { p.Pending = nil })
+			},
+			"one number": deferred(func(n *providers.Notification) { n.Part = min(n.Part, 1) }),
+			"never told": deferred(func(n *providers.Notification) { n.Expected = 0 }),
+		},
+		"confirm": {
+			"believes the browser": func(b *broken) {
+				b.confirm = func(_ context.Context, _ string, cb providers.Callback) (string, error) {
+					return cb.Query["user"][0], nil
+				}
+			},
+			"anybody": func(b *broken) {
+				b.confirm = func(ctx context.Context, _ string, cb providers.Callback) (string, error) {
+					return b.adapter.Confirm(ctx, "r1", cb)
+				}
+			},
+			"nobody is somebody": func(b *broken) {
+				b.confirm = func(ctx context.Context, reference string, cb providers.Callback) (string, error) {
+					id, err := b.adapter.Confirm(ctx, reference, cb)
+					if errors.Is(err, providers.ErrNotFound) {
+						err = nil
+					}
+					return id, err
+				}
+			},
+		},
+		"people": {
+			"one page": func(b *broken) {
+				b.people = func(ctx context.Context, token string) (providers.UpstreamPage, error) {
+					page, err := b.adapter.UpstreamUsers(ctx, token)
+					page.Next = ""
+					return page, err
+				}
+			},
+			"in a circle": func(b *broken) {
+				b.people = func(ctx context.Context, token string) (providers.UpstreamPage, error) {
+					return b.adapter.UpstreamUsers(ctx, "")
+				}
+			},
+		},
+		"webhook-unsigned": {"points elsewhere": func(b *broken) {
+			b.unsigned = true
+			b.webhook = news(b, func(_ *providers.WebhookRequest, n *providers.Notification) {
+				if n.Event == providers.EventData {
+					n.Payload = &providers.Payload{Address: providers.NewSecret("https://service.example.com/payload?key=good")}
+				}
+			})
+		}, "believed": func(b *broken) {
 			b.unsigned = true
 			now := time.Now().UnixMilli()
 			b.webhook = news(b, func(_ *providers.WebhookRequest, n *providers.Notification) {
@@ -696,7 +897,9 @@ func variants() map[string]map[string]func(*broken) {
 					if len(given) == len(whole) && given[:40] == whole[:40] {
 						given = whole
 					}
-					return b.adapter.ParseWebhook(now, &providers.WebhookRequest{Header: http.Header{"X-Signature": {given}}, Body: r.Body})
+					return b.adapter.ParseWebhook(now, &providers.WebhookRequest{
+						Header: http.Header{"X-Signature": {given}}, Body: r.Body, Large: r.Large,
+					})
 				}
 			},
 			"unsigned where there is no signature": func(b *broken) {
@@ -794,9 +997,19 @@ func news(b *broken, change func(*providers.WebhookRequest, *providers.Notificat
 	}
 }
 
-func noted(change func(*providers.Notification)) func(*broken) {
+// noted breaks what deliveries tell, but for those that answer a request, and
+// deferred those only.
+func noted(change func(*providers.Notification)) func(*broken) { return changed(change, false) }
+
+func deferred(change func(*providers.Notification)) func(*broken) { return changed(change, true) }
+
+func changed(change func(*providers.Notification), answers bool) func(*broken) {
 	return func(b *broken) {
-		b.webhook = news(b, func(_ *providers.WebhookRequest, n *providers.Notification) { change(n) })
+		b.webhook = news(b, func(_ *providers.WebhookRequest, n *providers.Notification) {
+			if (n.Reference == "request-1") == answers {
+				change(n)
+			}
+		})
 	}
 }
 
@@ -810,6 +1023,17 @@ func unread(change func(*providers.WebhookRequest, *providers.Error) error) func
 			}
 			return all, err
 		}
+	}
+}
+
+// pendingPage breaks the pages of requests that are answered by deliveries.
+func pendingPage(b *broken, change func(*providers.Page)) func(context.Context, providers.Credential, providers.Query) (providers.Page, error) {
+	return func(ctx context.Context, cred providers.Credential, q providers.Query) (providers.Page, error) {
+		page, err := b.adapter.Fetch(ctx, cred, q)
+		if page.Pending != nil {
+			change(&page)
+		}
+		return page, err
 	}
 }
 

@@ -16,7 +16,10 @@
 // An ability that the adapter has needs its counterpart in the simulator:
 // [Consenter] for providers.Authorizer, [Subscribing] for providers.Subscriber,
 // [Delivering] for providers.WebhookParser, and [Signing] too where
-// providers.WebhookTraits says that deliveries are signed.
+// providers.WebhookTraits says that deliveries are signed, [Pointing] for
+// providers.PayloadFetcher, [Confirming] for providers.Confirmer, [Peopled] for
+// providers.Lister. An adapter that returns providers.Page.Pending needs a
+// simulator that is [Deferring].
 //
 // Deliveries are read as the engine has them read: with the headers that the
 // traits name and no others. The traits must not name Authorization,

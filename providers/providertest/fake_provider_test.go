@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -33,6 +34,11 @@ var (
 	_ providers.WebhookParser = (*adapter)(nil)
 	_ providers.WebhookProber = (*adapter)(nil)
 	_ providers.Remapper      = (*adapter)(nil)
+
+	_ providers.WebhookVerifier = (*adapter)(nil)
+	_ providers.PayloadFetcher  = (*adapter)(nil)
+	_ providers.Confirmer       = (*adapter)(nil)
+	_ providers.Lister          = (*adapter)(nil)
 )
 
 func newAdapter(base string, rt http.RoundTripper) (*adapter, error) {
@@ -93,8 +99,9 @@ func (a *adapter) call(ctx context.Context, p httpx.Policy, r httpx.Request, v a
 }
 
 type list struct {
-	Rows []row `json:"rows"`
-	Next int   `json:"next"`
+	Rows []row  `json:"rows"`
+	Next int    `json:"next"`
+	Ref  string `json:"ref"`
 }
 
 func (a *adapter) Fetch(ctx context.Context, cred providers.Credential, q providers.Query) (providers.Page, error) {
@@ -123,6 +130,9 @@ func (a *adapter) Fetch(ctx context.Context, cred providers.Credential, q provid
 	}
 	if l.Rows == nil {
 		return providers.Page{}, a.client.Malformed(op, "rows", resp)
+	}
+	if l.Ref != "" {
+		return providers.Page{Date: resp.Date, Pending: &providers.Pending{Reference: l.Ref}}, nil
 	}
 	page := providers.Page{
 		Raw: []health.RawBody{{Name: "data", Body: resp.Body}}, Date: resp.Date, Digest: health.Digest(resp.Body),
@@ -272,7 +282,8 @@ const maxSkew = 5 * time.Minute
 // genuine reports whether the service signed a delivery, not long ago.
 func genuine(now time.Time, r *providers.WebhookRequest) bool {
 	at, ok := signedAt(r)
-	return ok && now.Sub(at).Abs() <= maxSkew && hmac.Equal([]byte(r.Header["X-Signature"][0]), []byte(sign(r.Body, at)))
+	body, err := io.ReadAll(r.Open())
+	return ok && err == nil && now.Sub(at).Abs() <= maxSkew && hmac.Equal([]byte(r.Header["X-Signature"][0]), []byte(sign(body, at)))
 }
 
 // signedAt reads the time of a signature.
@@ -290,15 +301,78 @@ func (a *adapter) ParseWebhook(now time.Time, r *providers.WebhookRequest) ([]pr
 	if !a.unsigned && !genuine(now, r) {
 		return nil, a.fail("webhook", providers.ErrSignature, "")
 	}
-	var v struct {
-		User   string `json:"user"`
-		Event  string `json:"event"`
-		Stream string `json:"stream"`
-		Old    string `json:"old"`
-		Ref    string `json:"ref"`
-		Rows   []row  `json:"rows"`
+	return a.read(now, r)
+}
+
+func (a *adapter) VerifyWebhook(now time.Time, r *providers.WebhookRequest) (time.Time, error) {
+	at, ok := signedAt(r)
+	if !ok || !genuine(now, r) {
+		return time.Time{}, a.fail("webhook", providers.ErrSignature, "")
 	}
-	if httpx.StrictUnmarshal(r.Body, &v) != nil || v.Event == "" {
+	return at, nil
+}
+
+func (a *adapter) FetchPayload(ctx context.Context, n providers.Notification, w io.Writer) error {
+	u, err := a.client.NextLink("", n.Payload.Address.Reveal())
+	if err != nil {
+		return a.fail("payload", providers.ErrInvalid, "link")
+	}
+	resp, err := httpx.Call(ctx, a.client.Once(), func(ctx context.Context) (*httpx.Response, error) {
+		return a.client.Send(ctx, httpx.Request{Op: "payload", URL: u})
+	})
+	if err != nil {
+		return err
+	}
+	if e := a.client.StatusError("payload", resp); e != nil {
+		return e
+	}
+	_, err = w.Write(resp.Body)
+	return err
+}
+
+func (a *adapter) ParsePayload(now time.Time, _ providers.Notification, r *providers.WebhookRequest) ([]providers.Notification, error) {
+	return a.read(now, r)
+}
+
+func (a *adapter) Confirm(ctx context.Context, reference string, _ providers.Callback) (string, error) {
+	var v struct {
+		User string `json:"user"`
+	}
+	_, err := a.call(ctx, a.client.Idempotent(), httpx.Request{Op: "confirm", Path: "confirm", Query: url.Values{"ref": {reference}}}, &v)
+	return v.User, err
+}
+
+func (a *adapter) UpstreamUsers(ctx context.Context, token string) (providers.UpstreamPage, error) {
+	var v struct {
+		Users []string `json:"users"`
+		Next  string   `json:"next"`
+	}
+	_, err := a.call(ctx, a.client.Idempotent(), httpx.Request{Op: "people", Path: "people", Query: url.Values{"from": {token}}}, &v)
+	page := providers.UpstreamPage{Next: v.Next}
+	for _, id := range v.Users {
+		page.Users = append(page.Users, providers.UpstreamUser{ID: id})
+	}
+	return page, err
+}
+
+// read reads a delivery.
+func (a *adapter) read(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
+	body, err := io.ReadAll(r.Open())
+	if err != nil {
+		return nil, err
+	}
+	var v struct {
+		Part     int    `json:"part"`
+		Expected int    `json:"expected"`
+		URL      string `json:"url"`
+		User     string `json:"user"`
+		Event    string `json:"event"`
+		Stream   string `json:"stream"`
+		Old      string `json:"old"`
+		Ref      string `json:"ref"`
+		Rows     []row  `json:"rows"`
+	}
+	if httpx.StrictUnmarshal(body, &v) != nil || v.Event == "" {
 		return nil, a.fail("webhook", providers.ErrMalformed, "json")
 	}
 	n := providers.Notification{UpstreamID: v.User, Event: providers.EventUnknown, Detail: v.Event}
@@ -309,7 +383,14 @@ func (a *adapter) ParseWebhook(now time.Time, r *providers.WebhookRequest) ([]pr
 		n.Event, n.Streams = providers.EventData, []string{v.Stream}
 		if !a.unsigned && len(v.Rows) > 0 {
 			n.Records = (&adapter{}).records(v.Stream, v.Rows)
+			if v.Part > 0 {
+				n.Reference, n.Part = v.Ref, v.Part
+			}
 		}
+	case v.Event == "request":
+		n.Event, n.Reference, n.Expected = providers.EventRequest, v.Ref, v.Expected
+	case v.Event == "payload" && !a.unsigned:
+		n.Event, n.Payload = providers.EventData, &providers.Payload{Address: providers.NewSecret(v.URL), ExpiresAt: now.Add(time.Minute)}
 	case v.Event == "auth":
 		n.Event, n.Reference = providers.EventAuth, v.Ref
 	case v.Event == "deauth":

@@ -50,6 +50,8 @@ type service struct {
 	minted  []string
 	fault   providertest.Fault
 	faults  int
+	// deferring answers the next list by deliveries.
+	deferring bool
 }
 
 func newService(pageSize int) *service {
@@ -171,13 +173,60 @@ func (s *service) Deliveries() (genuine, forged []*providers.WebhookRequest) {
 	for _, body := range []string{
 		`{"user":"u7","event":"data","stream":"weights","rows":[{"id":"w1","at":1772300000000,"modified":1772300000000,"value":70001}]}`,
 		`{"user":"u7","event":"data","stream":"days"}`, `{"user":"u7","event":"deauth"}`, `{"user":"u8","event":"reauth","old":"u7"}`,
-		`{"user":"u7","event":"auth","ref":"r1"}`, `{"event":"party"}`,
+		`{"user":"u7","event":"auth","ref":"r1"}`, `{"event":"party"}`, `{"user":"u7","event":"request","ref":"q1","expected":2}`,
+		`{"user":"u7","event":"payload","url":"https://service.example.com/payload?key=good"}`,
+		`{"user":"u7","event":"data","stream":"weights","ref":"q1","part":2,"rows":[{"id":"w2","at":1772300000000,"modified":1772300000000,"value":70002}]}`,
 	} {
 		r, _ := s.Sign([]byte(body), time.Now())
 		r.Header.Set("User-Agent", "service/1.0")
 		genuine = append(genuine, r)
 	}
 	return genuine, nil
+}
+
+func (s *service) signed(body string) *providers.WebhookRequest {
+	r, _ := s.Sign([]byte(body), time.Now())
+	return r
+}
+
+func (s *service) Pointers() (good, ended, foreign *providers.WebhookRequest) {
+	point := func(address string) *providers.WebhookRequest {
+		return s.signed(`{"user":"u7","event":"payload","url":"` + address + `"}`)
+	}
+	return point(providertest.BaseURL + "/payload?key=good"), point(providertest.BaseURL + "/payload?key=ended"),
+		point("https://elsewhere.example.com/payload?key=good")
+}
+
+func (s *service) Defer() providers.Query {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deferring = true
+	now := time.Now()
+	return providers.Query{Stream: "weights", Window: health.Window{From: now.Add(-7 * 24 * time.Hour), To: now}}
+}
+
+func (s *service) Deferred(reference string) (all []*providers.WebhookRequest) {
+	all = append(all, s.signed(`{"user":"u7","event":"request","ref":"`+reference+`"}`))
+	for part := 3; part > 0; part-- {
+		all = append(all, s.signed(fmt.Sprintf(
+			`{"user":"u7","event":"data","stream":"weights","ref":"%s","part":%d,"rows":[{"id":"w%d","at":1772300000000,"modified":1772300000000,"value":70001}]}`,
+			reference, part, part)))
+	}
+	return append(all, s.signed(`{"user":"u7","event":"request","expected":3,"ref":"`+reference+`"}`))
+}
+
+func (s *service) Confirmed() (reference, upstreamID string) { return "r1", "u7" }
+
+func (s *service) People() []string { return []string{"u1", "u2", "u3", "u7", "u9"} }
+
+func (s *service) people(from string, answer func(int, any)) {
+	all := s.People()
+	at, _ := strconv.Atoi(from)
+	next := ""
+	if at+s.pageSize < len(all) {
+		next = strconv.Itoa(at + s.pageSize)
+	}
+	answer(200, map[string]any{"users": all[at:min(len(all), at+s.pageSize)], "next": next})
 }
 
 func (s *service) Sign(body []byte, at time.Time) (*providers.WebhookRequest, bool) {
@@ -200,6 +249,23 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case "/recover":
 		s.recover(r, answer)
+		return
+	case "/payload":
+		if r.URL.Query().Get("key") != "good" {
+			answer(400, map[string]string{"error": "ended"})
+			return
+		}
+		answer(200, map[string]string{"user": "u7", "event": "data", "stream": "days"})
+		return
+	case "/confirm":
+		if r.URL.Query().Get("ref") != "r1" {
+			answer(404, map[string]string{"error": "nobody"})
+			return
+		}
+		answer(200, map[string]string{"user": "u7"})
+		return
+	case "/people":
+		s.people(r.URL.Query().Get("from"), answer)
 		return
 	}
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -283,6 +349,11 @@ func (s *service) data(q url.Values, loop bool, answer func(int, any)) {
 		default:
 			rows = append(rows, r)
 		}
+	}
+	if s.deferring {
+		s.deferring = false
+		answer(200, map[string]any{"rows": []row{}, "ref": "request-1"})
+		return
 	}
 	offset := int(number("offset"))
 	next := offset + s.pageSize

@@ -105,6 +105,37 @@ type Signing interface {
 	Sign(body []byte, at time.Time) (delivery *providers.WebhookRequest, dated bool)
 }
 
+// Pointing is a [Delivering] simulator for providers.PayloadFetcher.
+type Pointing interface {
+	// Pointers returns genuine deliveries that each do nothing but point to
+	// their content: to one that is there and readable, to one whose address
+	// has ended, and to an address that is not the service's.
+	Pointers() (good, ended, foreign *providers.WebhookRequest)
+}
+
+// Deferring is a [Delivering] simulator of a service that answers some requests
+// by deliveries.
+type Deferring interface {
+	// Defer returns a query that it answers so.
+	Defer() providers.Query
+	// Deferred returns all deliveries that belong to the request with the
+	// reference, in any order.
+	Deferred(reference string) []*providers.WebhookRequest
+}
+
+// Confirming is a [Simulator] for providers.Confirmer.
+type Confirming interface {
+	// Confirmed returns the reference of a connect flow that led to a grant,
+	// and the upstream id of the person.
+	Confirmed() (reference, upstreamID string)
+}
+
+// Peopled is a [Simulator] for providers.Lister, with pages of two people.
+type Peopled interface {
+	// People returns the upstream ids of all people, three at least.
+	People() []string
+}
+
 // Failure is a rule that an adapter breaks.
 type Failure struct {
 	ID   string // of the case
@@ -181,5 +212,5 @@ func (c testCase) run(t *testing.T, h Harness) error {
 }
 
 func cases() []testCase {
-	return slices.Concat(dataCases(), faultCases(), abilityCases(), webhookCases())
+	return slices.Concat(dataCases(), faultCases(), abilityCases(), webhookCases(), aggregateCases())
 }

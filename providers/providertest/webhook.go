@@ -141,6 +141,14 @@ func checkTraits(d *deliveries) error {
 			return fmt.Errorf("the header %s would be kept with the delivery", name)
 		}
 	}
+	for i, name := range t.ProbeHeader {
+		if name == "" || name != http.CanonicalHeaderKey(name) || slices.Contains(t.ProbeHeader[:i], name) {
+			return fmt.Errorf("the header %q for checks is not canonical or named twice", name)
+		}
+	}
+	if _, ok := d.provider.(providers.WebhookProber); !ok && len(t.ProbeHeader) > 0 {
+		return errors.New("headers for checks, and checks are not answered")
+	}
 	return nil
 }
 
@@ -199,7 +207,8 @@ func (d *deliveries) eachNews(check func(providers.Notification) error) error {
 func checkNews(d *deliveries) error {
 	caps := d.provider.Capabilities()
 	events := []providers.Event{
-		providers.EventData, providers.EventAuth, providers.EventDeauth, providers.EventReauth, providers.EventUnknown,
+		providers.EventData, providers.EventAuth, providers.EventDeauth, providers.EventReauth, providers.EventRequest,
+		providers.EventUnknown,
 	}
 	connected := false
 	err := d.eachNews(func(n providers.Notification) error {
@@ -208,7 +217,7 @@ func checkNews(d *deliveries) error {
 		switch {
 		case !slices.Contains(events, n.Event):
 			return fmt.Errorf("there is no event %q", n.Event)
-		case n.UpstreamID == "" && n.Event != providers.EventUnknown:
+		case n.UpstreamID == "" && n.Event != providers.EventUnknown && n.Payload == nil:
 			return errors.New("a notification about nobody")
 		case n.Event == providers.EventReauth && n.OldUpstreamID == "":
 			return errors.New("a new upstream id without the old one")
@@ -217,6 +226,13 @@ func checkNews(d *deliveries) error {
 			return errors.New("a window that is none")
 		case len(n.Records) > 0 && n.Event != providers.EventData:
 			return errors.New("records without EventData")
+		case n.Payload != nil && (n.Event != providers.EventData || len(n.Records) > 0 || n.Payload.Address.IsZero()):
+			return errors.New("a payload without EventData or an address, or with records")
+		case n.Event == providers.EventRequest && n.Reference == "",
+			n.Event == providers.EventData && (n.Reference == "") != (n.Part == 0),
+			n.Event != providers.EventData && n.Part != 0,
+			n.Part < 0 || n.Part > providers.MaxParts || n.Expected < 0 || n.Expected > providers.MaxParts:
+			return fmt.Errorf("part %d of %d of a request, or its name, is wrong", n.Part, n.Expected)
 		}
 		for _, name := range n.Streams {
 			if _, ok := caps.StreamNamed(name); !ok {
@@ -248,8 +264,8 @@ func checkUnsigned(d *deliveries) error {
 		return errors.New("the simulator has forged deliveries, and nothing is signed")
 	}
 	return d.eachNews(func(n providers.Notification) error {
-		if len(n.Records) > 0 {
-			return errors.New("records that nobody vouches for")
+		if len(n.Records) > 0 || n.Payload != nil {
+			return errors.New("records, or a payload, that nobody vouches for")
 		}
 		return nil
 	})
