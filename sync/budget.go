@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"context"
 	"maps"
 	gosync "sync"
 	"time"
@@ -8,6 +9,36 @@ import (
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/store"
 )
+
+// Budget keeps the requests of an engine within the limits that its providers
+// declare. That of [Config.Budget] may be shared by several processes, which
+// then keep the limits together. All methods may be called concurrently.
+type Budget interface {
+	// Take books calls, for requests that begin now, and returns a wait of 0;
+	// or it books nothing and returns how long to wait before asking again.
+	// Done is called once when the answers have come or the requests failed,
+	// with how many were made: fewer than were booked, or none, where that is
+	// known. A request counts for the limit's period from then on, and not only
+	// from Take, because nobody knows when in between the service counts it.
+	// Done is nil with a wait. After an error no request is made.
+	Take(ctx context.Context, c Calls) (done func(made int), wait time.Duration, err error)
+	// Block keeps everything off a provider, or with a connection off that one
+	// at the provider, until the time. It answers a service that said when to
+	// come back.
+	Block(ctx context.Context, provider, connection string, until time.Time) error
+}
+
+// Calls are requests that a [Budget] is asked for.
+type Calls struct {
+	Provider, Connection string
+	// Limits are those of the provider's Capabilities.
+	Limits []providers.RateLimit
+	// Lane says what the requests are for: backfills leave room for the others.
+	Lane store.Lane
+	// Count is how many requests, at least 1. It may be more than a limit
+	// allows: then the limit must be wholly free.
+	Count int
+}
 
 // budget keeps the requests of one process within the limits that providers
 // declare. It counts a sliding window, so that no period of the limit's
@@ -35,6 +66,21 @@ func newBudget() *budget {
 // reserveForLive is the share of each limit that backfills leave to live work:
 // one part in reserveForLive.
 const reserveForLive = 5
+
+// Take implements [Budget]. Requests count from when they are booked, and all
+// of them.
+func (b *budget) Take(_ context.Context, c Calls) (done func(int), wait time.Duration, err error) {
+	if wait := b.take(now(), c.Provider, c.Connection, c.Limits, c.Lane, c.Count); wait > 0 {
+		return nil, wait, nil
+	}
+	return func(int) {}, 0, nil
+}
+
+// Block implements [Budget].
+func (b *budget) Block(_ context.Context, provider, connection string, until time.Time) error {
+	b.block(provider, connection, until)
+	return nil
+}
 
 // take books calls requests at now and returns zero, or books nothing and
 // returns how long to wait before asking again.

@@ -107,9 +107,18 @@ func (e *Engine) serveCallback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if e.capabilities[provider].ConnectByDelivery {
-		// What a browser brings proves nothing: the service says itself, by a
-		// signed delivery, what came of it.
-		e.goBack(w, r, query.Get("return_to"), outcomePending, store.Connection{Provider: provider})
+		// What a browser brings proves nothing: the service says itself, when
+		// it is asked or by a signed delivery, what came of it.
+		conn, _, err := e.complete(r.Context(), provider, "", query)
+		outcome := outcomePending
+		switch {
+		case err == nil:
+			outcome = outcomeConnected
+		case errors.Is(err, ErrLinked):
+			outcome = outcomeLinked
+		}
+		conn.Provider = provider
+		e.goBack(w, r, query.Get("return_to"), outcome, conn)
 		return
 	}
 	nonce := ""

@@ -29,8 +29,13 @@ type Config struct {
 	// Hooks are called as things happen; the zero value calls nothing.
 	Hooks Hooks
 
-	// Workers is how many connections Run works on at once; default 4.
+	// Workers is how many connections Run works on at once; default 4, negative
+	// for none: then somebody else calls [Engine.Work] for what [Engine.Due]
+	// returns, and Run does all the rest.
 	Workers int
+	// Budget keeps the rate limits of the providers; nil is a Budget for this
+	// process alone. Processes that share an application share one Budget.
+	Budget Budget
 	// Interval is how often a stream that does not say so itself is asked for
 	// news; default 15 minutes. A tenth of it is added or taken at random.
 	Interval time.Duration
@@ -98,6 +103,20 @@ type Config struct {
 	// DeliveryBytes bounds the memory of deliveries that are being received;
 	// default 256 MiB.
 	DeliveryBytes int64
+	// SpoolDir is the directory for the files that hold deliveries of 1 MiB and
+	// more while they are received or fetched and read, of mode 0600 and removed
+	// at once; default [os.TempDir]. There are at most 32 that are being
+	// received, and as many again as are worked on, of 64 MiB at most.
+	SpoolDir string
+
+	// ConsentNotice is how long before a consent ends by itself Run tells the
+	// host, by [Hooks].ConsentEnding; default 48 hours, negative for not at all.
+	ConsentNotice time.Duration
+
+	// PeopleEvery is how often Run compares the people that a provider knows
+	// with the connections, where the provider tells; default 24 hours, negative
+	// for never.
+	PeopleEvery time.Duration
 
 	// ChangeRetention is how long the change feed is kept; default 30 days,
 	// negative for ever.
@@ -130,11 +149,16 @@ func (c Config) withDefaults() (Config, error) {
 	orDuration(&c.FlowTTL, 10*time.Minute)
 	orDuration(&c.ParkFor, 7*day)
 	orDuration(&c.KeepDead, 90*day)
+	orDuration(&c.PeopleEvery, day)
+	orDuration(&c.ConsentNotice, 2*day)
 	orInt(&c.DeliveryAttempts, 8)
 	if c.DeliveryBytes == 0 {
 		c.DeliveryBytes = 256 << 20
 	}
 	orDuration(&c.ChangeRetention, 30*day)
+	if c.Budget == nil {
+		c.Budget = newBudget()
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -148,7 +172,6 @@ func (c Config) withDefaults() (Config, error) {
 	refuse(len(c.Providers) == 0, "Config.Providers is empty")
 	refuse(c.Store == nil, "Config.Store is missing")
 	refuse(c.Sealer == nil, "Config.Sealer is missing: credentials are never stored in the clear")
-	refuse(c.Workers < 0, "Config.Workers is negative")
 	refuse(c.Interval < 0, "Config.Interval is negative")
 	refuse(c.ReconcileWindow < 0, "Config.ReconcileWindow is negative")
 	refuse(c.MaxPages < 0 || c.Slice < 0, "Config.MaxPages or Config.Slice is negative")
@@ -214,10 +237,12 @@ const maxDelivery = 1 << 30
 // maxLookback bounds how much is read again with each turn.
 const maxLookback = 366 * day
 
-// bounded returns the capabilities with look-backs of at most maxLookback. That
-// it is at least a day is seen to where windows are planned.
+// bounded returns the capabilities with look-backs of at most maxLookback, and
+// with what may tell a person's zone before other streams. That a look-back is at
+// least a day is seen to where windows are planned.
 func (c Config) bounded(provider string, facts providers.Capabilities) providers.Capabilities {
 	facts.Streams = slices.Clone(facts.Streams)
+	zoneFirst(facts.Streams)
 	for i, s := range facts.Streams {
 		if s.Lookback > maxLookback {
 			c.Logger.Warn("look-back is cut", "provider", provider, "stream", s.Name, "lookback", s.Lookback, "used", maxLookback)

@@ -33,6 +33,12 @@ type ConnectRequest struct {
 	ReturnTo string
 	// Scopes asked for; nil asks for all that the adapter reads.
 	Scopes []string
+	// Predecessor is the user's connection at another provider whose history the
+	// new one goes on with: see [Engine.AwaitingConsent]. It is not worked on any
+	// more then, and its data stays. A grant that names another account at that
+	// provider as the person's does not go on with it, with [AlarmIdentity]. It
+	// may be empty where the grant itself tells, as that of googlehealth does.
+	Predecessor string
 }
 
 // Connect begins a connect flow and returns the address to send the person's
@@ -67,6 +73,9 @@ func (e *Engine) begin(ctx context.Context, r ConnectRequest, nonce string) (flo
 	if _, ok := e.cfg.ReturnTo[r.ReturnTo]; r.ReturnTo != "" && !ok {
 		return flowStart{}, fmt.Errorf("%w: ReturnTo is not a name in Config.ReturnTo", store.ErrInvalid)
 	}
+	if err := e.checkPredecessor(ctx, r); err != nil {
+		return flowStart{}, err
+	}
 	if r.RedirectURL == "" {
 		r.RedirectURL = e.callbackURL(r.Provider)
 	}
@@ -85,7 +94,7 @@ func (e *Engine) begin(ctx context.Context, r ConnectRequest, nonce string) (flo
 		ID: flowID(state, nonce), Provider: r.Provider, User: r.User, RedirectURL: r.RedirectURL,
 		ExpiresAt: now().Add(e.flowTTL(r.Provider)),
 	}
-	if err := e.putFlow(ctx, flow, flowSecret{Secret: start.Secret.Reveal(), ReturnTo: r.ReturnTo}); err != nil {
+	if err := e.putFlow(ctx, flow, flowSecret{Secret: start.Secret.Reveal(), ReturnTo: r.ReturnTo, Predecessor: r.Predecessor}); err != nil {
 		return flowStart{}, err
 	}
 	e.audit(ctx, AuditEvent{Action: "connect", Actor: "user", User: r.User, Provider: r.Provider}, nil)
@@ -132,6 +141,8 @@ type flowSecret struct {
 	// Secret is the adapter's: a PKCE verifier, an OAuth 1.0 request token.
 	Secret   string `json:"secret,omitempty"`
 	ReturnTo string `json:"return_to,omitempty"`
+	// Predecessor is that of the ConnectRequest.
+	Predecessor string `json:"predecessor,omitempty"`
 	// Connection is set in the note about a flow that was completed.
 	Connection string `json:"connection,omitempty"`
 }
@@ -241,7 +252,9 @@ const exchangeTimeout = 10 * time.Second
 // It returns [ErrFlow] for a flow that is unknown, expired or was completed
 // before, [ErrDenied] when the person did not consent, and [ErrLinked] when
 // the account is another user's. A query with both an error and a code is an
-// error. Flows that [Engine.Handler] began end there.
+// error. Flows that [Engine.Handler] began end there. For a provider whose
+// redirect proves nothing it is [ErrPending], unless the provider confirms at
+// once that the flow led to a grant.
 //
 // A host that serves several callback addresses itself calls
 // [Engine.CompleteFor] instead.
@@ -265,8 +278,12 @@ func (e *Engine) CompleteFor(ctx context.Context, provider string, query url.Val
 // as it is known, also with an error.
 func (e *Engine) complete(ctx context.Context, provider, nonce string, query url.Values) (store.Connection, string, error) {
 	state, begun, ok := e.readState(query)
-	if !ok || provider != "" && provider != begun || e.capabilities[begun].ConnectByDelivery || !e.wellFormed(begun, query) {
+	if !ok || provider != "" && provider != begun || !e.wellFormed(begun, query) {
 		return store.Connection{}, "", ErrFlow
+	}
+	if e.capabilities[begun].ConnectByDelivery {
+		conn, err := e.confirm(ctx, begun, state, query)
+		return conn, "", err
 	}
 	flow, secret, err := e.takeFlow(ctx, flowID(state, nonce))
 	if err != nil {
@@ -339,7 +356,7 @@ func (e *Engine) exchange(ctx context.Context, flow store.Flow, secret flowSecre
 	if err != nil {
 		return store.Connection{}, err
 	}
-	return e.link(ctx, flow, grant)
+	return e.link(ctx, flow, grant, secret.Predecessor)
 }
 
 // refusal returns what an error in a callback means (RFC 6749, section
@@ -359,7 +376,7 @@ func refusal(provider, code string) error {
 // link stores a grant under the connection of the account, a new one if there
 // is none. The grant is lost if it is not stored: failures that may pass are
 // waited out as long as ctx lasts.
-func (e *Engine) link(ctx context.Context, flow store.Flow, grant providers.Grant) (store.Connection, error) {
+func (e *Engine) link(ctx context.Context, flow store.Flow, grant providers.Grant, predecessor string) (store.Connection, error) {
 	if grant.UpstreamID == "" {
 		return store.Connection{}, &providers.Error{
 			Provider: flow.Provider, Op: "exchange", Kind: providers.ErrMalformed, Detail: "no upstream id",
@@ -369,7 +386,7 @@ func (e *Engine) link(ctx context.Context, flow store.Flow, grant providers.Gran
 		grant.Zone = ""
 	}
 	for {
-		conn, err := e.linkOnce(ctx, flow, grant)
+		conn, err := e.linkOnce(ctx, flow, grant, predecessor)
 		if errors.Is(err, store.ErrErased) {
 			// The person was erased meanwhile. Nobody else knows this grant.
 			return store.Connection{}, errors.Join(err, e.withdrawErased(ctx, conn, grant.Credential))
@@ -392,7 +409,7 @@ func passing(err error) bool {
 		func(target error) bool { return errors.Is(err, target) })
 }
 
-func (e *Engine) linkOnce(ctx context.Context, flow store.Flow, grant providers.Grant) (store.Connection, error) {
+func (e *Engine) linkOnce(ctx context.Context, flow store.Flow, grant providers.Grant, predecessor string) (store.Connection, error) {
 	conn := store.Connection{
 		ID: randomID(), User: flow.User, Provider: flow.Provider, UpstreamID: grant.UpstreamID,
 		State: store.StatePending, Zone: grant.Zone, Scopes: grant.Credential.Scopes, CreatedAt: now().UTC(),
@@ -438,6 +455,13 @@ func (e *Engine) linkOnce(ctx context.Context, flow store.Flow, grant providers.
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return conn, err
 	}
+	if err := e.noteEnd(ctx, conn, grant.EndsAt); err != nil {
+		return conn, err
+	}
+	if err := e.join(ctx, conn, grant.Aliases, predecessor); err != nil {
+		return conn, err
+	}
+	var lookup error
 	old, conn, err := e.updateConnection(ctx, conn.ID, func(c *store.Connection) bool {
 		if c.State == store.StateDeleting {
 			return false
@@ -446,9 +470,14 @@ func (e *Engine) linkOnce(ctx context.Context, flow store.Flow, grant providers.
 		if grant.Zone != "" {
 			c.Zone = grant.Zone
 		}
-		return true
+		// Whoever succeeds it from now on retires it, or changed it before.
+		var succeeded bool
+		if succeeded, lookup = e.succeeded(ctx, *c); succeeded {
+			c.State, c.Reason = store.StateRetired, reasonSucceeded
+		}
+		return lookup == nil
 	})
-	if err != nil {
+	if err = errors.Join(err, lookup); err != nil {
 		return conn, err
 	}
 	if conn.State == store.StateDeleting {
@@ -481,6 +510,13 @@ func (e *Engine) begun(ctx context.Context, conn store.Connection) error {
 // schedule has Run read a connection that is in order again, with its history,
 // and subscribe to its news.
 func (e *Engine) schedule(ctx context.Context, conn store.Connection) error {
+	if !inOrder(conn) {
+		return nil // another connection goes on with its history
+	}
+	return e.scheduleAt(ctx, conn, now())
+}
+
+func (e *Engine) scheduleAt(ctx context.Context, conn store.Connection, at time.Time) error {
 	tasks := []string{taskSync}
 	if e.cfg.History > 0 {
 		tasks = append(tasks, taskBackfill)
@@ -490,7 +526,7 @@ func (e *Engine) schedule(ctx context.Context, conn store.Connection) error {
 	}
 	var errs []error
 	for _, task := range tasks {
-		errs = append(errs, e.cfg.Store.SetDue(ctx, store.Due{Connection: conn.ID, Task: task, At: now()}))
+		errs = append(errs, e.cfg.Store.SetDue(ctx, store.Due{Connection: conn.ID, Task: task, At: at}))
 	}
 	e.poke()
 	return errors.Join(errs...)
@@ -506,7 +542,7 @@ func (e *Engine) completeByReference(ctx context.Context, provider, reference, u
 	if !ok || begun != provider || !e.capabilities[provider].ConnectByDelivery {
 		return store.Connection{}, ErrFlow
 	}
-	flow, _, err := e.takeFlow(ctx, flowID(state, ""))
+	flow, secret, err := e.takeFlow(ctx, flowID(state, ""))
 	if errors.Is(err, ErrFlow) {
 		known, failure := e.cfg.Store.Connections(ctx, store.ConnectionQuery{Provider: provider, UpstreamID: upstreamID})
 		if failure == nil && len(known) > 0 {
@@ -526,7 +562,7 @@ func (e *Engine) completeByReference(ctx context.Context, provider, reference, u
 	}
 	conn, err := e.link(working, flow, providers.Grant{
 		UpstreamID: upstreamID, Credential: providers.Credential{UpstreamID: upstreamID},
-	})
+	}, secret.Predecessor)
 	if err != nil && passing(err) {
 		return store.Connection{}, err
 	}
@@ -540,6 +576,39 @@ func (e *Engine) completeByReference(ctx context.Context, provider, reference, u
 		return store.Connection{}, err
 	}
 	return conn, e.begun(working, conn)
+}
+
+// maxConfirming is how many connect flows providers are asked about at once: a
+// callback may come from anybody.
+const maxConfirming = 4
+
+// confirm asks the provider how a flow ended whose redirect proves nothing. As
+// long as it does not say, its delivery is waited for.
+func (e *Engine) confirm(ctx context.Context, provider, state string, query url.Values) (store.Connection, error) {
+	confirmer, ok := e.providers[provider].(providers.Confirmer)
+	if !ok {
+		return store.Connection{}, ErrPending
+	}
+	select {
+	case e.confirming <- struct{}{}:
+		defer func() { <-e.confirming }()
+	default:
+		return store.Connection{}, ErrPending
+	}
+	asking, stop := context.WithTimeout(ctx, exchangeTimeout)
+	upstreamID, err := confirmer.Confirm(asking, state, providers.Callback{Query: query})
+	stop()
+	if err != nil || upstreamID == "" {
+		if !errors.Is(err, providers.ErrNotFound) {
+			e.cfg.Logger.WarnContext(ctx, "connect flow not confirmed", "provider", provider, "err", err)
+		}
+		return store.Connection{}, ErrPending
+	}
+	conn, err := e.completeByReference(ctx, provider, state, upstreamID)
+	if errors.Is(err, ErrFlow) {
+		err = ErrPending // unknown, or in the hands of a delivery
+	}
+	return conn, err
 }
 
 // relinkCredential has a connection's credential name the new upstream id. It

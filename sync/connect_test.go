@@ -582,7 +582,7 @@ func TestFlowEndedByDelivery(t *testing.T) {
 	resp = ada.get(p.engine, "GET", back)
 	require.Equal(t, "https://host.example.com/devices?outcome=pending&provider=provsim&tab=2", resp.Header.Get("Location"))
 	_, err = p.engine.Complete(t.Context(), url.Values{"state": {state}, "code": {"x"}})
-	require.ErrorIs(t, err, healthsync.ErrFlow)
+	require.ErrorIs(t, err, healthsync.ErrPending)
 	require.Zero(t, p.api.exchanges.Load())
 
 	for _, bad := range []string{"", "guess", state + "x", strings.Replace(state, ".provsim", ".other", 1)} {

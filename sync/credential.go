@@ -124,7 +124,13 @@ func (s *session) ensureCredential(ctx context.Context) error {
 	if s.refreshAt.IsZero() || now().Before(s.refreshAt) {
 		return nil
 	}
+	// Services count requests for tokens as well.
+	done, err := s.spend(ctx, providers.Stream{Name: "refresh"}, store.LaneReconcile)
+	if err != nil {
+		return err
+	}
 	c, err := s.refreshCredential(ctx, false)
+	done(1)
 	if err == nil || ctx.Err() != nil || final(err) {
 		return err
 	}

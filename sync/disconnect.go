@@ -63,6 +63,9 @@ func (e *Engine) remove(ctx context.Context, conn store.Connection, wait time.Du
 	if _, err := e.withdraw(ctx, conn, ""); err != nil {
 		return err
 	}
+	if err := e.forgetNotes(ctx, conn); err != nil {
+		return err
+	}
 	return e.cfg.Store.DeleteConnection(ctx, conn.ID, conn.Reason != reasonKeepData)
 }
 

@@ -35,6 +35,8 @@
 // failure cut. A service whose page tokens count rows may skip a row when
 // another is deleted while a walk goes on; reconciliation finds it.
 //
-// Rate limits are kept per process: processes that share an application's
-// limit learn of each other by the service's refusals, and wait.
+// Rate limits are kept per process, unless the processes that share an
+// application share a [Config.Budget]: without one they learn of each other by
+// the service's refusals, and wait. Requests that an adapter repeats, because
+// they failed, are not counted again.
 package sync

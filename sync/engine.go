@@ -19,7 +19,7 @@ type Engine struct {
 	providers map[string]providers.Provider
 	// capabilities are asked for once: they are constant.
 	capabilities map[string]providers.Capabilities
-	budget       *budget
+	budget       Budget
 	// circuits are by provider.
 	circuits map[string]*circuit
 	// wake tells Run that there may be something to do.
@@ -28,6 +28,8 @@ type Engine struct {
 	newJobs chan struct{}
 	// received is what this process knows about deliveries.
 	received *receiver
+	// confirming has a place for each flow that providers are being asked about.
+	confirming chan struct{}
 
 	mu gosync.Mutex
 	// works is what this process knows about its work, by connection; it is
@@ -54,6 +56,9 @@ var (
 	ErrLinked = errors.New("sync: the account is linked to another user")
 	// ErrFlow: the connect flow is unknown, expired or was completed before.
 	ErrFlow = errors.New("sync: unknown or expired connect flow")
+	// ErrPending: the provider will tell by a delivery how the connect flow
+	// ended; until then there is no connection.
+	ErrPending = errors.New("sync: the provider has not told yet how the connect flow ended")
 	// ErrDenied: the person did not consent.
 	ErrDenied = errors.New("sync: consent denied")
 )
@@ -70,10 +75,11 @@ func New(cfg Config) (*Engine, error) {
 		cfg:          cfg,
 		providers:    make(map[string]providers.Provider),
 		capabilities: make(map[string]providers.Capabilities),
-		budget:       newBudget(),
+		budget:       cfg.Budget,
 		wake:         make(chan struct{}, 1),
 		newJobs:      make(chan struct{}, 1),
 		received:     newReceiver(),
+		confirming:   make(chan struct{}, maxConfirming),
 		works:        make(map[string]*work),
 		circuits:     make(map[string]*circuit),
 		flights:      make(map[string]*flight),
@@ -126,10 +132,7 @@ func (e *Engine) Sync(ctx context.Context, connection string) (Report, error) {
 // window twice that it completed before. See [Engine.Progress].
 func (e *Engine) Backfill(ctx context.Context, connection string, since time.Time) (Report, error) {
 	return e.foreground(ctx, connection, func(ctx context.Context, s *session) error {
-		if err := s.planBackfill(ctx, since); err != nil {
-			return err
-		}
-		return s.backfillAll(ctx)
+		return s.backfill(ctx, since)
 	})
 }
 

@@ -464,7 +464,6 @@ func TestConfigRefusals(t *testing.T) {
 		"same provider twice": func(c *healthsync.Config) { c.Providers = append(c.Providers, c.Providers[0]) },
 		"lease below call":    func(c *healthsync.Config) { c.LeaseTTL = 30 * time.Second },
 		"lease of a year":     func(c *healthsync.Config) { c.LeaseTTL = 365 * day },
-		"negative workers":    func(c *healthsync.Config) { c.Workers = -1 },
 		"two streams one name": func(c *healthsync.Config) {
 			c.Providers = []providers.Provider{newClinic(weightWindows, weightWindows)}
 		},

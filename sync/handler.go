@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -105,6 +106,8 @@ type endpoint struct {
 	connection string
 	parser     providers.WebhookParser
 	traits     providers.WebhookTraits
+	// verifier is set where bodies may be put into files.
+	verifier providers.WebhookVerifier
 }
 
 // name is what is stored as a delivery's Endpoint.
@@ -130,6 +133,9 @@ func (e *Engine) endpoint(name string) (endpoint, bool) {
 	}
 	if p.traits.MaxBody <= 0 {
 		p.traits.MaxBody = defaultMaxBody
+	}
+	if p.traits.Signed && p.traits.MaxBody > inMemory {
+		p.verifier, _ = parser.(providers.WebhookVerifier)
 	}
 	if p.traits.Accepted == 0 {
 		p.traits.Accepted = http.StatusOK
@@ -170,7 +176,7 @@ func (e *Engine) serveWebhook(w http.ResponseWriter, r *http.Request, provider s
 func (e *Engine) serveProbe(w http.ResponseWriter, r *http.Request, point endpoint) {
 	prober, probes := point.parser.(providers.WebhookProber)
 	if probes {
-		if answer, ok := prober.ProbeWebhook(request(r, point, nil)); ok {
+		if answer, ok := prober.ProbeWebhook(probe(r, point, nil)); ok {
 			writeProbe(w, answer)
 			return
 		}
@@ -206,15 +212,41 @@ func request(r *http.Request, point endpoint, body []byte) *providers.WebhookReq
 	}
 }
 
-func (p endpoint) headers(all http.Header) http.Header {
+// probe is what the adapter sees of a request that may be a check of the
+// endpoint. Nothing of it is stored.
+func probe(r *http.Request, point endpoint, body []byte) *providers.WebhookRequest {
+	req := request(r, point, body)
+	maps.Copy(req.Header, named(r.Header, point.traits.ProbeHeader))
+	return req
+}
+
+func (p endpoint) headers(all http.Header) http.Header { return named(all, p.traits.Header) }
+
+// named returns the headers of the given names.
+func named(all http.Header, names []string) http.Header {
 	kept := make(http.Header)
-	for _, name := range p.traits.Header {
+	for _, name := range names {
 		name = http.CanonicalHeaderKey(name)
 		if values, ok := all[name]; ok {
 			kept[name] = values
 		}
 	}
 	return kept
+}
+
+// keysBudget is how long an adapter may take to fetch the keys of a delivery.
+const keysBudget = 2 * time.Second
+
+// keys has the adapter fetch what it needs to verify a delivery, if it lacks
+// that.
+func (p endpoint) keys(ctx context.Context, received time.Time, req *providers.WebhookRequest) error {
+	keyer, ok := p.parser.(providers.WebhookKeyer)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, keysBudget)
+	defer cancel()
+	return keyer.WebhookKeys(ctx, received, req)
 }
 
 // busy asks the service to come back.
@@ -235,6 +267,10 @@ type deliveryMeta struct {
 	// Part is set when the body is a part of a delivery, about one person, in
 	// the engine's own form.
 	Part bool `json:"part,omitempty"`
+	// Parts is set when the body is stored in parts.
+	Parts *parts `json:"parts,omitempty"`
+	// Pointer is set when the body was fetched: it is what pointed to it.
+	Pointer *providers.Notification `json:"pointer,omitempty"`
 }
 
 const deliveryVersion = 1
@@ -260,7 +296,7 @@ func (e *Engine) serveDelivery(w http.ResponseWriter, r *http.Request, point end
 		refuseRequest(w, http.StatusUnsupportedMediaType)
 		return
 	}
-	body, release, digest, status := e.readBody(w, r, point)
+	body, large, release, digest, status := e.readBody(w, r, point)
 	if status != 0 {
 		switch status {
 		case http.StatusServiceUnavailable:
@@ -281,14 +317,22 @@ func (e *Engine) serveDelivery(w http.ResponseWriter, r *http.Request, point end
 	// The receipt of a delivery is kept to the millisecond; it is verified
 	// again as of then.
 	received := now().UTC().Truncate(time.Millisecond)
-	req := request(r, point, body)
-	if prober, ok := point.parser.(providers.WebhookProber); ok {
-		if answer, ok := prober.ProbeWebhook(req); ok {
+	if prober, ok := point.parser.(providers.WebhookProber); ok && large == nil {
+		if answer, ok := prober.ProbeWebhook(probe(r, point, body)); ok {
 			writeProbe(w, answer)
 			return
 		}
 	}
-	notes, err := point.parser.ParseWebhook(received, req)
+	req := request(r, point, body)
+	if large != nil {
+		req.Large = large.section()
+	}
+	if err := point.keys(ctx, received, req); err != nil {
+		e.cfg.Logger.ErrorContext(ctx, "webhook keys not read", "provider", point.provider, "err", err)
+		busy(w)
+		return
+	}
+	notes, err := point.notifications(received, req)
 	d, status := e.delivery(point, req, received, digest, notes, err)
 	switch {
 	case status == point.traits.Refused:
@@ -303,7 +347,7 @@ func (e *Engine) serveDelivery(w http.ResponseWriter, r *http.Request, point end
 	}
 	failpoint.Hit("inbox_before_put")
 	handed = true
-	if err := e.putDelivery(ctx, d, release); err != nil {
+	if err := e.putDelivery(ctx, d, large, release); err != nil {
 		e.cfg.Logger.ErrorContext(ctx, "delivery not stored", "provider", point.provider, "err", err)
 		busy(w)
 		return
@@ -320,6 +364,20 @@ func (e *Engine) serveDelivery(w http.ResponseWriter, r *http.Request, point end
 		return
 	}
 	e.pokeInbox()
+}
+
+// notifications returns what a delivery tells: of one that is in a file only
+// that it is genuine, and when it was signed. What it says is read by the
+// worker.
+func (p endpoint) notifications(received time.Time, req *providers.WebhookRequest) ([]providers.Notification, error) {
+	if req.Large == nil {
+		return p.parser.ParseWebhook(received, req)
+	}
+	signed, err := p.verifier.VerifyWebhook(received, req)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", providers.ErrSignature, err)
+	}
+	return []providers.Notification{{At: signed}}, nil
 }
 
 // delivery returns what is to be stored, with no ID if there is nothing, and
@@ -340,14 +398,18 @@ func (e *Engine) delivery(point endpoint, req *providers.WebhookRequest, receive
 		if len(req.Body) == 0 || err == nil {
 			d.Reason = reasonEmpty
 		}
+	case point.points(notes):
+		d.Status = store.DeliveryUrgent
 	}
 	d.ID = randomID()
 	if point.traits.Signed && !point.traits.Triggers {
 		d.ID = deliveryID(point, notes, digest)
 	}
-	meta, err := json.Marshal(deliveryMeta{
-		Version: deliveryVersion, Method: req.Method, Query: req.Query, Header: req.Header,
-	})
+	kept := deliveryMeta{Version: deliveryVersion, Method: req.Method, Query: req.Query, Header: req.Header}
+	if req.Large != nil {
+		kept.Parts = newParts(req.Large.Size())
+	}
+	meta, err := json.Marshal(kept)
 	if err != nil {
 		return d, http.StatusInternalServerError // strings always encode
 	}
@@ -370,16 +432,24 @@ func deliveryID(point endpoint, notes []providers.Notification, digest []byte) s
 }
 
 // putDelivery stores a delivery within its budget, whatever the store does.
-// Release is called when the body is not needed any more.
-func (e *Engine) putDelivery(ctx context.Context, d store.Delivery, release func()) error {
-	ctx, cancel := context.WithTimeout(ctx, storeBudget)
+// One that is in a file may take as long again as the service waits for an
+// answer. Release is called when the body is not needed any more.
+func (e *Engine) putDelivery(ctx context.Context, d store.Delivery, large *spool, release func()) error {
+	budget := storeBudget
+	if point, ok := e.endpoint(d.Endpoint); ok && large != nil {
+		budget += point.traits.Deadline
+	}
+	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	stored := make(chan error, 1)
 	go func() {
 		defer release()
 		stored <- e.guard(ctx, "storing a delivery", AlarmEvent{Provider: providerOf(d)}, func() error {
-			_, err := e.cfg.Store.PutDelivery(ctx, d)
-			return err
+			if large == nil {
+				_, err := e.cfg.Store.PutDelivery(ctx, d)
+				return err
+			}
+			return e.putLarge(ctx, d, large)
 		})
 	}()
 	select {
@@ -393,34 +463,50 @@ func (e *Engine) putDelivery(ctx context.Context, d store.Delivery, release func
 // readBody reads a body while hashing it, and returns what gives its memory
 // back. A status other than 0 is the answer to a request whose body was not
 // read.
-func (e *Engine) readBody(w http.ResponseWriter, r *http.Request, point endpoint) (body []byte, release func(), digest []byte, status int) {
+func (e *Engine) readBody(w http.ResponseWriter, r *http.Request, point endpoint) (body []byte, large *spool, release func(), digest []byte, status int) {
 	limit := point.traits.MaxBody
 	if r.ContentLength > limit {
-		return nil, nil, nil, http.StatusRequestEntityTooLarge
+		return nil, nil, nil, nil, http.StatusRequestEntityTooLarge
 	}
 	control := http.NewResponseController(w)
 	// Network deadlines are of the machine's clock, whatever the engine plans by.
 	if err := control.SetReadDeadline(time.Now().Add(point.traits.Deadline)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return nil, nil, nil, http.StatusRequestTimeout
+		return nil, nil, nil, nil, http.StatusRequestTimeout
 	}
 	var held int64
-	release = gosync.OnceFunc(func() { e.received.release(held) })
+	release = gosync.OnceFunc(func() {
+		e.received.release(held)
+		if large != nil {
+			e.received.unspool()
+			large.close()
+		}
+	})
 	digester := sha256.New()
-	body, status = e.readAll(http.MaxBytesReader(w, r.Body, limit), digester, limit, &held)
+	from, most := http.MaxBytesReader(w, r.Body, limit), limit
+	if point.verifier != nil {
+		most = inMemory - 1
+	}
+	if body, status = e.readAll(from, digester, most, &held); status == 0 && int64(len(body)) > most {
+		large, status = e.spoolRest(body, from, digester)
+		body = nil
+	}
 	if status != 0 {
 		release()
-		return nil, nil, nil, status
+		return nil, nil, nil, nil, status
 	}
 	_ = control.SetReadDeadline(time.Time{})
-	return body, release, digester.Sum(nil), 0
+	return body, large, release, digester.Sum(nil), 0
 }
 
-// readAll reads to the end. Memory is taken from the budget as it fills, not as
-// the request announces.
+// readAll reads to the end, or one byte beyond the limit. Memory is taken from
+// the budget as it fills, not as the request announces.
 func (e *Engine) readAll(r io.Reader, digester hash.Hash, limit int64, held *int64) ([]byte, int) {
 	const first = 4 << 10
 	var body []byte
 	for {
+		if int64(len(body)) > limit {
+			return body, 0
+		}
 		if len(body) == cap(body) {
 			size := min(max(first, 2*int64(cap(body))), limit+1)
 			if !e.received.reserve(size-*held, e.cfg.DeliveryBytes) {
@@ -463,8 +549,13 @@ type receiver struct {
 	// wake tells the worker that there is a delivery.
 	wake chan struct{}
 
+	// urgent tells the worker that there is one that points to its content.
+	urgent chan struct{}
+
 	mu    gosync.Mutex
 	bytes int64
+	// spools counts the bodies in files.
+	spools int
 	// bursts counts what is worth an alarm when there is much of it.
 	bursts map[burstKey]*burst
 	// key makes the tokens of addresses; nil until it was read.
@@ -494,7 +585,7 @@ const (
 )
 
 func newReceiver() *receiver {
-	return &receiver{wake: make(chan struct{}, 1), bursts: make(map[burstKey]*burst)}
+	return &receiver{wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), bursts: make(map[burstKey]*burst)}
 }
 
 // reserve takes n bytes of the budget; a negative budget is without end.
@@ -512,6 +603,23 @@ func (r *receiver) release(n int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.bytes -= n
+}
+
+// spool takes one of the places for bodies in files.
+func (r *receiver) spool(limit int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.spools >= limit {
+		return false
+	}
+	r.spools++
+	return true
+}
+
+func (r *receiver) unspool() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.spools--
 }
 
 // count counts an event and returns how many there were, if it is time for an

@@ -31,6 +31,12 @@ type Hooks struct {
 	// Delivered is called when work on a delivery, or on one person's part of
 	// it, ended.
 	Delivered func(context.Context, DeliveryEvent)
+	// Unlinked is called for each person that a provider knows and that has no
+	// connection, when the two are compared: see [Engine.ReconcilePeople].
+	Unlinked func(context.Context, UnlinkedEvent)
+	// ConsentEnding is called when a consent is about to end by itself, once
+	// Config.ConsentNotice before; again when a process died meanwhile.
+	ConsentEnding func(context.Context, ConsentEvent)
 	// Alarm is called for what a person should look at.
 	Alarm func(context.Context, AlarmEvent)
 	// Audit is called once for each change of a person's connection,
@@ -98,6 +104,11 @@ type DeliveryEvent struct {
 	Err      error
 }
 
+// UnlinkedEvent tells of a person that only the provider knows.
+type UnlinkedEvent struct {
+	Provider, UpstreamID string
+}
+
 // AlarmKind says what an alarm is about.
 type AlarmKind string
 
@@ -117,6 +128,8 @@ const (
 	AlarmParkedTooLong  AlarmKind = "parked_too_long" // a delivery was dropped that waited for a person, or for a repair
 	AlarmBudget         AlarmKind = "delivery_budget" // deliveries were refused for want of memory
 	AlarmPanic          AlarmKind = "panic"           // an adapter panicked; the work was put off
+	AlarmPayload        AlarmKind = "payload"         // what a delivery pointed to was lost and is read from the provider
+	AlarmUnlinked       AlarmKind = "unlinked"        // a provider knows people that the store does not
 	AlarmStoreUnhealthy AlarmKind = "store_unhealthy" // the store did not take a credential
 )
 
@@ -133,7 +146,8 @@ type AlarmEvent struct {
 type AuditEvent struct {
 	At time.Time
 	// Action is a fixed word: "connect", "complete", "refresh", "state",
-	// "relink", "disconnect", "erase", "export", "redrive", "reseal", "drop".
+	// "relink", "succeed", "consent_ending", "import", "disconnect", "erase",
+	// "export", "redrive", "reseal", "drop".
 	Action string
 	// Actor is "user", "host", "engine" or "provider".
 	Actor                      string

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,10 +40,8 @@ func retryPause(attempts int) time.Duration {
 }
 
 func (e *Engine) pokeInbox() {
-	select {
-	case e.received.wake <- struct{}{}:
-	default:
-	}
+	signal(e.received.wake)
+	signal(e.received.urgent)
 }
 
 // workInbox assigns deliveries to the people they are about until ctx ends.
@@ -178,6 +177,9 @@ func (e *Engine) assignGroup(ctx context.Context, group []store.Delivery) error 
 			return err
 		}
 	}
+	for _, d := range done {
+		e.dropParts(ctx, d.ID, partsOf(d))
+	}
 	// Afterwards: a connection whose due time is set by somebody else in the
 	// meantime is looked at by them.
 	if err := e.payDue(ctx, a.touched...); err != nil {
@@ -188,6 +190,8 @@ func (e *Engine) assignGroup(ctx context.Context, group []store.Delivery) error 
 	}
 	for _, d := range a.rest {
 		switch {
+		case d.Status == store.DeliveryNew:
+			signal(e.received.wake)
 		case d.Status == store.DeliveryParked:
 			if err := e.releaseIfKnown(ctx, d); err != nil {
 				return err
@@ -291,8 +295,11 @@ type part struct {
 	Version  int    `json:"v"`
 	Provider string `json:"provider"`
 	// Signed is set when the service vouched for it.
-	Signed bool                   `json:"signed"`
-	Note   providers.Notification `json:"note"`
+	Signed bool `json:"signed"`
+	// Again is set when what the note is about was lost on its way and is to be
+	// read again, however old it is.
+	Again bool                   `json:"again,omitempty"`
+	Note  providers.Notification `json:"note"`
 }
 
 func (p part) encode() ([]byte, error) {
@@ -301,6 +308,15 @@ func (p part) encode() ([]byte, error) {
 		return nil, &deadError{reasonUnreadable}
 	}
 	return text, nil
+}
+
+// strip removes what must not be kept: addresses, and what began a connect
+// flow.
+func (p *part) strip() {
+	p.Note.Payload = nil
+	if p.Note.Event != providers.EventData && p.Note.Event != providers.EventRequest {
+		p.Note.Reference = ""
+	}
 }
 
 func decodePart(text []byte) (part, error) {
@@ -349,9 +365,22 @@ func (a *assignment) read(ctx context.Context, d store.Delivery) error {
 		}
 		return a.assign(ctx, d, d.ID, point, p)
 	}
-	notes, err := point.parser.ParseWebhook(d.Received, &providers.WebhookRequest{
-		Method: meta.Method, Query: meta.Query, Header: meta.Header, Body: d.Body,
-	})
+	req, done, err := a.opened(ctx, d, meta)
+	if err != nil {
+		return err
+	}
+	defer done()
+	var notes []providers.Notification
+	if meta.Pointer != nil {
+		notes, err = point.fetched(d.Received, *meta.Pointer, req)
+	} else if err = point.keys(ctx, now(), req); err != nil {
+		return fmt.Errorf("webhook keys of %s: %w", point.provider, err)
+	} else {
+		notes, err = point.parser.ParseWebhook(d.Received, req)
+	}
+	if _, foreign := errors.AsType[*deadError](err); foreign {
+		return err
+	}
 	switch {
 	case errors.Is(err, providers.ErrSignature):
 		// It was genuine when it was taken: the secret is not configured any
@@ -372,12 +401,19 @@ func (a *assignment) read(ctx context.Context, d store.Delivery) error {
 			left.unreadable = left.unreadable || note.UpstreamID == ""
 			continue
 		}
+		id := d.ID + "/" + strconv.Itoa(i)
+		if note.Payload != nil && point.traits.Signed {
+			if err := a.fetch(ctx, d, id, point, note); err != nil {
+				return err
+			}
+			continue
+		}
 		p := part{Version: deliveryVersion, Provider: point.provider, Signed: point.traits.Signed, Note: note}
-		if err := a.assign(ctx, d, d.ID+"/"+strconv.Itoa(i), point, p); err != nil {
+		if err := a.assign(ctx, d, id, point, p); err != nil {
 			return err
 		}
 	}
-	return a.keep(d, meta, left)
+	return a.keep(ctx, d, meta, left)
 }
 
 // remainder is what of a delivery cannot be worked on.
@@ -387,17 +423,21 @@ type remainder struct {
 }
 
 // keep puts aside what of a delivery cannot be worked on, with the whole body.
-func (a *assignment) keep(d store.Delivery, meta deliveryMeta, left remainder) error {
+func (a *assignment) keep(ctx context.Context, d store.Delivery, meta deliveryMeta, left remainder) error {
 	if len(left.only) == 0 && !left.unreadable {
 		return nil
 	}
-	meta.Only = left.only
+	body, err := a.whole(ctx, d)
+	if err != nil {
+		return err
+	}
+	meta.Only, meta.Parts = left.only, nil
 	text, err := json.Marshal(meta)
 	if err != nil {
 		return &deadError{reasonUnreadable}
 	}
 	dead := store.Delivery{
-		ID: derivedID(d.ID, "rest"), Endpoint: d.Endpoint, Received: d.Received, Meta: text, Body: d.Body,
+		ID: derivedID(d.ID, "rest"), Endpoint: d.Endpoint, Received: d.Received, Meta: text, Body: body,
 		Status: store.DeliveryDead, Reason: reasonUnknown,
 	}
 	if left.unreadable {
@@ -439,7 +479,8 @@ func (a *assignment) assign(ctx context.Context, d store.Delivery, id string, po
 			conn, ok = linked, true
 		case errors.Is(err, ErrLinked), errors.Is(err, store.ErrErased):
 			return nil // audited there; nothing that waiting would change
-		case !errors.Is(err, ErrFlow):
+		case !errors.Is(err, ErrFlow), d.Attempts < flowAttempts && a.began(point.provider, note.Reference):
+			// A flow is out of the store for a moment while it is confirmed.
 			return err
 		}
 	}
@@ -457,7 +498,7 @@ func (a *assignment) assign(ctx context.Context, d store.Delivery, id string, po
 	if gone, err := a.forgotten(ctx, point.provider, subject(note)); gone || err != nil {
 		return err
 	}
-	p.Note.Reference = ""
+	p.strip()
 	body, err := p.encode()
 	if err != nil {
 		return err
@@ -473,6 +514,15 @@ func (a *assignment) assign(ctx context.Context, d store.Delivery, id string, po
 	return nil
 }
 
+// flowAttempts is how often a delivery looks for the connect flow that it ends.
+const flowAttempts = 2
+
+// began reports whether a reference has the form of one that this engine gave.
+func (a *assignment) began(provider, reference string) bool {
+	_, begun, ok := a.readState(url.Values{"state": {reference}})
+	return ok && begun == provider && a.capabilities[provider].ConnectByDelivery
+}
+
 func (a *assignment) touch(connection string) {
 	if !slices.Contains(a.touched, connection) {
 		a.touched = append(a.touched, connection)
@@ -480,7 +530,7 @@ func (a *assignment) touch(connection string) {
 }
 
 func (a *assignment) item(conn store.Connection, id string, received time.Time, p part) error {
-	p.Note.Reference = ""
+	p.strip()
 	payload, err := p.encode()
 	if err != nil {
 		return err
@@ -558,14 +608,18 @@ func (a *assignment) resolve(ctx context.Context, provider, upstreamID string) (
 	return conn, ok, err
 }
 
-// connectionOf returns the connection of an account at a provider.
+// connectionOf returns the connection of an account at a provider, also by an
+// id that it does not have any more.
 func (e *Engine) connectionOf(ctx context.Context, provider, upstreamID string) (store.Connection, bool, error) {
 	if upstreamID == "" {
 		return store.Connection{}, false, nil
 	}
 	list, err := e.cfg.Store.Connections(ctx, store.ConnectionQuery{Provider: provider, UpstreamID: upstreamID, Limit: 1})
-	if err != nil || len(list) == 0 {
+	if err != nil {
 		return store.Connection{}, false, err
+	}
+	if len(list) == 0 {
+		return e.formerOf(ctx, provider, upstreamID)
 	}
 	return list[0], true, nil
 }
@@ -683,6 +737,7 @@ func (e *Engine) drop(ctx context.Context, d store.Delivery) error {
 	if err := e.cfg.Store.Assign(ctx, d.ID, nil, nil); err != nil {
 		return err
 	}
+	e.dropParts(ctx, d.ID, partsOf(d))
 	e.audit(ctx, AuditEvent{Action: "drop", Actor: "engine", Provider: providerOf(d)}, nil)
 	e.alarm(ctx, AlarmEvent{Kind: AlarmParkedTooLong, Provider: providerOf(d)}, 1)
 	return nil
@@ -739,10 +794,18 @@ func (e *Engine) DeadLetters(ctx context.Context, after string, limit int) ([]De
 		return nil, err
 	}
 	letters := make([]DeadLetter, 0, len(list))
+	size := 0
 	for _, d := range list {
+		body, err := e.whole(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		if size += len(body); size > maxPayload && len(letters) > 0 {
+			break
+		}
 		letters = append(letters, DeadLetter{
 			ID: d.ID, Provider: providerOf(d), UpstreamID: d.Subject, Received: d.Received,
-			Reason: d.Reason, Attempts: d.Attempts, Body: d.Body,
+			Reason: d.Reason, Attempts: d.Attempts, Body: body,
 		})
 	}
 	return letters, nil

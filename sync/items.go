@@ -89,7 +89,7 @@ func (s *session) about() AlarmEvent {
 func (s *session) workItem(ctx context.Context, item store.InboxItem, p part) (hinted bool, err error) {
 	switch note := p.Note; note.Event {
 	case providers.EventData:
-		if len(note.Records) == 0 || !p.Signed {
+		if !p.Signed || len(note.Records) == 0 && note.Part == 0 {
 			return true, nil
 		}
 		return false, s.applyRecords(ctx, item, note)
@@ -97,9 +97,14 @@ func (s *session) workItem(ctx context.Context, item store.InboxItem, p part) (h
 		if !p.Signed {
 			return true, nil
 		}
+		if s.stale(note) {
+			return false, s.acknowledge(ctx, item)
+		}
 		return false, s.deauthorized(ctx, item)
 	case providers.EventReauth:
 		return false, s.relink(ctx, item, p)
+	case providers.EventRequest:
+		return false, s.announced(ctx, item, p)
 	default:
 		return false, s.acknowledge(ctx, item)
 	}
@@ -240,10 +245,16 @@ func (s *session) applyRecords(ctx context.Context, item store.InboxItem, note p
 	if len(byStream) > 0 {
 		return &deadError{reasonUnreadable} // of streams that the adapter does not have
 	}
+	awaited, err := s.arrive(ctx, note, at)
+	if err != nil {
+		return err
+	}
+	awaited.join(&batch)
 	result, err := s.cfg.Store.Commit(ctx, batch)
 	if err != nil {
 		return err
 	}
+	s.arrived(ctx, awaited)
 	call(ctx, s.Engine, s.cfg.Hooks.Delivered, DeliveryEvent{
 		Provider: s.conn.Provider, Delivery: item.ID, Connection: s.conn.ID, Attempts: item.Attempts,
 	})
@@ -345,9 +356,9 @@ func (s *session) relink(ctx context.Context, item store.InboxItem, p part) erro
 	switch {
 	case err != nil:
 		return err
-	case known && taken.ID != s.conn.ID:
+	case known && taken.ID != s.conn.ID && taken.UpstreamID == note.UpstreamID:
 		// The person consented anew, under a connection of its own.
-		return s.acknowledge(ctx, item)
+		return s.replaced(ctx, item, p, taken)
 	case !p.Signed || note.UpstreamID == "":
 		return s.acknowledge(ctx, item)
 	}
@@ -356,6 +367,9 @@ func (s *session) relink(ctx context.Context, item store.InboxItem, p part) erro
 			return err
 		}
 		s.generation = 0 // the session holds the one with the old id
+		if err := s.rememberFormer(ctx, s.conn.Provider, note.OldUpstreamID, s.conn.ID); err != nil {
+			return err
+		}
 	}
 	moved := false
 	next, err := s.changeState(ctx, s.conn.ID, "provider", func(c *store.Connection) bool {
@@ -387,6 +401,11 @@ func (s *session) relink(ctx context.Context, item store.InboxItem, p part) erro
 // afterwards. It reports whether it makes sense to look for more items.
 func (s *session) pull(ctx context.Context, hints []hint) (more bool, err error) {
 	failures := make(map[string]error)
+	if len(hints) > 0 {
+		if _, err := s.readZone(ctx); err != nil {
+			return false, err
+		}
+	}
 	for _, stream := range s.caps.Streams {
 		about := slices.DeleteFunc(slices.Clone(hints), func(h hint) bool { return !h.names(stream.Name) })
 		if len(about) == 0 {
@@ -443,7 +462,9 @@ func (s *session) pullStream(ctx context.Context, stream providers.Stream, hints
 	var window health.Window
 	ids, vouched := make([]string, 0, len(hints)), false
 	for _, h := range hints {
-		window = widest(window, clampNotified(h.part.Note.Window, at))
+		if !h.part.Again {
+			window = widest(window, clampNotified(h.part.Note.Window, at))
+		}
 		ids = append(ids, h.item.ID)
 		vouched = vouched || h.part.Signed
 	}
@@ -461,6 +482,13 @@ func (s *session) pullStream(ctx context.Context, stream providers.Stream, hints
 		}
 		return s.reconcile(ctx, stream, at)
 	}
+	for _, h := range hints {
+		if from, to := h.period(stream, at); h.part.Again {
+			if err := s.readAgain(ctx, stream, from, to); err != nil {
+				return err
+			}
+		}
+	}
 	other := false
 	switch next := st.pos.NewsAt.Add(hintWindow); {
 	case vouched, st.walking && st.news == news:
@@ -477,6 +505,9 @@ func (s *session) pullStream(ctx context.Context, stream providers.Stream, hints
 	course.news, course.hinted = news, true
 	course.reach(window)
 	skipped, err := s.runLane(ctx, stream, store.LaneLive, course)
+	if errors.Is(err, errPending) {
+		return &earlyError{at.Add(pendingLook)}
+	}
 	if err == nil && !skipped {
 		err = s.reconcile(ctx, stream, at)
 	}
@@ -587,12 +618,12 @@ func (s *session) workOutOfOrder(ctx context.Context, item store.InboxItem, p pa
 			return s.makeDue(ctx, s.conn.ID)
 		}
 		return nil
-	case event == providers.EventDeauth && p.Signed && s.conn.State == store.StateReauthRequired:
+	case event == providers.EventDeauth && p.Signed && s.conn.State == store.StateReauthRequired && !s.stale(p.Note):
 		if err := s.revoked(ctx); err != nil {
 			return err
 		}
 		return s.acknowledge(ctx, item)
-	case event == providers.EventData && s.conn.State != store.StateRevoked && s.conn.State != store.StateRetired &&
+	case (event == providers.EventData || event == providers.EventRequest) && s.conn.State != store.StateRevoked && s.conn.State != store.StateRetired &&
 		(s.cfg.ParkFor < 0 || now().Before(item.Received.Add(s.cfg.ParkFor))):
 		item.NextAt = now().Add(deferredLook)
 		return s.cfg.Store.UpdateItem(ctx, item)

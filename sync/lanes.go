@@ -209,10 +209,11 @@ func maxTime(a, b time.Time) time.Time {
 	return b
 }
 
-// each runs work for every stream; a failure of one stream does not keep the
-// others from being read, unless it would be the same for all of them.
-func (s *session) each(ctx context.Context, work func(providers.Stream) error) error {
-	for _, stream := range s.caps.Streams {
+// each runs work for every one of the streams; a failure of one stream does not keep the
+// others from being read, unless it would be the same for all of them: it has
+// then stopped, and the stream's report says why.
+func (s *session) each(ctx context.Context, streams []providers.Stream, work func(providers.Stream) error) (stopped bool, err error) {
+	for _, stream := range streams {
 		err := work(stream)
 		if err == nil {
 			continue
@@ -221,12 +222,12 @@ func (s *session) each(ctx context.Context, work func(providers.Stream) error) e
 		if waiting || ctx.Err() != nil || errors.Is(err, errYield) || errors.Is(err, store.ErrLeaseLost) ||
 			errors.Is(err, providers.ErrReauth) || errors.Is(err, providers.ErrRetired) || errors.Is(err, store.ErrErased) {
 			if errors.Is(err, errYield) {
-				return err
+				return true, err
 			}
-			return nil // the stream's report has it
+			return true, nil
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // syncAll brings every stream up to date.
@@ -234,7 +235,11 @@ func (s *session) syncAll(ctx context.Context) error {
 	if err := s.workItems(ctx); err != nil {
 		return err
 	}
-	return s.each(ctx, func(stream providers.Stream) error {
+	streams, err := s.byAge(ctx)
+	if err != nil {
+		return err
+	}
+	stopped, err := s.each(ctx, streams, func(stream providers.Stream) error {
 		now := now()
 		if s.background {
 			due, err := s.streamDue(ctx, stream, now)
@@ -247,11 +252,37 @@ func (s *session) syncAll(ctx context.Context) error {
 			return err
 		}
 		skipped, err := s.runLane(ctx, stream, store.LaneLive, course)
-		if err != nil || skipped {
+		if err != nil && !errors.Is(err, errPending) || skipped {
 			return err
 		}
 		return s.reconcile(ctx, stream, now)
 	})
+	if err != nil {
+		return err
+	}
+	if _, waiting := errors.AsType[*waitError](s.report.Err()); stopped && !waiting {
+		return nil
+	}
+	return s.placeAll(ctx)
+}
+
+// byAge returns the streams, those first that were not read for the longest
+// time: where one turn asks for more than a limit allows, the next one goes on
+// with those that this one did not come to.
+func (s *session) byAge(ctx context.Context) ([]providers.Stream, error) {
+	cursors, err := s.cfg.Store.Cursors(ctx, s.conn.ID)
+	if err != nil {
+		return nil, err
+	}
+	checked := make(map[string]time.Time)
+	for _, cur := range cursors {
+		if pos, err := decodePosition(cur.HighWater); err == nil && cur.Lane == store.LaneLive {
+			checked[cur.Stream] = pos.Checked
+		}
+	}
+	streams := slices.Clone(s.caps.Streams)
+	slices.SortStableFunc(streams, func(a, b providers.Stream) int { return checked[a.Name].Compare(checked[b.Name]) })
+	return streams, nil
 }
 
 // streamDue reports whether a stream's own interval has passed.
@@ -327,6 +358,9 @@ func (s *session) reconcile(ctx context.Context, stream providers.Stream, now ti
 		return err
 	}
 	_, err = s.runLane(ctx, stream, store.LaneReconcile, planCourse{stream, s.zone()})
+	if errors.Is(err, errPending) {
+		return nil // the plan goes on when the deliveries are in
+	}
 	return err
 }
 
@@ -449,15 +483,26 @@ func (s *session) planBackfill(ctx context.Context, since time.Time) error {
 	return nil
 }
 
-// backfillAll works off the plans of all streams.
-func (s *session) backfillAll(ctx context.Context) error {
-	return s.each(ctx, func(stream providers.Stream) error {
+// backfill makes the plans of all streams reach back to since, and works them
+// off.
+func (s *session) backfill(ctx context.Context, since time.Time) error {
+	if err := s.planBackfill(ctx, since); err != nil {
+		return err
+	}
+	if stopped, err := s.readZone(ctx); stopped || err != nil {
+		return err
+	}
+	stopped, err := s.each(ctx, s.caps.Streams, func(stream providers.Stream) error {
 		if stream.Grain == providers.GrainNone {
 			return nil
 		}
 		_, err := s.runLane(ctx, stream, store.LaneBackfill, planCourse{stream, s.zone()})
 		return err
 	})
+	if stopped || err != nil {
+		return err
+	}
+	return s.placeAll(ctx)
 }
 
 // progress reads a plan.
@@ -485,26 +530,14 @@ func (s *session) remap(ctx context.Context) error {
 			}
 		}
 	}()
-	for after := ""; ; {
-		list, err := s.cfg.Store.RawPages(ctx, store.RawQuery{Connection: s.conn.ID, Limit: 16, After: after})
-		if err != nil {
-			return err
+	return s.remapPages(ctx, store.RawQuery{Connection: s.conn.ID}, func(raw health.RawPage) error {
+		rep := reports[raw.Stream]
+		if rep == nil {
+			rep = &StreamReport{Stream: raw.Stream, Lane: store.LaneReconcile}
+			reports[raw.Stream] = rep
 		}
-		for _, raw := range list.Pages {
-			rep := reports[raw.Stream]
-			if rep == nil {
-				rep = &StreamReport{Stream: raw.Stream, Lane: store.LaneReconcile}
-				reports[raw.Stream] = rep
-			}
-			if err := s.remapPage(ctx, remapper, raw, rep); err != nil {
-				return err
-			}
-		}
-		if list.Next == "" {
-			return nil
-		}
-		after = list.Next
-	}
+		return s.remapPage(ctx, remapper, raw, rep)
+	})
 }
 
 func (s *session) remapPage(ctx context.Context, remapper providers.Remapper, raw health.RawPage, rep *StreamReport) error {
@@ -514,12 +547,19 @@ func (s *session) remapPage(ctx context.Context, remapper providers.Remapper, ra
 	if err := s.rawOpener(s.conn.ID)(ctx, raw.Stream, bodies(&opened)...); err != nil {
 		return err
 	}
+	if opened.Zone == "" && s.zone() != nil && !raw.Date.IsZero() {
+		// It is known since. A store keeps what the later answer says.
+		opened.Zone, raw.Zone, raw.Date = s.conn.Zone, s.conn.Zone, raw.Date.Add(time.Millisecond)
+	}
 	records, err := remapper.Remap(opened)
 	if err != nil {
 		return err
 	}
 	w := walker{session: s, stream: providers.Stream{Name: raw.Stream}}
 	records, bad := w.accept(providers.Page{Records: records}, now)
+	if records, err = s.standingRecords(ctx, records); err != nil {
+		return err
+	}
 	rep.Pages++
 	rep.Quarantined += len(bad)
 	result, err := s.cfg.Store.Commit(ctx, store.Batch{

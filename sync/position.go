@@ -34,6 +34,9 @@ type position struct {
 	// done, because versions contradicted each other.
 	AgainFrom time.Time `json:"again_from,omitzero"`
 	AgainTo   time.Time `json:"again_to,omitzero"`
+	// Unplaced is set while records that the lane has read wait for the
+	// person's zone.
+	Unplaced *period `json:"unplaced,omitempty"`
 }
 
 // plan is the work of a backfill, newest window first.
@@ -74,6 +77,8 @@ type walkQuery struct {
 	News string `json:"news,omitempty"`
 	// Index numbers the windows of one run of the lane.
 	Index int `json:"index,omitempty"`
+	// Pending is set while the walk waits for deliveries.
+	Pending *pendingRequest `json:"pending,omitempty"`
 }
 
 const (
@@ -131,6 +136,7 @@ func decodeWalkQuery(text string) (walkQuery, error) {
 		instants && !q.From.Before(q.To),
 		days && (q.First.IsZero() || q.First.Compare(q.Last) > 0),
 		q.Mark != "" && (instants || days),
+		q.Pending != nil && !q.Pending.valid(),
 		q.Index < 0:
 		return walkQuery{}, fmt.Errorf("%w: window", errCursor)
 	}

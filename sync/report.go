@@ -28,6 +28,9 @@ type StreamReport struct {
 	Quarantined int
 	// Skipped is set when the grant lacks a scope the stream needs.
 	Skipped bool
+	// Pending is set when the service sends the data by deliveries, and not all
+	// of it has come.
+	Pending bool
 	Err     error
 }
 

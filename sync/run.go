@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	gosync "sync"
@@ -68,6 +69,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	working.Go(func() { e.workInbox(ctx) })
+	if e.pointed() {
+		working.Go(func() { e.workUrgent(ctx) })
+	}
+	working.Go(func() { e.every(ctx, "parts of deliveries", trimEvery, nil, e.sweepParts) })
 	working.Go(func() { e.every(ctx, "jobs", jobEvery, e.newJobs, e.workJobs) })
 	working.Go(func() { e.every(ctx, "parked deliveries", parkedEvery, nil, e.reviewParked) })
 	if e.cfg.KeepDead > 0 {
@@ -76,6 +81,16 @@ func (e *Engine) Run(ctx context.Context) error {
 	working.Go(func() { e.every(ctx, "credentials", credentialEvery, nil, e.housekeepCredentials) })
 	if e.cfg.ChangeRetention > 0 {
 		working.Go(func() { e.every(ctx, "change feed", trimEvery, nil, e.trimChanges) })
+	}
+	if e.cfg.ConsentNotice > 0 {
+		working.Go(func() { e.every(ctx, "consents", credentialEvery, nil, e.remindOfConsents) })
+	}
+	if e.cfg.PeopleEvery > 0 && e.lists() {
+		working.Go(func() { e.every(ctx, "people", peopleLook, nil, e.reconcilePeople) })
+	}
+	if e.cfg.Workers < 0 {
+		<-ctx.Done()
+		return nil
 	}
 	free := make(chan struct{}, e.cfg.Workers)
 	for ctx.Err() == nil {
@@ -89,7 +104,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			// What is due and is not started now waits for somebody: a worker
 			// that ends wakes the loop, and other processes are looked after.
 			var due []store.Due
-			if due, err = e.due(ctx, now); err == nil {
+			if due, err = e.due(ctx, now, dueBatch); err == nil {
 				wait = e.dispatch(ctx, now, due, free, &working)
 			}
 		}
@@ -130,20 +145,28 @@ func (e *Engine) trimChanges(ctx context.Context, at time.Time) error {
 	return err
 }
 
+// Due returns what is due now, for hosts that distribute the work themselves:
+// live work before backfill, and of each kind what has been due for longest. It
+// is the work that is under way, too, because its due times are set when it
+// ends. Limit is for each kind of task; 0 is 100.
+func (e *Engine) Due(ctx context.Context, limit int) ([]store.Due, error) {
+	return e.due(ctx, now(), limit)
+}
+
 // due returns what is due, live work before backfill.
-func (e *Engine) due(ctx context.Context, now time.Time) ([]store.Due, error) {
-	live, err := e.cfg.Store.Due(ctx, taskSync, now, dueBatch)
+func (e *Engine) due(ctx context.Context, now time.Time, limit int) ([]store.Due, error) {
+	live, err := e.cfg.Store.Due(ctx, taskSync, now, limit)
 	if err != nil {
 		return nil, err
 	}
 	if e.subscribes() {
-		subscribe, err := e.cfg.Store.Due(ctx, taskSubscribe, now, dueBatch)
+		subscribe, err := e.cfg.Store.Due(ctx, taskSubscribe, now, limit)
 		if err != nil {
 			return nil, err
 		}
 		live = append(live, subscribe...)
 	}
-	backfill, err := e.cfg.Store.Due(ctx, taskBackfill, now, dueBatch)
+	backfill, err := e.cfg.Store.Due(ctx, taskBackfill, now, limit)
 	return append(live, backfill...), err
 }
 
@@ -167,7 +190,7 @@ func (e *Engine) dispatch(ctx context.Context, now time.Time, due []store.Due, f
 			continue
 		}
 		working.Go(func() {
-			e.work(ctx, t)
+			_ = e.work(ctx, t)
 			<-free
 			e.poke()
 		})
@@ -231,22 +254,61 @@ func signal(c chan struct{}) {
 	}
 }
 
-// work gives one task its turn and sets its next due time.
-func (e *Engine) work(ctx context.Context, t task) {
+// Work gives one task of a connection its turn and sets when it is due again,
+// as Run does with each task of [Engine.Due]. It is for hosts that distribute
+// the work themselves. A turn is at most [Config.Slice] pages, and a little
+// more; what is left is due at once.
+//
+// How the work went shows in when it is due again, in the state of the
+// connection, in the log and in [Hooks]: Work returns nil also when it failed.
+// It returns [store.ErrLeaseHeld] when the connection is being worked on, here
+// or elsewhere, and the error of ctx when that ended the turn early: the task is
+// then due as before. Any other error says that the store did not take the due
+// time.
+//
+// A turn of a task that is not due does no harm. [store.ErrInvalid] is a task
+// that the engine does not have.
+func (e *Engine) Work(ctx context.Context, connection, name string) error {
+	switch name {
+	case taskSync, taskBackfill, taskSubscribe:
+	default:
+		return fmt.Errorf("%w: task %q", store.ErrInvalid, name)
+	}
+	t := task{connection, name}
+	if _, ok := e.claim(t, now()); !ok {
+		return store.ErrLeaseHeld
+	}
+	return e.work(ctx, t)
+}
+
+// work gives one task its turn and sets its next due time. It returns why that
+// was not done.
+func (e *Engine) work(ctx context.Context, t task) error {
 	err := e.guard(ctx, t.name, AlarmEvent{Connection: t.connection}, func() error { return e.turn(ctx, t) })
 	now := now()
 	var notBefore time.Time
 	_, waiting := errors.AsType[*waitError](err)
-	switch failure := e.settleDue(ctx, t, now, err); {
+	failure := e.settleDue(ctx, t, now, err)
+	switch {
 	case errors.Is(err, store.ErrLeaseHeld):
-		notBefore = now.Add(jitter(heldPause))
+		notBefore, failure = now.Add(jitter(heldPause)), store.ErrLeaseHeld
 	case failure != nil && ctx.Err() == nil:
 		e.cfg.Logger.ErrorContext(ctx, "due time not set", "connection", t.connection, "task", t.name, "err", failure)
 		notBefore = now.Add(jitter(30 * time.Second))
 	case err != nil && !waiting && !final(err) && !errors.Is(err, errYield):
 		notBefore = now.Add(jitter(failedPause))
 	}
+	if e.cfg.Workers < 0 {
+		notBefore = time.Time{} // whoever distributes the work says when
+	}
 	e.unclaim(t, now, notBefore)
+	switch {
+	case failure == nil && ctx.Err() != nil:
+		return context.Cause(ctx)
+	case failure == nil && errors.Is(err, store.ErrClosed):
+		return err
+	}
+	return failure
 }
 
 // settleDue sets when a task is due again after a turn with the outcome err.
@@ -363,8 +425,12 @@ func jitter(d time.Duration) time.Duration {
 }
 
 // inlineWait is the longest that a worker waits for a rate limit before it
-// turns to another connection.
-const inlineWait = time.Second
+// turns to another connection. With queues in between, turning to another one
+// takes longer.
+const (
+	inlineWait = time.Second
+	queuedWait = 2 * time.Second
+)
 
 // turn does one task's share of work.
 func (e *Engine) turn(ctx context.Context, t task) error {
@@ -382,16 +448,20 @@ func (e *Engine) turn(ctx context.Context, t task) error {
 	}
 	defer s.close()
 	s.background, s.patience, s.pages = true, inlineWait, e.cfg.Slice
-	return s.settle(ctx, working, func() error {
+	if e.cfg.Workers < 0 {
+		s.patience = queuedWait
+	}
+	err = s.settle(ctx, working, func() error {
 		switch t.name {
 		case taskSync:
 			return s.syncAll(working)
 		case taskSubscribe:
 			return s.subscribe(working)
 		}
-		if err := s.planBackfill(working, now().Add(-max(0, e.cfg.History))); err != nil {
-			return err
-		}
-		return s.backfillAll(working)
+		return s.backfill(working, now().Add(-max(0, e.cfg.History)))
 	}())
+	if err == nil && t.name == taskBackfill && !s.pendingUntil.IsZero() {
+		err = &waitError{until: s.pendingUntil, err: errPending}
+	}
+	return err
 }

@@ -44,6 +44,10 @@ type session struct {
 	// taken.
 	fresh, leftovers bool
 
+	// pendingUntil is when the first of the lanes that wait for deliveries
+	// does not wait any more; zero if none does.
+	pendingUntil time.Time
+
 	stopRenewal func()
 }
 
@@ -53,21 +57,28 @@ const leaseSync = "sync"
 // errYield ends a session whose share of pages is used up.
 var errYield = errors.New("sync: turn over")
 
-// waitError says that the work has to wait.
+// waitError says that the work has to wait: for a rate limit, or for deliveries.
 type waitError struct {
 	until time.Time
 	err   error
 }
 
-func (w *waitError) Error() string { return "sync: waiting for a rate limit: " + w.err.Error() }
+func (w *waitError) Error() string { return "sync: waiting: " + w.err.Error() }
 func (w *waitError) Unwrap() error { return w.err }
 
 // open begins a session. The returned context ends when the lease is lost.
 func (e *Engine) open(ctx context.Context, connection string) (*session, context.Context, error) {
+	return e.openIf(ctx, connection, e.workable)
+}
+
+// openIf begins a session on a connection that is fit for it.
+func (e *Engine) openIf(
+	ctx context.Context, connection string, fit func(context.Context, string) (store.Connection, error),
+) (*session, context.Context, error) {
 	if err := e.importOnce(ctx); err != nil {
 		return nil, nil, err
 	}
-	if _, err := e.workable(ctx, connection); err != nil {
+	if _, err := fit(ctx, connection); err != nil {
 		return nil, nil, err
 	}
 	lease, err := e.cfg.Store.Acquire(ctx, connection, leaseSync, e.cfg.LeaseTTL)
@@ -76,7 +87,7 @@ func (e *Engine) open(ctx context.Context, connection string) (*session, context
 	}
 	s := &session{Engine: e, caller: ctx, lease: lease, pages: -1, report: Report{Connection: connection}}
 	// Whoever held the lease before may have changed the connection.
-	if s.conn, err = e.workable(ctx, connection); err != nil {
+	if s.conn, err = fit(ctx, connection); err != nil {
 		s.release()
 		return nil, nil, err
 	}
@@ -168,7 +179,7 @@ func (s *session) settle(ctx, working context.Context, err error) error {
 	ctx = context.WithoutCancel(ctx)
 	switch {
 	case errors.Is(err, providers.ErrRetired):
-		err = errors.Join(err, s.setState(ctx, store.StateRetired, "provider retired"))
+		err = errors.Join(err, s.setState(ctx, store.StateRetired, reasonRetired))
 	case consentRefused(err):
 		if s.generation != 0 {
 			err = errors.Join(err, s.refuse(ctx))
@@ -292,10 +303,12 @@ func (s *session) learnZone(ctx context.Context, name string) error {
 // and tries once more with another credential when this one was refused.
 func (s *session) fetch(ctx context.Context, stream providers.Stream, lane store.Lane, q providers.Query) (providers.Page, error) {
 	for limited, renewed := 0, false; ; {
-		if err := s.spend(ctx, stream, lane); err != nil {
+		done, err := s.spend(ctx, stream, lane)
+		if err != nil {
 			return providers.Page{}, err
 		}
 		if err := s.ensureCredential(ctx); err != nil {
+			done(0)
 			return providers.Page{}, err
 		}
 		fresh := s.fresh
@@ -303,6 +316,7 @@ func (s *session) fetch(ctx context.Context, stream providers.Stream, lane store
 			failpoint.Hit("before_use")
 		}
 		page, err := s.provider.Fetch(ctx, s.cred, q)
+		done(made(stream, page, err))
 		switch {
 		case err == nil:
 			if fresh {
@@ -317,7 +331,9 @@ func (s *session) fetch(ctx context.Context, stream providers.Stream, lane store
 			}
 		case errors.Is(err, providers.ErrRateLimited):
 			until := retryAt(err, now(), time.Minute)
-			s.budget.block(s.conn.Provider, s.conn.ID, until)
+			if err := s.budget.Block(ctx, s.conn.Provider, s.conn.ID, until); err != nil {
+				return providers.Page{}, err
+			}
 			if limited++; limited > 3 {
 				return providers.Page{}, &waitError{until: until, err: err}
 			}
@@ -341,24 +357,36 @@ func retryAt(err error, now time.Time, pause time.Duration) time.Time {
 	return now.Add(min(max(at.Sub(now), time.Second), maxRetryAfter))
 }
 
+// made returns how many requests a page took: as many as there were answers,
+// where the adapter keeps them, and else all that it may take.
+func made(stream providers.Stream, page providers.Page, err error) int {
+	most := max(1, stream.CallsPerPage)
+	if err != nil || len(page.Raw) == 0 {
+		return most
+	}
+	return min(most, len(page.Raw))
+}
+
 // spend books the requests of one page, waiting as long as the session has
-// patience.
-func (s *session) spend(ctx context.Context, stream providers.Stream, lane store.Lane) error {
+// patience. Done is to be called as [Budget] says.
+func (s *session) spend(ctx context.Context, stream providers.Stream, lane store.Lane) (done func(made int), err error) {
 	for {
-		now := now()
-		wait := s.budget.take(now, s.conn.Provider, s.conn.ID, s.caps.Limits, lane, max(1, stream.CallsPerPage))
-		if wait <= 0 {
-			return nil
+		done, wait, err := s.budget.Take(ctx, Calls{
+			Provider: s.conn.Provider, Connection: s.conn.ID, Limits: s.caps.Limits,
+			Lane: lane, Count: max(1, stream.CallsPerPage),
+		})
+		if err != nil || wait <= 0 {
+			return done, err
 		}
 		call(ctx, s.Engine, s.cfg.Hooks.RateLimited, RateLimitEvent{
 			Connection: s.conn.ID, Provider: s.conn.Provider, Stream: stream.Name, Wait: wait,
 		})
 		if wait > s.patience {
-			return &waitError{until: now.Add(wait), err: providers.ErrRateLimited}
+			return nil, &waitError{until: now().Add(wait), err: providers.ErrRateLimited}
 		}
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		case <-time.After(wait):
 		}
 	}

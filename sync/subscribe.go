@@ -87,13 +87,16 @@ func subscribed(have []providers.Subscription, topic, address string, now time.T
 // one was refused.
 func (s *session) withCredential(ctx context.Context, what string, do func(providers.Credential) error) error {
 	for renewed := false; ; renewed = true {
-		if err := s.spend(ctx, providers.Stream{Name: what}, store.LaneReconcile); err != nil {
+		done, err := s.spend(ctx, providers.Stream{Name: what}, store.LaneReconcile)
+		if err != nil {
 			return err
 		}
 		if err := s.ensureCredential(ctx); err != nil {
+			done(0)
 			return err
 		}
-		err := do(s.cred)
+		err = do(s.cred)
+		done(1)
 		if !errors.Is(err, providers.ErrReauth) || renewed {
 			if errors.Is(err, providers.ErrRateLimited) {
 				return &waitError{until: retryAt(err, now(), time.Minute), err: err}

@@ -33,6 +33,9 @@ func (s *session) runLane(ctx context.Context, stream providers.Stream, lane sto
 	rep := StreamReport{Stream: stream.Name, Lane: lane}
 	defer func() {
 		rep.Skipped, rep.Err = skipped, err
+		if errors.Is(err, errPending) {
+			rep.Pending, rep.Err = true, nil
+		}
 		if errors.Is(err, errYield) {
 			rep.Err = nil
 		}
@@ -46,7 +49,7 @@ func (s *session) runLane(ctx context.Context, stream providers.Stream, lane sto
 	if err != nil {
 		return false, err
 	}
-	restarted := false
+	restarted, began := false, false
 	for {
 		pos, err := decodePosition(cur.HighWater)
 		if err != nil {
@@ -61,8 +64,14 @@ func (s *session) runLane(ctx context.Context, stream providers.Stream, lane sto
 				return false, nil
 			}
 			w.begin(q)
+		} else if w.waits(ctx, now()) {
+			if rep.Pending = true; began {
+				return false, nil
+			}
+			return false, errPending
 		}
 		cur, err = w.run(ctx, cur)
+		began = true
 		if _, refused := errors.AsType[*walkRefusedError](err); refused {
 			s.cfg.Logger.InfoContext(ctx, "walk discarded", "connection", s.conn.ID, "stream", stream.Name, "err", err)
 			discarded, failure := w.discard(ctx, cur)
@@ -124,7 +133,7 @@ func (w *walker) resume(cur store.Cursor) bool {
 		return false
 	}
 	q, err := decodeWalkQuery(cur.Walk.Query)
-	if err != nil || w.stream.WalkTTL > 0 && time.Since(cur.Walk.StartedAt) > w.stream.WalkTTL {
+	if err != nil || q.Pending == nil && w.stream.WalkTTL > 0 && time.Since(cur.Walk.StartedAt) > w.stream.WalkTTL {
 		return false
 	}
 	w.query, w.walk = q, *cur.Walk
@@ -187,6 +196,9 @@ func (w *walker) run(ctx context.Context, cur store.Cursor) (store.Cursor, error
 			Connection: w.conn.ID, Provider: w.conn.Provider, Stream: w.stream.Name, Lane: w.lane,
 			Result: result, Took: time.Since(began),
 		})
+		if page.Pending != nil {
+			return cur, nil
+		}
 		if !page.More {
 			w.report.Windows++
 			if w.lane == store.LaneBackfill && w.pos.Plan != nil {
@@ -224,6 +236,9 @@ func (w *walker) refused(err error) bool {
 
 // check refuses a page that would keep the walk from ever ending.
 func (w *walker) check(page providers.Page) error {
+	if page.Pending != nil {
+		return w.checkPending(page)
+	}
 	if !page.More {
 		return nil
 	}
@@ -257,8 +272,11 @@ func (w *walker) commit(ctx context.Context, cur store.Cursor, page providers.Pa
 		})
 	}
 	digest := page.Digest
-	if len(bad) > 0 {
+	switch {
+	case len(bad) > 0:
 		digest = 0
+	case digest != 0: // the same answer is another page in another zone
+		digest = max(1, digest^health.Digest([]byte(w.query.Zone)))
 	}
 	batch := store.Batch{
 		User: w.conn.User, Connection: w.conn.ID, Lease: w.lease, Now: now, Cause: w.cause(),
@@ -271,17 +289,23 @@ func (w *walker) commit(ctx context.Context, cur store.Cursor, page providers.Pa
 		return cur, store.Result{}, err
 	}
 	next, pos := cur, w.pos
+	if waiting := w.unplaced(records); waiting != nil {
+		pos.Unplaced = pos.Unplaced.join(waiting)
+		next.HighWater = pos.encode()
+	}
 	if page.More {
 		walk := w.walk
 		walk.Query, walk.PageToken, walk.Pages = w.query.encode(), page.PageToken, walk.Pages+1
 		next.Walk = &walk
+	} else if page.Pending != nil {
+		next.Walk = w.pend(*page.Pending, now)
 	} else {
 		// Without the server's word everything is as old as the walk.
 		date := w.walk.StartedAt
 		if w.query.Date != 0 {
 			date = time.UnixMilli(w.query.Date).UTC()
 		}
-		pos = w.course.completed(w.pos, w.query, date, w.walk.Candidate)
+		pos = w.course.completed(pos, w.query, date, w.walk.Candidate)
 		pos.Checked = now.UTC()
 		next.HighWater, next.Walk = pos.encode(), nil
 		if window, ok := w.closed(w.coverable(pos), date); ok {

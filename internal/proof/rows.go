@@ -52,7 +52,7 @@ func Rows() []Group {
 			{"W9", "A notification that arrives during a read is followed by a full read.", ""},
 			{"W10", "A body above the limit, a slow one and one that breaks off cost bounded memory and time, and delay nobody else.", ""},
 			{"W11", "A delivery that always fails, or panics, goes to the dead letters and does not stop the others; it can be tried again.", ""},
-			{"W12", "What a delivery only points to is fetched before the pointer ends, or read again from the provider.", "the Terra receiver"},
+			{"W12", "What a delivery only points to is fetched before the pointer ends, or read again from the provider.", ""},
 			{"W13", "Data for a person who is not known yet waits for the consent, at most seven days.", ""},
 			{"W14", "An unsigned notification, whatever it says, causes at most one read and changes nothing else.", ""},
 			{"W15", "Without a usable secret the engine is not built, and an unknown endpoint answers like any other.", ""},

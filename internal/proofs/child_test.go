@@ -24,7 +24,6 @@ import (
 	"github.com/vitalmux/vitalmux/internal/provsim"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/store"
-	sqlitestore "github.com/vitalmux/vitalmux/store/sqlite"
 	healthsync "github.com/vitalmux/vitalmux/sync"
 )
 
@@ -34,6 +33,7 @@ func TestMain(m *testing.M) {
 		"patrol": inChild((*child).patrol),
 		"storm":  inChild((*child).storm),
 		"run":    inChild((*child).run),
+		"fitbit": refreshFitbit,
 	})
 	if child {
 		os.Exit(status)
@@ -60,7 +60,7 @@ const (
 
 // job is what a child is to do.
 type job struct {
-	Store, BaseURL string
+	Store, BaseURL string // Store is as for openStore
 	LeaseTTL       time.Duration // 0 is leaseTTL; a third of it is the engine's RefreshTimeout
 	Key            []byte
 	Rotation       providers.Rotation
@@ -82,6 +82,8 @@ type job struct {
 	Barrier string
 	// Listen has "run" serve the engine's handler.
 	Listen bool
+	// History is how far back "run" reads; 0 is not at all.
+	History time.Duration
 	// KillFetched and KillCommitted kill the child itself after so many pages
 	// were fetched or committed; 0 does not.
 	KillFetched, KillCommitted int
@@ -100,8 +102,8 @@ type task struct {
 func (j job) key() healthsync.Key { return healthsync.Key{ID: "k1", Secret: j.Key} }
 
 // engine returns the store and the engine of a job.
-func (j job) engine(ctx context.Context, transport http.RoundTripper, c *child) (*sqlitestore.Store, *healthsync.Engine, error) {
-	file, err := sqlitestore.Open(ctx, j.Store, nil)
+func (j job) engine(ctx context.Context, transport http.RoundTripper, c *child) (store.Store, *healthsync.Engine, error) {
+	kept, err := openStore(ctx, j.Store)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -111,19 +113,22 @@ func (j job) engine(ctx context.Context, transport http.RoundTripper, c *child) 
 		MaxAge: time.Hour,
 	})
 	if err != nil {
-		return nil, nil, errors.Join(err, file.Close())
+		return nil, nil, errors.Join(err, kept.Close())
 	}
 	ring, err := healthsync.NewKeyring(j.key())
 	if err != nil {
-		return nil, nil, errors.Join(err, file.Close())
+		return nil, nil, errors.Join(err, kept.Close())
 	}
 	if j.LeaseTTL == 0 {
 		j.LeaseTTL = leaseTTL
 	}
+	if j.History == 0 {
+		j.History = -1
+	}
 	cfg := healthsync.Config{
-		Providers: []providers.Provider{adapter}, Store: file, Sealer: ring,
+		Providers: []providers.Provider{adapter}, Store: kept, Sealer: ring,
 		LeaseTTL: j.LeaseTTL, RefreshTimeout: j.LeaseTTL / 3, Interval: 400 * time.Millisecond, Workers: max(j.Workers, 1),
-		History: -1, ReconcileEvery: -1, SpillDir: j.Spill, SealRaw: j.SealRaw,
+		History: j.History, ReconcileEvery: -1, SpillDir: j.Spill, SealRaw: j.SealRaw,
 	}
 	if c != nil {
 		cfg.Providers = []providers.Provider{&dying{adapter, c}}
@@ -132,15 +137,15 @@ func (j job) engine(ctx context.Context, transport http.RoundTripper, c *child) 
 	}
 	engine, err := healthsync.New(cfg)
 	if err != nil {
-		return nil, nil, errors.Join(err, file.Close())
+		return nil, nil, errors.Join(err, kept.Close())
 	}
-	return file, engine, nil
+	return kept, engine, nil
 }
 
 // child is a process at work.
 type child struct {
 	job
-	store    *sqlitestore.Store
+	store    store.Store
 	engine   *healthsync.Engine
 	control  provsim.Control
 	offset   time.Duration
