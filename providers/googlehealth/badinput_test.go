@@ -328,6 +328,52 @@ func TestTruth(t *testing.T) {
 		require.Equal(t, time.Date(2026, 11, 19, 5, 0, 0, 123_000_000, time.UTC).UnixMilli(), m.records[0].Rev.Order)
 		require.Equal(t, "unprocessed", text(m, health.TextSleepStatus))
 	})
+	t.Run("short awakenings lie over the stages", func(t *testing.T) {
+		m, err := mapBody("sleep", night(`"stages":[`+stageOf("LIGHT", "19T22:00:00", "19T23:00:00")+`,`+stageOf("DEEP", "19T23:00:00", "20T06:00:00")+
+			`],"shortAwakenings":[`+stageOf("AWAKE", "19T22:30:00", "19T22:32:00")+`,`+stageOf("AWAKE", "19T22:59:00", "19T23:01:00")+
+			`],"outOfBedSegments":[`+stageOf("", "19T22:30:00", "19T22:31:00")+`],"metadata":{"processed":true}`))
+		require.NoError(t, err)
+		require.Empty(t, reasonsOf(m))
+		minutes, tracks := map[string]int64{}, map[string]int64{}
+		for _, s := range m.records[0].Segments {
+			length := (s.End.SortMilli() - s.Start.SortMilli()) / 60_000
+			tracks[s.Track] += length
+			if s.Track == health.TrackStage {
+				minutes[s.Label] += length
+			}
+		}
+		require.Equal(t, map[string]int64{health.StageLight: 57, health.StageDeep: 419, health.StageAwake: 3, health.StageOutOfBed: 1}, minutes)
+		require.Equal(t, map[string]int64{health.TrackStage: 480, health.TrackShortAwake: 4}, tracks, "the stages tile the night")
+	})
+	t.Run("the number of times awake", func(t *testing.T) {
+		m, err := mapBody("sleep", night(`"summary":{"stagesSummary":[{"type":"AWAKE","minutes":"50","count":"12"},{"type":"REM","minutes":"70","count":"4"}]}`))
+		require.NoError(t, err)
+		require.Equal(t, "12", value(m, health.MetricSleepAwakenings, health.StatValue, ""))
+		require.Equal(t, "4", value(m, health.MetricSleepStageEpisodes, health.StatValue, health.PartREM))
+	})
+	t.Run("a creation is no change", func(t *testing.T) {
+		m, err := mapBody("sleep", night(`"createTime":"2026-11-20T06:05:00Z","type":"STAGES"`))
+		require.NoError(t, err)
+		require.Equal(t, answered.UnixMilli(), m.records[0].Rev.Order, "or what changes later would be as old")
+	})
+	t.Run("active zone minutes have a total", func(t *testing.T) {
+		const day = `{"rollupDataPoints":[{"civilStartTime":{"date":{"year":2026,"month":11,"day":20}},"activeZoneMinutes":{`
+		m, err := mapBody("active_zone_minutes_daily", day+`"sumInFatBurnHeartZone":"12","sumInCardioHeartZone":"20","sumInPeakHeartZone":"0"}}]}`)
+		require.NoError(t, err)
+		require.Equal(t, "32", value(m, health.MetricActiveZoneMinutes, health.StatValue, ""))
+		require.Equal(t, "20", value(m, health.MetricActiveZoneMinutes, health.StatValue, health.PartZone2))
+		m, err = mapBody("active_zone_minutes_daily", day+`"sumInFatBurnHeartZone":"12","sumInPeakHeartZone":"x"}}]}`)
+		require.NoError(t, err)
+		require.Equal(t, "none", value(m, health.MetricActiveZoneMinutes, health.StatValue, ""), "a part of it is not known")
+		require.Len(t, m.quarantined, 1)
+	})
+	t.Run("what a day adds up to is of the day", func(t *testing.T) {
+		for i := range streams {
+			if streams[i].shape == shapeDays {
+				require.Equal(t, health.KindDaily, streams[i].kind, streams[i].name)
+			}
+		}
+	})
 	t.Run("a true zero", func(t *testing.T) {
 		interval := `"interval":{"startTime":"2026-11-20T07:0%d:00Z","startUtcOffset":"3600s","endTime":"2026-11-20T07:0%d:59Z","endUtcOffset":"3600s"}`
 		m, err := mapBody("steps", `{"dataPoints":[{"steps":{`+fmt.Sprintf(interval, 1, 1)+`}},{"steps":{`+fmt.Sprintf(interval, 0, 0)+`,"count":"57"}}]}`)
@@ -392,4 +438,20 @@ func TestTruth(t *testing.T) {
 		require.Equal(t, int64(8), s.Times[2]-s.Times[0])
 		require.Equal(t, health.RhythmPositive, text(m, health.TextAFibResult))
 	})
+}
+
+// A day of more changes than a record has room for keeps what fits, and says so.
+func TestTooManyLabels(t *testing.T) {
+	var c collected
+	for i := range int64(health.MaxSegments + 1) {
+		at := health.Instant(answered.UnixMilli() + i)
+		c.labels = append(c.labels, labelled{word: []string{"ACTIVE", "SEDENTARY"}[i%2], from: at, to: at})
+	}
+	list, whole := c.segments("heartRate")
+	require.False(t, whole)
+	require.Len(t, list, health.MaxSegments)
+	c.labels = c.labels[1:]
+	list, whole = c.segments("heartRate")
+	require.True(t, whole)
+	require.Len(t, list, health.MaxSegments)
 }

@@ -199,6 +199,26 @@ type collection struct {
 	last    *collected
 	lastRaw []byte
 	words   map[string]string
+	// the civil day in UTC of the point before
+	dayText  [len(time.DateOnly)]byte
+	midnight int64
+}
+
+// instant is the function of that name: points come day by day.
+func (c *collection) instant(b []byte) (int64, verdict) {
+	if len(b) > len(c.dayText) && string(b[:len(c.dayText)]) == string(c.dayText[:]) {
+		if milli, ok := plainClock(b[len(c.dayText):]); ok {
+			return c.midnight + milli, valueOK
+		}
+	}
+	milli, _, v := instant(b)
+	if v == valueOK && len(b) > len(c.dayText) {
+		if midnight, ok := plainDay(b[:len(c.dayText)]); ok {
+			c.midnight = midnight
+			copy(c.dayText[:], b)
+		}
+	}
+	return milli, v
 }
 
 // maxDays bounds the days of one page.
@@ -462,7 +482,7 @@ func (m *mapper) denseValue(s *jsonscan.Scanner, p *dot, columns []column, label
 				p.badTime = true
 				continue
 			}
-			denseTime(s, p)
+			m.denseTime(s, p)
 		case "metadata":
 			if s.Kind() != jsonscan.Object {
 				s.Skip()
@@ -511,17 +531,17 @@ func (m *mapper) denseMember(s *jsonscan.Scanner, p *dot, columns []column, labe
 }
 
 // denseTime reads the time of a point.
-func denseTime(s *jsonscan.Scanner, p *dot) {
+func (m *mapper) denseTime(s *jsonscan.Scanner, p *dot) {
 	s.Object()
 	for s.NextMember() {
 		name := s.Name()
 		switch string(name) {
 		case "physicalTime", "startTime":
 			p.twice = p.twice || p.gotFrom
-			p.from, p.gotFrom = denseInstant(s, p)
+			p.from, p.gotFrom = m.denseInstant(s, p)
 		case "endTime":
 			p.twice = p.twice || p.gotTo
-			p.to, p.gotTo = denseInstant(s, p)
+			p.to, p.gotTo = m.denseInstant(s, p)
 		case "utcOffset", "startUtcOffset":
 			b, ok := s.Identifier()
 			if !ok {
@@ -537,13 +557,13 @@ func denseTime(s *jsonscan.Scanner, p *dot) {
 	}
 }
 
-func denseInstant(s *jsonscan.Scanner, p *dot) (int64, bool) {
+func (m *mapper) denseInstant(s *jsonscan.Scanner, p *dot) (int64, bool) {
 	b, ok := s.Identifier()
 	if !ok {
 		p.badTime = true
 		return 0, false
 	}
-	milli, _, v := instant(b)
+	milli, v := m.series.instant(b)
 	if v != valueOK {
 		p.badTime = true
 	}
@@ -652,7 +672,7 @@ func (m *mapper) keep(p *dot, columns []column) string {
 			add(columns[i].metric, part, n)
 		}
 	}
-	if _, ok := denseTracks[t.key]; ok && p.label != "" {
+	if p.label != "" && denseTracks[t.key] != "" {
 		c.label(p)
 		kept = true
 	}
@@ -686,17 +706,18 @@ func (c *collected) label(p *dot) {
 	c.labels = append(c.labels, l)
 }
 
-// segments returns the labels as segments. Neighbouring samples of one label are
-// one segment.
-func (c *collected) segments(key string) []health.Segment {
+// segments returns the labels as segments, and whether they were all that fit.
+// Neighbouring samples of one label are one segment.
+func (c *collected) segments(key string) (list []health.Segment, whole bool) {
 	slices.SortStableFunc(c.labels, func(a, b labelled) int { return compare(a.from.SortMilli(), b.from.SortMilli()) })
-	var list []health.Segment
+	whole = true
 	for _, l := range c.labels {
 		if n := len(list); n > 0 && key == "heartRate" && list[n-1].Code == l.word {
 			list[n-1].End = l.to
 			continue
 		}
 		if len(list) == health.MaxSegments {
+			whole = false
 			break
 		}
 		seg := health.Segment{Track: denseTracks[key], Code: l.word, Start: l.from, End: l.to}
@@ -715,7 +736,7 @@ func (c *collected) segments(key string) []health.Segment {
 			list[i].End = health.Moment{}
 		}
 	}
-	return list
+	return list, whole
 }
 
 // contexts are the labels of what the body did while a heart rate was taken.
@@ -734,7 +755,10 @@ func (m *mapper) collected() {
 			window = c.days[i]
 		} else {
 			d.src, d.texts, d.method = source.src.src, source.src.texts, source.src.method
-			d.segments = source.segments(m.st.data.key)
+			var whole bool
+			if d.segments, whole = source.segments(m.st.data.key); !whole {
+				d.fault(denseLabels[m.st.data.key], reasonManyPoints)
+			}
 		}
 		d.keyed(window.day.String())
 		d.span = health.Span{Start: health.Instant(window.from), End: health.Instant(window.to), Day: window.day}

@@ -67,7 +67,10 @@
 //
 // Points of intervals stand at the start of their interval. A point of steps,
 // distance, floors or altitude without a value is a zero: the tracker was worn. A
-// day or an hour that is not there is one on which it was not. Numbers are exact;
+// day or an hour that is not there is one on which it was not. The service adds up
+// the active zone minutes of each zone; their total is computed, and flagged so.
+// Short awakenings and the time out of bed are laid over the stages of a night, and
+// short awakenings are kept as a track of their own as well. Numbers are exact;
 // of dense ones what is beyond twelve decimals is rounded.
 //
 // # Time
@@ -94,7 +97,8 @@
 // Config.WebhookAuthorization is. Notifications are signed with ECDSA (P-256,
 // SHA-256, in the form of Tink); the public keys are fetched from
 // Config.KeysetURL, kept for a day, and fetched again for a key that is not
-// known, at most once a minute. Notifications carry no data: they are a reason to
+// known, at most once a minute. A key that is not published any more serves for
+// seven days, one that is disabled does not. Notifications carry no data: they are a reason to
 // read the intervals that they name. DELETE is also sent when the person takes
 // the consent back, so that it is not believed either: the next read tells.
 //

@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"maps"
 	"net/url"
 	"strings"
 	"sync"
@@ -43,9 +42,16 @@ type keyring struct {
 	looking chan struct{}
 
 	mu      sync.Mutex
-	fetched map[uint32]*ecdsa.PublicKey
+	fetched map[uint32]published
 	at      time.Time // when fetched was got
 	tried   time.Time // when it was last asked for
+	failed  error     // what became of that; nil for success
+}
+
+// published is a key, and when it was last seen at the address.
+type published struct {
+	key  *ecdsa.PublicKey
+	seen time.Time
 }
 
 func newKeyring(cfg Config, base httpx.Config) (*keyring, error) {
@@ -79,14 +85,22 @@ var (
 	errKeyset    = errors.New("not a keyset with a usable key")
 )
 
-// get returns a key, nil if there is none of the id.
-func (k *keyring) get(id uint32) *ecdsa.PublicKey {
+// get returns a key, nil if there is none of the id that is not too old.
+func (k *keyring) get(now time.Time, id uint32) *ecdsa.PublicKey {
 	if key := k.literal[id]; key != nil {
 		return key
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.fetched[id]
+	return k.last(now, id)
+}
+
+// last is get among the fetched keys. k.mu must be held.
+func (k *keyring) last(now time.Time, id uint32) *ecdsa.PublicKey {
+	if p := k.fetched[id]; now.Sub(p.seen) < keysLast {
+		return p.key
+	}
+	return nil
 }
 
 // ready makes sure that a key is there, as far as that can be.
@@ -94,8 +108,8 @@ func (k *keyring) ready(ctx context.Context, now time.Time, id uint32) error {
 	if k.literal[id] != nil || k.client == nil {
 		return nil
 	}
-	if k.current(now, id) {
-		return nil
+	if known, err := k.known(now, id); known {
+		return err
 	}
 	select {
 	case k.looking <- struct{}{}:
@@ -103,40 +117,58 @@ func (k *keyring) ready(ctx context.Context, now time.Time, id uint32) error {
 	case <-ctx.Done():
 		return &providers.Error{Provider: Name, Op: "keyset", Kind: providers.ErrUnavailable, Code: codeNoKeys, Err: context.Cause(ctx)}
 	}
-	if k.current(now, id) {
-		return nil // somebody else has looked meanwhile
+	if known, err := k.known(now, id); known {
+		return err // somebody else has looked meanwhile
 	}
 	keys, err := k.fetch(ctx)
+	if err != nil && ctx.Err() != nil {
+		return err // of this delivery, and not of the address
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.tried = now
+	k.tried, k.failed = now, err
 	if err == nil {
-		// Keys that are not published any more stay for deliveries that wait.
-		if k.fetched == nil || len(k.fetched)+len(keys) > maxKeys {
-			k.fetched = keys
-		} else {
-			merged := maps.Clone(k.fetched)
-			maps.Copy(merged, keys)
-			k.fetched = merged
-		}
-		k.at = now
+		k.publish(now, keys)
 		return nil
 	}
-	if k.fetched[id] != nil && now.Sub(k.at) < keysLast {
+	if k.last(now, id) != nil {
 		return nil
 	}
 	return err
 }
 
-// current reports whether there is nothing to look for: the key is there and not
-// old, or the last look was a moment ago.
-func (k *keyring) current(now time.Time, id uint32) bool {
+// known reports whether there is nothing to look for, and what to tell then: the
+// key is there and not old, or the last look was a moment ago. Anybody can name
+// a key: the address is not asked for each.
+func (k *keyring) known(now time.Time, id uint32) (bool, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.fetched[id] != nil && now.Sub(k.at) < keysFresh {
-		return true
+	key := k.last(now, id)
+	switch {
+	case key != nil && now.Sub(k.at) < keysFresh:
+		return true, nil
+	case now.Sub(k.tried) >= keysPause:
+		return false, nil
+	case key != nil:
+		return true, nil
 	}
-	return !k.at.IsZero() && now.Sub(k.at) < keysLast && now.Sub(k.tried) < keysPause
+	return true, k.failed
+}
+
+// publish takes the keys that the address has. Those that it has no more stay a
+// while for deliveries that wait, unless it says that they are not to be used
+// (nil). k.mu must be held.
+func (k *keyring) publish(now time.Time, keys map[uint32]*ecdsa.PublicKey) {
+	next := make(map[uint32]published, len(keys))
+	for id, p := range k.fetched {
+		if now.Sub(p.seen) < keysLast && len(next)+len(keys) < maxKeys {
+			next[id] = p
+		}
+	}
+	for id, key := range keys {
+		next[id] = published{key, now}
+	}
+	k.fetched, k.at = next, now
 }
 
 func (k *keyring) fetch(ctx context.Context) (map[uint32]*ecdsa.PublicKey, error) {
@@ -167,15 +199,15 @@ const (
 	publicMaterial = "ASYMMETRIC_PUBLIC"
 )
 
-// readKeyset reads a public keyset in the JSON of Tink. Keys of other kinds are
-// left out; none at all is an error.
+// readKeyset reads a public keyset in the JSON of Tink. Keys that are not to be
+// used, or of other kinds, are nil; none at all is an error.
 func readKeyset(data []byte) (map[uint32]*ecdsa.PublicKey, error) {
 	doc, reason := readObject(bytes.TrimSpace(data))
 	list, v := doc.list("key", maxKeys)
 	if reason != "" || v != valueOK {
 		return nil, errKeyset
 	}
-	keys := make(map[uint32]*ecdsa.PublicKey)
+	keys, usable := make(map[uint32]*ecdsa.PublicKey), 0
 	for _, raw := range list {
 		entry, reason := readObject(raw)
 		if reason != "" {
@@ -185,13 +217,14 @@ func readKeyset(data []byte) (map[uint32]*ecdsa.PublicKey, error) {
 		if v != valueOK || id < 0 || id > 1<<32-1 {
 			return nil, errKeyset
 		}
+		if keys[uint32(id)] != nil {
+			return nil, errKeyset
+		}
+		keys[uint32(id)] = nil
 		status, _ := entry.text("status")
 		prefix, _ := entry.text("outputPrefixType")
 		if status != "ENABLED" || prefix != "TINK" {
 			continue
-		}
-		if keys[uint32(id)] != nil {
-			return nil, errKeyset
 		}
 		material, _ := entry.object("keyData")
 		kind, _ := material.text("typeUrl")
@@ -209,8 +242,9 @@ func readKeyset(data []byte) (map[uint32]*ecdsa.PublicKey, error) {
 			return nil, err
 		}
 		keys[uint32(id)] = key
+		usable++
 	}
-	if len(keys) == 0 {
+	if usable == 0 {
 		return nil, errKeyset
 	}
 	return keys, nil

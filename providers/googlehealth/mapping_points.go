@@ -310,13 +310,11 @@ func (d *datum) session(inner object, record recordType) string {
 	return ""
 }
 
-// updated takes the time of the last change of a point that tells it.
+// updated takes the time of the last change of a point that tells it. The
+// time of its creation stays when it changes: it orders nothing.
 func (d *datum) updated(inner object) {
-	for _, name := range []string{"updateTime", "createTime"} {
-		milli, _, v := inner.instant(name)
-		if v == valueOK && milli > 0 && (d.m.now.IsZero() || milli <= d.m.now.Add(day).UnixMilli()) {
-			d.order = milli
-			return
-		}
+	milli, _, v := inner.instant("updateTime")
+	if v == valueOK && milli > 0 && (d.m.now.IsZero() || milli <= d.m.now.Add(day).UnixMilli()) {
+		d.order = milli
 	}
 }

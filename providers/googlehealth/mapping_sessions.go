@@ -10,15 +10,17 @@ import (
 
 // sleep maps a night or a nap.
 func (m *mapper) sleep(d *datum, o object) {
-	stages := d.stages(o, "stages", health.TrackStage)
-	d.segments = append(d.segments, stages...)
-	d.segments = append(d.segments, d.stages(o, "shortAwakenings", health.TrackShortAwake)...)
-	d.rows(o, "outOfBedSegments", func(row object) {
-		if s, ok := d.period(row, "outOfBedSegments"); ok {
-			s.Track, s.Label = health.TrackStage, health.StageOutOfBed
+	// Short awakenings lie over the stages, and so may the time out of bed: each
+	// moment of the night is of one stage.
+	awakenings := d.stages(o, "shortAwakenings", health.TrackShortAwake)
+	stages := fitbitmap.Overlay(d.stages(o, "stages", health.TrackStage), awakenings)
+	out := d.outOfBed(o)
+	stages = slices.DeleteFunc(fitbitmap.Overlay(stages, out), func(s health.Segment) bool { return s.Label == health.StageOutOfBed })
+	for _, list := range [][]health.Segment{stages, out, awakenings} {
+		for _, s := range list {
 			d.segment(s)
 		}
-	})
+	}
 	if inner, v := o.object("summary"); v == valueOK {
 		d.numbers(inner, sleepFields)
 		d.rows(inner, "stagesSummary", func(row object) { d.stageSummary(row) })
@@ -68,7 +70,7 @@ func (d *datum) stageSummary(row object) {
 }
 
 // stages reads a list of stages, in order of their starts. One that runs
-// backwards, or begins before the one in front of it is over, is set aside.
+// backwards is set aside.
 func (d *datum) stages(o object, name, track string) []health.Segment {
 	var list []health.Segment
 	d.rows(o, name, func(row object) {
@@ -84,6 +86,25 @@ func (d *datum) stages(o object, name, track string) []health.Segment {
 		s.Track, s.Label, s.Code = track, fitbitmap.Stage(word), word
 		list = append(list, s)
 	})
+	return d.inOrder(list, name)
+}
+
+// outOfBed reads when the person was out of bed.
+func (d *datum) outOfBed(o object) []health.Segment {
+	const name = "outOfBedSegments"
+	var list []health.Segment
+	d.rows(o, name, func(row object) {
+		if s, ok := d.period(row, name); ok {
+			s.Track, s.Label = health.TrackStage, health.StageOutOfBed
+			list = append(list, s)
+		}
+	})
+	return d.inOrder(list, name)
+}
+
+// inOrder sorts periods by their starts. One that begins before the one in front
+// of it is over is set aside.
+func (d *datum) inOrder(list []health.Segment, name string) []health.Segment {
 	slices.SortStableFunc(list, func(a, b health.Segment) int {
 		return compare(a.Start.SortMilli(), b.Start.SortMilli())
 	})

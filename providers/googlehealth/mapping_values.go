@@ -66,6 +66,26 @@ func (m *mapper) activeMinutesSum(d *datum, o object) {
 	})
 }
 
+// zoneMinutes adds the total of active zone minutes, which the predecessor tells
+// and this service does not. The minutes of each zone are weighted already.
+func (m *mapper) zoneMinutes(d *datum, o object) {
+	total := int64(0)
+	for i := range zoneMinuteSum {
+		v, state := zoneMinuteSum[i].value(o)
+		n, whole := v.Number.Rescale(0)
+		const most = 1 << 40
+		if state == valueBad || state == valueOK && (!whole || n < 0 || n > most) {
+			return
+		}
+		total += n
+	}
+	if len(d.values) > 0 {
+		sum := fitbitmap.ActiveZoneMinutes.Value(health.Int(total), "")
+		sum.Flags = health.FlagInexact // computed by the mapping
+		d.add("activeZoneMinutes", sum)
+	}
+}
+
 func (m *mapper) zoneTimes(d *datum, o object) {
 	d.rows(o, "timeInHeartRateZones", func(row object) {
 		f := field{path: "duration", metric: fitbitmap.ZoneDuration.Metric(), seconds: true}

@@ -79,7 +79,7 @@ var streams = [...]stream{
 	days("total-calories", totalSum, nil),
 	days("active-energy-burned", energySum, nil),
 	days("active-minutes", nil, (*mapper).activeMinutesSum),
-	days("active-zone-minutes", zoneMinuteSum, nil),
+	days("active-zone-minutes", zoneMinuteSum, (*mapper).zoneMinutes),
 	days("sedentary-period", sedentarySum, nil),
 	days("heart-rate", heartRateSum, nil),
 	days("time-in-heart-rate-zone", nil, (*mapper).zoneTimes),
@@ -146,7 +146,7 @@ var streams = [...]stream{
 	hourly("total-calories", totalSum, nil),
 	hourly("active-energy-burned", energySum, nil),
 	hourly("active-minutes", nil, (*mapper).activeMinutesSum),
-	hourly("active-zone-minutes", zoneMinuteSum, nil),
+	hourly("active-zone-minutes", zoneMinuteSum, (*mapper).zoneMinutes),
 	hourly("sedentary-period", sedentarySum, nil),
 	hourly("heart-rate", heartRateSum, nil),
 	hourly("time-in-heart-rate-zone", nil, (*mapper).zoneTimes),
@@ -164,11 +164,7 @@ func dense(path string, optional bool) stream {
 }
 
 func days(path string, fields []field, read func(*mapper, *datum, object)) stream {
-	kind := health.KindDaily
-	if path == "hydration-log" || path == "nutrition-log" {
-		kind = health.KindNutrition
-	}
-	return stream{name: streamName(path, "_daily"), shape: shapeDays, kind: kind, data: typeOf(path), fields: fields, read: read}
+	return stream{name: streamName(path, "_daily"), shape: shapeDays, kind: health.KindDaily, data: typeOf(path), fields: fields, read: read}
 }
 
 func hourly(path string, fields []field, read func(*mapper, *datum, object)) stream {

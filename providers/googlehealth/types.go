@@ -172,7 +172,7 @@ var (
 	dailyBreathFields  = []field{{path: "breathsPerMinute", metric: health.MetricRespiratoryRate, stat: health.StatMean}}
 	dailyRestingFields = []field{{path: "beatsPerMinute", metric: health.MetricHeartRateResting}}
 	dailyTempFields    = []field{
-		{path: "nightlyTemperatureCelsius", metric: health.MetricSkinTemperature},
+		{path: "nightlyTemperatureCelsius", metric: health.MetricSkinTemperature, stat: health.StatMean},
 		{path: "baselineTemperatureCelsius", metric: health.MetricSkinTemperatureBaseline},
 		{path: "relativeNightlyStddev30dCelsius", metric: health.MetricSkinTemperatureDeviation, stat: health.StatStdDev},
 	}

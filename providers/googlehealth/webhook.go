@@ -123,7 +123,7 @@ func (p *Provider) ParseWebhook(now time.Time, r *providers.WebhookRequest) ([]p
 	if !ok {
 		return nil, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrSignature}
 	}
-	key := p.keys.get(s.key)
+	key := p.keys.get(now, s.key)
 	if key == nil {
 		return nil, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrSignature, Code: codeNoKey}
 	}

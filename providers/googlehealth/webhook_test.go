@@ -151,7 +151,12 @@ func TestKeysetIsFetchedWhenItHasTo(t *testing.T) {
 	require.Zero(t, asked)
 	fails = true
 	require.ErrorIs(t, keys(known), providers.ErrUnavailable)
+	for range 100 {
+		require.ErrorIs(t, keys(known), providers.ErrUnavailable)
+	}
+	require.Equal(t, 1, asked, "an address that does not answer is not asked all the time")
 	fails = false
+	now = now.Add(2 * keysPause)
 	require.NoError(t, keys(known))
 	require.Equal(t, 2, asked)
 	_, err := p.ParseWebhook(now, known)
@@ -173,6 +178,55 @@ func TestKeysetIsFetchedWhenItHasTo(t *testing.T) {
 	require.Equal(t, 4, asked)
 	now = now.Add(6 * day)
 	require.Error(t, keys(known))
+}
+
+// A key that is not published any more serves for the deliveries that wait, and
+// not for ever; one that is disabled does not serve at all.
+func TestKeysEnd(t *testing.T) {
+	key := sheetKeyset[strings.Index(sheetKeyset, `[`)+1 : strings.LastIndex(sheetKeyset, `]`)]
+	other := strings.Replace(key, "3376965125", "7", 1)
+	for name, c := range map[string]struct {
+		then  string // the keys a day later
+		after time.Duration
+		kind  error
+	}{
+		"published":            {key + "," + other, 30 * day, nil},
+		"not published, soon":  {other, 2 * day, nil},
+		"not published, later": {other, keysLast, providers.ErrSignature},
+		"disabled":             {other + "," + strings.Replace(key, "ENABLED", "DISABLED", 1), day, providers.ErrSignature},
+	} {
+		t.Run(name, func(t *testing.T) {
+			keys := key
+			p := testProvider(t, Config{MaxWait: -1, Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+				return answerOf(http.StatusOK, `{"key":[`+keys+`]}`), nil
+			})})
+			r := delivery(http.Header{SignatureHeader: {sheetSignature}})
+			require.NoError(t, p.WebhookKeys(context.Background(), answered, r))
+			_, err := p.ParseWebhook(answered, r)
+			require.NoError(t, err)
+			keys = c.then
+			for at := day; at <= c.after; at += day {
+				require.NoError(t, p.WebhookKeys(context.Background(), answered.Add(at), r))
+			}
+			_, err = p.ParseWebhook(answered.Add(c.after), r)
+			require.ErrorIs(t, err, c.kind)
+		})
+	}
+}
+
+// A delivery whose sender does not wait says nothing about the address.
+func TestASenderThatLeavesDoesNotStopOthers(t *testing.T) {
+	p := testProvider(t, Config{MaxWait: -1, Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		if err := r.Context().Err(); err != nil {
+			return nil, err
+		}
+		return answerOf(http.StatusOK, sheetKeyset), nil
+	})})
+	r := delivery(http.Header{SignatureHeader: {sheetSignature}})
+	gone, leave := context.WithCancel(context.Background())
+	leave()
+	require.Error(t, p.WebhookKeys(gone, answered, r))
+	require.NoError(t, p.WebhookKeys(context.Background(), answered, r))
 }
 
 func TestKeysets(t *testing.T) {

@@ -267,21 +267,42 @@ func instant(text []byte) (int64, health.Flags, verdict) {
 // plainInstant reads the usual form, "2006-01-02T15:04:05Z" with up to nine
 // decimals, of which three count. It is false for all other text.
 func plainInstant(b []byte) (int64, bool) {
-	const layout = "2006-01-02T15:04:05"
-	if len(b) <= len(layout) || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' || b[len(b)-1] != 'Z' {
+	if len(b) <= len(time.DateOnly) {
+		return 0, false
+	}
+	midnight, ok1 := plainDay(b[:len(time.DateOnly)])
+	milli, ok2 := plainClock(b[len(time.DateOnly):])
+	return midnight + milli, ok1 && ok2
+}
+
+// plainDay reads "2006-01-02", in milliseconds.
+func plainDay(b []byte) (int64, bool) {
+	if len(b) != len(time.DateOnly) || b[4] != '-' || b[7] != '-' {
 		return 0, false
 	}
 	year, ok0 := digits(b[0:4])
 	month, ok1 := digits(b[5:7])
-	day, ok2 := digits(b[8:10])
-	hour, ok3 := digits(b[11:13])
-	minute, ok4 := digits(b[14:16])
-	second, ok5 := digits(b[17:19])
-	if !ok0 || !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || hour > 23 || minute > 59 || second > 59 {
+	dom, ok2 := digits(b[8:10])
+	if !ok0 || !ok1 || !ok2 {
 		return 0, false
 	}
-	d, err := health.NewDay(year, month, day)
+	d, err := health.NewDay(year, month, dom)
 	if err != nil {
+		return 0, false
+	}
+	return int64(d.Number()) * 86400_000, true
+}
+
+// plainClock reads "T15:04:05Z" with decimals, in milliseconds.
+func plainClock(b []byte) (int64, bool) {
+	const layout = "T15:04:05"
+	if len(b) <= len(layout) || b[0] != 'T' || b[3] != ':' || b[6] != ':' || b[len(b)-1] != 'Z' {
+		return 0, false
+	}
+	hour, ok3 := digits(b[1:3])
+	minute, ok4 := digits(b[4:6])
+	second, ok5 := digits(b[7:9])
+	if !ok3 || !ok4 || !ok5 || hour > 23 || minute > 59 || second > 59 {
 		return 0, false
 	}
 	milli := int64(0)
@@ -298,8 +319,7 @@ func plainInstant(b []byte) (int64, bool) {
 			scale /= 10
 		}
 	}
-	sec := int64(d.Number())*86400 + int64(hour)*3600 + int64(minute)*60 + int64(second)
-	return sec*1000 + milli, true
+	return int64(hour*3600+minute*60+second)*1000 + milli, true
 }
 
 func digits(b []byte) (int, bool) {

@@ -30,9 +30,12 @@
 //     attribution becomes the method, ambiguous where the scale is not sure who
 //     stood on it.
 //   - activity: one daily record per day and source, key
-//     activity/<date>/<source>. The source of what Withings makes up from its own
-//     devices and applications (brand 1) is "withings", that of others their brand
-//     and model.
+//     activity/<date>/<source>. The source of Withings' own devices (brand 1) is
+//     "withings", that of its application on a telephone (brand 1, is_tracker
+//     false) "withings_app", that of others their brand and model. The row of two
+//     devices of Withings on one date that was modified last is the day; the other
+//     one is set aside if both are in one answer, and intraday has the samples of
+//     both.
 //   - intraday: one samples record per day that was asked for and device, key
 //     intraday/<day>/<source>, with steps, distance, energy, heart rate and the
 //     like as series.
@@ -90,7 +93,14 @@
 //     floors_climbed.
 //   - rows named no device, so that keys do not either where rows have no id of
 //     their own. One answer of sleep names one class of devices, also where two
-//     saw the night: the other one's record comes with the era of today.
+//     saw the night: the segments of both are in that one's record, and the other
+//     one's record comes with the era of today.
+//   - trackers did not tell REM from light sleep.
+//   - workouts had met_cumulative and exercise_duration, which are not told today.
+//   - kinds of measures that came later, and what other applications told, are
+//     missing, and so are the fields that came later.
+//   - rows did not tell a day that a telephone counted from one of a device. Such a
+//     day has the key of a device then, and withings_app now.
 //   - a day's activity of a single date lies flat in the body. One of a date
 //     without data is an empty list.
 //   - getmeas alone could be asked for what changed. The others are read in

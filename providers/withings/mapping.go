@@ -15,7 +15,7 @@ import (
 
 // mappingVersion is the Rev.Mapping of all records. It rises when the same
 // answer would map to other records than before.
-const mappingVersion = 2
+const mappingVersion = 3
 
 // legacyMappingVersion is the same for answers of the OAuth 1.0 era. It stays below
 // mappingVersion: of two rows that are equally new, the one of today counts.
@@ -471,15 +471,17 @@ func (m *mapper) finish() error {
 			continue
 		}
 		if twin, ok := seen[r.Key]; ok {
-			// The same row twice, as when rows move between pages: the
-			// fresher one counts.
-			m.setAside(r.Key, reasonTwin, m.origins[i])
-			if r.Rev.Order > kept[twin].Rev.Order {
-				kept[twin] = *r
+			// The same row twice, as when rows move between pages, or two
+			// devices of one day. The one that would win in two pages does.
+			other := m.origins[i]
+			if olderThan(&kept[twin], r) {
+				kept[twin], m.origins[twin], other = *r, other, m.origins[twin]
 			}
+			m.setAside(r.Key, reasonTwin, other)
 			continue
 		}
 		seen[r.Key] = len(kept)
+		m.origins[len(kept)] = m.origins[i]
 		if i == len(kept) {
 			kept = kept[:i+1]
 		} else {
@@ -492,6 +494,14 @@ func (m *mapper) finish() error {
 		return malformed(codeFlooded)
 	}
 	return nil
+}
+
+// olderThan reports whether the second of two records of one key takes the place
+// of the first.
+func olderThan(a, b *health.Record) bool {
+	x, y := a.Rev, b.Rev
+	x.Fingerprint, y.Fingerprint = a.Fingerprint(), b.Fingerprint()
+	return x.Compare(y) < 0
 }
 
 // reasonOf returns why a record is not valid, without its values.

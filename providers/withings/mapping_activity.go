@@ -136,7 +136,7 @@ func (m *mapper) activityMember(s *jsonscan.Scanner, a *activityRow) {
 }
 
 // brandWithings is the brand of the days that Withings made up from its own
-// devices and applications: there is one for each date.
+// devices, and of those that its application counted with the telephone.
 const brandWithings = 1
 
 // activityRecord emits the day that was read.
@@ -150,6 +150,8 @@ func (m *mapper) activityRecord(a *activityRow) (key, reason string) {
 	}
 	source := a.dev.source()
 	switch {
+	case a.brand == brandWithings && r.has(activityIsTracker) && !a.isTracker:
+		source = "withings_app"
 	case m.legacy || a.brand == brandWithings:
 		// Not the device: the OAuth 1.0 era does not tell it, and it is one day
 		// of one person before and after.

@@ -316,11 +316,7 @@ func (m *mapper) sleepSegments() error {
 		if !m.gotRows {
 			return malformed(codeNoRows)
 		}
-		for _, d := range c.devices {
-			if d.dev.model == "" && d.dev.modelID == 0 {
-				d.dev.model = class
-			}
-		}
+		c.classify(class)
 	}
 	for _, d := range c.devices {
 		if !d.found {
@@ -333,6 +329,36 @@ func (m *mapper) sleepSegments() error {
 		rec.Method, rec.Segments, rec.Series = health.MethodSensed, distinct(d.segments), m.seriesOf(c, d, key)
 	}
 	return m.finish()
+}
+
+// classify gives the class of an answer to what its rows named no model of. What
+// an earlier answer had of the same device is joined with it.
+func (c *collection) classify(class string) {
+	known := c.devices[:0]
+	for _, d := range c.devices {
+		if d.dev.model == "" && d.dev.modelID == 0 {
+			d.dev.model = class
+		}
+		i := slices.IndexFunc(known, func(k *collected) bool { return k.dev.same(d.dev) })
+		if i < 0 {
+			known = append(known, d)
+		} else {
+			known[i].join(d)
+		}
+	}
+	c.devices = known
+}
+
+// join adds what another one holds.
+func (c *collected) join(o *collected) {
+	for i := range o.signals {
+		c.signals[i].times = append(c.signals[i].times, o.signals[i].times...)
+		c.signals[i].values = append(c.signals[i].values, o.signals[i].values...)
+	}
+	c.segments = append(c.segments, o.segments...)
+	if o.found {
+		c.extend(o.first, o.last)
+	}
 }
 
 // night returns the last part of the key of a device's night: the class of the

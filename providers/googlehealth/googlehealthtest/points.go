@@ -139,7 +139,8 @@ func (s *Server) points(u *user, k *kind, first, last int) []point {
 		}
 	default:
 		for n := max(first, u.first); n <= min(last, u.dayOf(u.horizon)); n++ {
-			if d := u.days[n]; d != nil && d.Worn {
+			// A scale needs no tracker.
+			if d := u.days[n]; d != nil && (d.Worn || k.path == "weight") {
 				all = append(all, s.dayPoints(u, k, n, d)...)
 			}
 		}
@@ -351,6 +352,12 @@ func (s *Server) dayPoints(u *user, k *kind, n int, d *Day) []point {
 	case "weight":
 		if d.Weight == 0 {
 			return nil
+		}
+		if !d.WeightAt.IsZero() {
+			return []point{{
+				id: u.newID(n, 101), start: d.WeightAt, end: d.WeightAt, day: n,
+				value: object{"weightGrams": d.Weight, "sampleTime": u.moment(d.WeightAt)},
+			}}
 		}
 		return reading(1, 7*3600+1, 0, object{"weightGrams": d.Weight})
 	case "body-fat":

@@ -54,6 +54,8 @@ type Day struct {
 	VO2Max           float64
 	Weight           int // g
 	Water            int // ml
+	// WeightAt is when the weight was taken; zero is a second past seven in the morning.
+	WeightAt time.Time
 }
 
 // Stage is a period of a night. Type is AWAKE, LIGHT, DEEP, REM, ASLEEP or RESTLESS.

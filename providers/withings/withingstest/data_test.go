@@ -377,7 +377,7 @@ func TestRealism(t *testing.T) {
 func TestSameSeedSameBytes(t *testing.T) {
 	run := func(seed uint64) []byte {
 		var out bytes.Buffer
-		w := newWorld(t, withingstest.Config{Seed: seed})
+		w := newWorld(t, withingstest.Config{Seed: seed, Days: 40})
 		u := w.AddUser(withingstest.UserConfig{})
 		for range 3 {
 			w.clock.Add(26 * time.Hour)
@@ -404,8 +404,8 @@ func TestSameSeedSameBytes(t *testing.T) {
 }
 
 func TestHistoryDependsOnSeedAndIDOnly(t *testing.T) {
-	a := newWorld(t, withingstest.Config{})
-	b := withingstest.New(withingstest.Config{Seed: 7, Now: a.clock.Now})
+	a := newWorld(t, withingstest.Config{Days: 30, IntradayDays: 3})
+	b := withingstest.New(withingstest.Config{Seed: 7, Now: a.clock.Now, Days: 30, IntradayDays: 3})
 	b.AddUser(withingstest.UserConfig{ID: 4})
 	b.AddUser(withingstest.UserConfig{ID: a.user.ID, Timezone: a.user.Timezone})
 	require.Equal(t, a.Truth(a.user.ID), b.Truth(a.user.ID))

@@ -92,7 +92,7 @@ func TestReportsMatchTheTruth(t *testing.T) {
 		for _, zone := range []string{"America/New_York", "Pacific/Apia"} {
 			for _, hold := range []int{0, 5} {
 				t.Run(fmt.Sprint(name, zone, hold), func(t *testing.T) {
-					w := newWorld(t, withingstest.Config{Days: 20, IntradayDays: 2})
+					w := newWorld(t, withingstest.Config{Days: 7, IntradayDays: 1})
 					w.user = w.AddUser(withingstest.UserConfig{ID: 502, Timezone: zone, HoldBack: hold})
 					before := index(t, w.Truth(w.user.ID))
 					for i := range 3 {

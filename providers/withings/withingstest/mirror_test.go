@@ -304,7 +304,7 @@ func TestTheWireTellsTheTruth(t *testing.T) {
 		users := map[int]int64{1: 1, 7: 2, 300: 4}[size]
 		for id := range users {
 			t.Run(fmt.Sprintf("page %d user %d", size, id), func(t *testing.T) {
-				w := newWorld(t, withingstest.Config{PageSize: size, RateLimit: off, IdenticalCallWindow: off, Seed: uint64(11 + i), Days: 30, IntradayDays: 4})
+				w := newWorld(t, withingstest.Config{PageSize: size, RateLimit: off, IdenticalCallWindow: off, Seed: uint64(11 + i), Days: 14, IntradayDays: 2})
 				zone := []string{"America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Europe/Paris"}[id]
 				w.user = w.AddUser(withingstest.UserConfig{ID: 500 + id, Timezone: zone})
 				for range 3 {

@@ -114,9 +114,9 @@ func (w *world) data(t *testing.T, path string, pairs ...string) answer {
 
 const off = -1
 
-// quiet is a configuration without limits on the pace of calls.
+// quiet is a configuration without limits on the pace of calls, and with a short history.
 func quiet() withingstest.Config {
-	return withingstest.Config{RateLimit: off, IdenticalCallWindow: off}
+	return withingstest.Config{RateLimit: off, IdenticalCallWindow: off, Days: 40, IntradayDays: 6}
 }
 
 func authorizeQuery(pairs ...string) url.Values {
