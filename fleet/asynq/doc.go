@@ -1,0 +1,82 @@
+// Package asynq spreads the work of the engine over a fleet of processes, by
+// github.com/hibiken/asynq on the Redis that holds the store. Import it as
+// fleet.
+//
+//	budget, err := fleet.NewBudget(client, "")
+//	engine, err := healthsync.New(healthsync.Config{Store: db, Workers: -1, Budget: budget, ...})
+//	err = fleet.Run(ctx, fleet.Config{Engine: engine, Store: db, Redis: client})
+//
+// Every process of the fleet does this. [Run] is the engine's own Run with
+// another distribution of the work: one process at a time looks what is due and
+// puts it into queues, and all take from them. A store that is shared does not
+// need it: Run of N engines shares the work by leases too. What the queues add
+// is that one process looks instead of N, that asynq's tools show and steer what
+// happens, and that a process of many workers takes no more than it can do.
+//
+// # What is in the queues
+//
+// A task is one turn of [healthsync.Engine.Work]: "sync" reads what is new,
+// works on what deliveries brought and reconciles; "subscribe" renews
+// subscriptions; "backfill" reads some windows of the past. The first two are in
+// the queue NAME-live, backfills in NAME-backfill, which is taken from only when
+// the other one is empty. What deliveries bring is assigned to connections, and
+// what is left to do at providers is done, by the engine's Run in each process,
+// which shares that by leases.
+//
+// The due times of the store are the truth. A queue holds at most [Config.Ahead]
+// tasks of each kind, taken from there in the order in which they became due,
+// and nothing is lost with it: a task that Redis lost, or that was archived, is
+// put there again when [Config.Unique] has passed and it is still due. Within
+// that time a connection has one task of each kind. A task that is there twice
+// all the same does no harm: leases and fences keep two turns off one
+// connection.
+//
+// # Rate limits
+//
+// A [Budget] keeps the limits that providers declare for all processes
+// together. Time is that of Redis, so that clocks may differ. It counts a
+// sliding window, as the engine's own does, and a request counts from when its
+// answer was there: however long requests take, no period of a limit's length
+// sees more of them than allowed, wherever the service lets its own windows
+// begin. A token bucket would let twice as many through in its first period.
+//
+// What services say about their limits reaches the budget by
+// [providers.Error.RetryAt]: a Retry-After, or a header by which the adapter
+// knows that nothing is left. The whole fleet then leaves the connection alone
+// until that time. That nothing is left for the whole application is found out
+// by each process for itself: it costs one refused request of each.
+//
+// # Failures
+//
+// A turn that fails because of the provider is no failure of the task: the
+// engine has set when the connection is due again. A task fails when the store
+// does not take that. It is tried again [Config.MaxRetry] times within about
+// half a minute and then archived, where asynq's inspector finds it. Deliveries
+// that cannot be worked on are the engine's dead letters, as ever.
+//
+// When ctx ends no more tasks are taken, those under way end with the page they
+// are at and go back to the queue, and Run returns. A process that dies leaves
+// its leases behind, in the store and in asynq; the first end after the engine's
+// LeaseTTL, and its connections are worked on again when Config.Unique has
+// passed, or when asynq has noticed, which takes it one to two minutes.
+//
+// # Errors
+//
+// Errors of Redis are those of go-redis, with what was attempted. The engine
+// does not send a request when the budget cannot be asked.
+//
+// # Concurrency
+//
+// A Budget may be used concurrently. Run owns every goroutine it starts. One
+// process may call it for several engines with different names.
+//
+// # Limits
+//
+// A booked request costs some 100 bytes of Redis until it no longer counts:
+// what a limit allows in its period is what its key can hold. asynq reads the
+// clocks of the processes for retries and leases; they may differ by seconds.
+// How often a task has failed in a row is counted per process, so that pauses
+// between attempts grow more slowly in a large fleet. The keys of asynq begin
+// with "asynq:", whatever the prefix of the store is: two fleets on one server
+// need two names.
+package asynq
