@@ -3,7 +3,7 @@
 //
 //	go run ./examples/simulator -addr 127.0.0.1:8080
 //
-// Every provider has its own path: /withings. The first line of standard output is one JSON object with the base
+// Every provider has its own path: /fitbit, /googlehealth, /terra, /withings. The first line of standard output is one JSON object with the base
 // addresses and ready-made credentials; credentials are printed because all of them are made up. Interrupt it to stop.
 // Users' data grows with the clock while it runs.
 package main
@@ -77,12 +77,16 @@ type instance struct {
 	handler http.Handler
 	about   any    // its member of the JSON object
 	catchUp func() // lets the data grow up to now
+	close   func() // ends what it does on its own; nil if nothing
 }
 
 // services maps the path of a provider to what starts it; base is the address its clients use.
 func services() map[string]func(o options, base string) instance {
 	return map[string]func(options, string) instance{
-		"withings": startWithings,
+		"fitbit":       startFitbit,
+		"googlehealth": startGoogleHealth,
+		"terra":        startTerra,
+		"withings":     startWithings,
 	}
 }
 
@@ -104,6 +108,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		mux.Handle("/"+name+"/", http.StripPrefix("/"+name, in.handler))
 		about[name] = in.about
 		running = append(running, in)
+		if in.close != nil {
+			defer in.close()
+		}
 	}
 	if err := json.NewEncoder(stdout).Encode(about); err != nil {
 		return errors.Join(err, listener.Close())

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,6 +31,7 @@ func TestServesAndStops(t *testing.T) {
 	var about struct {
 		Address  string
 		Withings withingsAbout
+		Terra    terraAbout
 	}
 	require.NoError(t, json.Unmarshal(line, &about))
 	require.Equal(t, about.Address+"/withings", about.Withings.BaseURL)
@@ -61,6 +64,20 @@ func TestServesAndStops(t *testing.T) {
 	require.NoError(t, err)
 	resp.Body.Close()
 	require.Equal(t, http.StatusFound, resp.StatusCode)
+
+	require.Len(t, about.Terra.Users, 2)
+	hook := make(chan string, 64)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { hook <- r.Header.Get("Terra-Signature") }))
+	defer receiver.Close()
+	for _, step := range [][2]string{
+		{"/destinations", `{"url":"` + receiver.URL + `"}`}, {"/push", `{"user_id":"` + about.Terra.Users[0].ID + `","kinds":["daily"]}`},
+	} {
+		resp, err := client.Post(about.Terra.AdminURL+step[0], "application/json", strings.NewReader(step[1]))
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Equal(t, http.StatusOK, resp.StatusCode, step[0])
+	}
+	require.Regexp(t, `^t=\d+,v1=[0-9a-f]{64}$`, <-hook)
 
 	cancel()
 	require.NoError(t, <-done)

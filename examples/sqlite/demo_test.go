@@ -9,28 +9,48 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/vitalmux/vitalmux/examples/internal/demo"
 	"github.com/vitalmux/vitalmux/store"
 	sqlitestore "github.com/vitalmux/vitalmux/store/sqlite"
 )
 
 func TestDemoRunsTwice(t *testing.T) {
-	o := options{path: filepath.Join(t.TempDir(), "demo.db"), users: 3, days: 20, seed: 1}
+	o := demo.Options{State: filepath.Join(t.TempDir(), "demo.db"), Users: 3, Days: 20, Seed: 1}
 	var first, second bytes.Buffer
 	require.NoError(t, run(t.Context(), o, strings.NewReader(""), &first))
 	require.Contains(t, first.String(), "100 %")
 	require.Contains(t, first.String(), "sleep   █ deep")
 	require.Regexp(t, `[1-9]\d* changed, +[1-9]\d* deleted`, first.String(), "the second sync finds what changed and what went")
-	before := keys(t, o.path)
+	before := keys(t, o.State)
 
 	require.NoError(t, run(t.Context(), o, strings.NewReader(""), &second))
 	require.Contains(t, second.String(), "Going on with")
+	after := keys(t, o.State)
 	for key := range before {
-		require.Contains(t, keys(t, o.path), key)
+		require.Contains(t, after, key)
 	}
 }
 
+func TestDemoOfOtherServices(t *testing.T) {
+	for _, provider := range []string{"fitbit", "googlehealth"} {
+		t.Run(provider, func(t *testing.T) {
+			o := demo.Options{State: filepath.Join(t.TempDir(), "demo.db"), Provider: provider, Users: 2, Days: 6, Seed: 1}
+			var first, second bytes.Buffer
+			require.NoError(t, run(t.Context(), o, strings.NewReader(""), &first))
+			require.Contains(t, first.String(), "100 %")
+			require.Contains(t, first.String(), "sleep   █ deep")
+			require.Contains(t, first.String(), "ada ("+provider+", Europe/Berlin)")
+			require.Regexp(t, `[1-9]\d* changed, +[1-9]\d* deleted`, first.String())
+			require.NoError(t, run(t.Context(), o, strings.NewReader(""), &second))
+			require.Contains(t, second.String(), "Going on with")
+		})
+	}
+	o := demo.Options{State: filepath.Join(t.TempDir(), "demo.db"), Provider: "nobody", Users: 1, Days: 1}
+	require.ErrorContains(t, run(t.Context(), o, strings.NewReader(""), &bytes.Buffer{}), `provider "nobody"`)
+}
+
 func TestDemoInterruptedGoesOn(t *testing.T) {
-	o := options{path: filepath.Join(t.TempDir(), "demo.db"), users: 1, days: 20, seed: 1}
+	o := demo.Options{State: filepath.Join(t.TempDir(), "demo.db"), Users: 1, Days: 20, Seed: 1}
 	ctx, cancel := context.WithCancel(t.Context())
 	out := &cancelling{cancel: cancel}
 	require.ErrorIs(t, run(ctx, o, strings.NewReader(""), out), context.Canceled)
@@ -53,7 +73,7 @@ func (c *cancelling) Write(p []byte) (int, error) {
 }
 
 func TestRealServiceAsksForThePastedAddress(t *testing.T) {
-	o := options{path: filepath.Join(t.TempDir(), "demo.db"), clientID: "id", clientSecret: "secret", redirectURL: "https://host.example.com/cb"}
+	o := demo.Options{State: filepath.Join(t.TempDir(), "demo.db"), ClientID: "id", ClientSecret: "secret", RedirectURL: "https://host.example.com/cb"}
 	var out bytes.Buffer
 	err := run(t.Context(), o, strings.NewReader("https://host.example.com/cb?nothing=here\n"), &out)
 	require.ErrorContains(t, err, "has no state")
@@ -61,7 +81,7 @@ func TestRealServiceAsksForThePastedAddress(t *testing.T) {
 	require.Contains(t, out.String(), "within 30 seconds")
 	require.NotContains(t, out.String(), "secret")
 
-	o.clientSecret = ""
+	o.ClientSecret = ""
 	require.ErrorContains(t, run(t.Context(), o, strings.NewReader(""), &out), "-client-secret")
 }
 
@@ -71,7 +91,7 @@ func keys(t *testing.T, path string) map[string]bool {
 	require.NoError(t, err)
 	defer db.Close()
 	all := make(map[string]bool)
-	for _, user := range names[:3] {
+	for _, user := range demo.Names()[:3] {
 		for r, err := range store.AllRecords(t.Context(), db, store.RecordQuery{User: user, Deleted: true}) {
 			require.NoError(t, err)
 			all[user+" "+string(r.Kind)+" "+r.Key] = true

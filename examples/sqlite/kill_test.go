@@ -20,6 +20,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/vitalmux/vitalmux/examples/internal/demo"
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/providers/withings/withingstest"
@@ -229,7 +230,7 @@ func (h *harness) duration() time.Duration { return slices.Min(h.took[max(0, len
 func (h *harness) account(t *testing.T, have map[string]string) error {
 	want := make(map[string]int)
 	for i, user := range h.sim.Users() {
-		truth, name := h.sim.Truth(user.ID), names[i]
+		truth, name := h.sim.Truth(user.ID), demo.Names()[i]
 		for _, g := range truth.Measures {
 			want[fmt.Sprintf("%s body measures/%d", name, g.ID)]++
 		}
@@ -341,7 +342,7 @@ func contents(t *testing.T, path string) (map[string]string, error) {
 	}
 	defer db.Close()
 	all := make(map[string]string)
-	for _, user := range names[:killUsers] {
+	for _, user := range demo.Names()[:killUsers] {
 		for r, err := range store.AllRecords(t.Context(), db, store.RecordQuery{User: user, Deleted: true}) {
 			if err != nil {
 				return nil, err

@@ -20,6 +20,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -166,6 +167,7 @@ func openKeyring(path string) (*healthsync.Keyring, error) {
 // everything that was read through it.
 func connect(ctx context.Context, engine *healthsync.Engine, traces *printer, out io.Writer) (store.Connection, error) {
 	fmt.Fprintln(out, "\n1. Connect: the three legs of OAuth 1.0")
+	fmt.Fprintln(out, "  Long values go on in the next line, without anything in between.")
 	traces.expect(
 		"Leg 1: ask for a request token. There is no token secret yet, so the key ends with \"&\".",
 		"Leg 2: the signed address of the consent page. The secret of the request token is in the key now.",
@@ -248,7 +250,7 @@ func migrate(ctx context.Context, engine *healthsync.Engine, conn store.Connecti
 	if moved.ID != conn.ID || again.ID != conn.ID {
 		return errors.New("the connection is another one")
 	}
-	fmt.Fprintf(out, "  Still connection %s, now with the scopes %v.\n", moved.ID, moved.Scopes)
+	fmt.Fprintf(out, "  Still connection %s, now with the scopes\n  %s.\n", moved.ID, strings.Join(moved.Scopes, ", "))
 	fmt.Fprintln(out, "  Migrated once more: nothing to do, and no request.")
 	return nil
 }
@@ -256,7 +258,8 @@ func migrate(ctx context.Context, engine *healthsync.Engine, conn store.Connecti
 // goOn is a run after the connection was moved. The simulator knows no tokens of
 // earlier runs, so the person consents again, by OAuth 2.0 now.
 func goOn(ctx context.Context, engine *healthsync.Engine, db store.Store, path string, out io.Writer) error {
-	fmt.Fprintln(out, "\nThe run before moved the connection to OAuth 2.0. To see the way there again, remove", path+"*.")
+	fmt.Fprintln(out, "\nThe run before moved the connection to OAuth 2.0.")
+	fmt.Fprintf(out, "To see the way there again, remove %s*.\n", path)
 	before, err := read(ctx, db)
 	if err != nil {
 		return err
@@ -275,7 +278,8 @@ func goOn(ctx context.Context, engine *healthsync.Engine, db store.Store, path s
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "This simulator knows no tokens of it, so Ada consented again: still connection %s.\n", conn.ID)
+	fmt.Fprintln(out, "This simulator knows no tokens of it, so Ada consented again.")
+	fmt.Fprintf(out, "Still connection %s.\n", conn.ID)
 	before.show(out)
 	fmt.Fprintln(out, "\nSync again, by OAuth 2.0")
 	return syncAgain(ctx, engine, db, conn, before, path, out)

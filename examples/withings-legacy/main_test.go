@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -22,7 +23,11 @@ func TestRunsTwice(t *testing.T) {
 	o := options{path: filepath.Join(t.TempDir(), "legacy.db"), days: 30, seed: 1}
 	var first, second bytes.Buffer
 	require.NoError(t, run(t.Context(), o, &first))
-	text := first.String()
+	for line := range strings.Lines(first.String()) {
+		require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), 100, line)
+	}
+	// As on a wider screen.
+	text := regexp.MustCompile(`\n {16}([^"])`).ReplaceAllString(first.String(), "$1")
 	for _, want := range []string{
 		"1. Connect", "Leg 1: ", "Leg 2: ", "Leg 3: ", "2. Sync 30 days", "3. Move the connection", "4. Sync again",
 		`"oauth_callback" = "https://app.example.com/withings/callback?state=`,
@@ -32,7 +37,8 @@ func TestRunsTwice(t *testing.T) {
 	} {
 		require.Contains(t, text, want)
 	}
-	require.Equal(t, 4, strings.Count(text, "    signature    "), "three legs, and the first data call")
+	require.Equal(t, 4, strings.Count(text, "   signature    "), "three legs, and the first data call")
+	require.Equal(t, 4, strings.Count(text, "&oauth_signature="))
 	require.NotContains(t, text, withingstest.DefaultConsumerSecret)
 	require.NotContains(t, text, withingstest.DefaultClientSecret)
 	for _, service := range []string{"body measures", "activity", "sleep", "workouts"} {
@@ -46,6 +52,9 @@ func TestRunsTwice(t *testing.T) {
 	require.NotEmpty(t, before)
 
 	require.NoError(t, run(t.Context(), o, &second))
+	for line := range strings.Lines(second.String()) {
+		require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), 100, line)
+	}
 	require.Contains(t, second.String(), "Going on with")
 	require.Contains(t, second.String(), "moved the connection to OAuth 2.0")
 	require.Contains(t, second.String(), "Duplicates: 0. Records that went: 0.")

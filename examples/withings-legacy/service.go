@@ -189,6 +189,33 @@ func (p *printer) show(t oauth1.Trace) {
 	}
 	fmt.Fprintf(p.out, "\n  %s\n", title)
 	for line := range strings.Lines(t.String()) {
-		fmt.Fprint(p.out, "    ", line)
+		for _, part := range broken(strings.TrimSuffix(line, "\n")) {
+			fmt.Fprintf(p.out, "   %s\n", part)
+		}
 	}
+}
+
+const (
+	// lineWidth is how wide a line of a trace may be: with the margin in front
+	// of it, 100 columns.
+	lineWidth = 97
+	// nameWidth is the column of names in front of each line of a trace.
+	nameWidth = 13
+)
+
+// broken breaks a line of a trace, in front of a parameter where it can. The
+// parts behind the first stand in the column of values.
+func broken(line string) []string {
+	var parts []string
+	for len(line) > lineWidth {
+		cut := lineWidth
+		if at := max(strings.LastIndex(line[:cut+1], "&"), strings.LastIndex(line[:min(cut+3, len(line))], "%26")); at > lineWidth/2 {
+			cut = at
+		} else if at := strings.LastIndexByte(line[:cut], '%'); at > cut-3 {
+			cut = at // an escape stays in one piece
+		}
+		parts = append(parts, line[:cut])
+		line = strings.Repeat(" ", nameWidth) + line[cut:]
+	}
+	return append(parts, line)
 }

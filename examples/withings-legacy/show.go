@@ -77,7 +77,7 @@ func (s *summary) note(r health.Record) {
 		upper, ok1 := value(r, health.MetricBloodPressureSystolic)
 		lower, ok2 := value(r, health.MetricBloodPressureDiastolic)
 		if wall, ok := r.Span.Start.WallMilli(); ok && ok1 && ok2 {
-			set("pressure", fmt.Sprintf("%.0f/%.0f mmHg at %s", upper, lower, time.UnixMilli(wall).UTC().Format("15:04")))
+			set("pressure, mmHg", fmt.Sprintf("%.0f/%.0f at %s", upper, lower, time.UnixMilli(wall).UTC().Format("15:04")))
 		}
 	case r.Kind == health.KindDaily:
 		show(health.MetricSteps, "steps", "%.0f")
@@ -129,7 +129,7 @@ func (s *summary) show(out io.Writer) {
 	}
 	_ = w.Flush()
 
-	columns := []string{"weight", "fat mass", "pulse", "pressure", "steps", "climbed", "asleep", "workout"}
+	columns := []string{"weight", "fat mass", "pulse", "pressure, mmHg", "steps", "climbed", "asleep", "workout"}
 	days := slices.SortedFunc(maps.Keys(s.days), health.Day.Compare)
 	days = days[max(0, len(days)-shownDays):]
 	fmt.Fprintln(out)

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bufio"
@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +22,7 @@ import (
 
 // service is what the demonstration talks to: the real service or a simulator.
 type service struct {
-	config      withings.Config
+	provider    providers.Provider
 	redirectURL string
 	// people are the users to connect.
 	people []string
@@ -38,11 +37,14 @@ type service struct {
 	close  func() error
 }
 
-func openService(o options, in io.Reader, out io.Writer) (*service, error) {
+func openService(o Options, in io.Reader, out io.Writer) (*service, error) {
 	if o.real() {
 		return realService(o, in, out)
 	}
-	if o.simulator != "" {
+	if o.Simulator != "" {
+		if !o.ofWithings() {
+			return nil, errors.New("-simulator is for -provider withings")
+		}
 		return simulatorElsewhere(o)
 	}
 	return simulatorInside(o, out)
@@ -50,14 +52,18 @@ func openService(o options, in io.Reader, out io.Writer) (*service, error) {
 
 // realService talks to Withings. The person pastes the address that the
 // browser ends up at, because the callback must be a public https address.
-func realService(o options, in io.Reader, out io.Writer) (*service, error) {
-	if o.clientSecret == "" || o.redirectURL == "" {
+func realService(o Options, in io.Reader, out io.Writer) (*service, error) {
+	if o.ClientSecret == "" || o.RedirectURL == "" {
 		return nil, errors.New("-client-id needs -client-secret and -redirect-url too")
+	}
+	adapter, err := withings.New(withings.Config{ClientID: o.ClientID, ClientSecret: providers.NewSecret(o.ClientSecret)})
+	if err != nil {
+		return nil, err
 	}
 	lines := bufio.NewScanner(in)
 	return &service{
-		config:      withings.Config{ClientID: o.clientID, ClientSecret: providers.NewSecret(o.clientSecret)},
-		redirectURL: o.redirectURL,
+		provider:    adapter,
+		redirectURL: o.RedirectURL,
 		people:      []string{"me"},
 		close:       func() error { return nil },
 		consent: func(_ context.Context, _ int, address string) (url.Values, error) {
@@ -77,11 +83,15 @@ func realService(o options, in io.Reader, out io.Writer) (*service, error) {
 }
 
 // simulatorElsewhere talks to a simulator in another process.
-func simulatorElsewhere(o options) (*service, error) {
+func simulatorElsewhere(o Options) (*service, error) {
+	adapter, err := withings.New(simulatorConfig(o.Simulator))
+	if err != nil {
+		return nil, err
+	}
 	s := &service{
-		config:      simulatorConfig(o.simulator),
+		provider:    adapter,
 		redirectURL: withingstest.DefaultRedirectURL,
-		people:      names[:min(o.users, len(names))],
+		people:      Names()[:min(o.Users, len(Names()))],
 		close:       func() error { return nil },
 	}
 	s.consent = func(ctx context.Context, person int, address string) (url.Values, error) {
@@ -99,7 +109,10 @@ func simulatorConfig(address string) withings.Config {
 	}
 }
 
-var names = []string{"ada", "ben", "cleo", "dina", "emil", "fay", "gus", "hana", "ivo", "june"}
+// Names returns the simulated people, in the order in which they are connected.
+func Names() []string {
+	return []string{"ada", "ben", "cleo", "dina", "emil", "fay", "gus", "hana", "ivo", "june"}
+}
 
 // heldBack is how many of the last days the simulated service publishes only
 // as it evolves, one each time.
@@ -117,16 +130,16 @@ type world struct {
 // still at the moment of the first run, so that a later run finds the same
 // world again; what it did meanwhile is repeated from the file beside the
 // database.
-func simulatorInside(o options, out io.Writer) (*service, error) {
-	file := o.path + ".world"
-	w := world{Seed: o.seed, Started: time.Now().UTC().Truncate(time.Second), Users: min(max(o.users, 1), len(names))}
+func simulatorInside(o Options, out io.Writer) (*service, error) {
+	file := o.State + ".world"
+	w := world{Seed: o.Seed, Started: time.Now().UTC().Truncate(time.Second), Users: min(max(o.Users, 1), len(Names()))}
 	text, err := os.ReadFile(file)
 	switch {
 	case err == nil:
 		if err := json.Unmarshal(text, &w); err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
-		fmt.Fprintf(out, "Going on with %s.\n", o.path)
+		fmt.Fprintf(out, "Going on with %s.\n", o.State)
 	case errors.Is(err, os.ErrNotExist):
 		if err := w.save(file); err != nil {
 			return nil, err
@@ -134,42 +147,27 @@ func simulatorInside(o options, out io.Writer) (*service, error) {
 	default:
 		return nil, err
 	}
-	sim := withingstest.New(withingstest.Config{
-		Seed: w.Seed, Now: func() time.Time { return w.Started },
-		// A clock that stands still would never let a limit pass.
-		RateLimit: -1, IdenticalCallWindow: -1,
-	})
-	for i := range w.Users {
-		sim.AddUser(withingstest.UserConfig{
-			ID: int64(1001 + i), Days: o.days, HoldBack: heldBack,
-			Timezone: []string{"Europe/Berlin", "America/New_York", "Asia/Kathmandu"}[i%3],
-		})
-	}
-	evolve := func() (added, late, edited, deleted int) {
-		for _, u := range sim.Users() {
-			e := sim.Evolve(u.ID)
-			added, late = added+len(e.Added), late+len(e.Late)
-			edited, deleted = edited+len(e.Edited), deleted+len(e.Deleted)
-		}
-		return
-	}
-	for range w.Evolutions {
-		evolve()
-	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	server := &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second}
+	address := "http://" + listener.Addr().String()
+	sim, err := simulate(o, w, address)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	for range w.Evolutions {
+		sim.evolve()
+	}
+	server := &http.Server{Handler: sim.handler, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	address := "http://" + listener.Addr().String()
-	fmt.Fprintf(out, "A simulated Withings runs at %s with %d people.\n", address, w.Users)
+	fmt.Fprintf(out, "A simulated %s runs at %s with %d people.\n", sim.name, address, w.Users)
 
 	return &service{
-		config:      simulatorConfig(address),
-		redirectURL: withingstest.DefaultRedirectURL,
-		people:      names[:w.Users],
+		provider:    sim.provider,
+		redirectURL: sim.redirectURL,
+		people:      Names()[:w.Users],
 		forgets:     true,
 		consent: func(ctx context.Context, person int, address string) (url.Values, error) {
 			return browse(ctx, address, person)
@@ -181,8 +179,7 @@ func simulatorInside(o options, out io.Writer) (*service, error) {
 			if err := w.save(file); err != nil {
 				return "", err
 			}
-			added, late, edited, deleted := evolve()
-			return fmt.Sprintf("%d new rows, %d late, %d edited, %d deleted.", added, late, edited, deleted), nil
+			return sim.evolve().String(), nil
 		},
 		close: func() error {
 			err := server.Close()
@@ -225,7 +222,7 @@ func writeFile(path string, content []byte) error {
 // query it returns. The callback is an https address that nobody serves here.
 func browse(ctx context.Context, address string, person int) (url.Values, error) {
 	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	form := url.Values{"user": {strconv.Itoa(1001 + person)}, "accept": {"1"}}
+	form := url.Values{"user": {personID(person)}, "person": {personID(person)}, "accept": {"1"}}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"cmp"
@@ -17,8 +17,8 @@ import (
 	healthsync "github.com/vitalmux/vitalmux/sync"
 )
 
-// show prints what the file holds: a table and a small chart per person.
-func show(ctx context.Context, engine *healthsync.Engine, db store.Store, people []person, path string, out io.Writer) error {
+// show prints what the store holds: a table and a small chart per person.
+func show(ctx context.Context, engine *healthsync.Engine, db store.Store, people []person, out io.Writer) error {
 	for _, p := range people {
 		conns, err := engine.Connections(ctx, p.name)
 		if err != nil {
@@ -39,7 +39,6 @@ func show(ctx context.Context, engine *healthsync.Engine, db store.Store, people
 		}
 		s.charts(out)
 	}
-	fmt.Fprintf(out, "\nLook for yourself:\n  sqlite3 %s 'select * from v_daily limit 5'\n", path)
 	return nil
 }
 
