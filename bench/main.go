@@ -37,6 +37,10 @@ func topics() []topic {
 		{"single commits", false, singleCommits},
 		{"samples", false, samples},
 		{"withings page", false, normalise},
+		{"oauth1 signature", false, signing},
+		{"fitbit heart rate", false, heartRate},
+		{"terra daily", false, daily},
+		{"terra webhook", false, webhooks},
 		{"million records", false, million},
 		{"ten million rows", true, tenMillion},
 	}

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vitalmux/vitalmux/providers"
+	sqlitestore "github.com/vitalmux/vitalmux/store/sqlite"
+	healthsync "github.com/vitalmux/vitalmux/sync"
+	"github.com/vitalmux/vitalmux/terra"
+)
+
+const (
+	hookTopic  = "terra webhook"
+	hookSecret = "9b7e3a51c4d8f2066e1f0a9d8c7b6a5f"
+	// hookClients is how many connections deliveries come over at once.
+	hookClients = 64
+)
+
+// hookDelivery is a signed delivery.
+type hookDelivery struct {
+	body      []byte
+	signature string
+}
+
+// hookDeliveries are days of about a size in bytes, none like another.
+func hookDeliveries(n, size int) []hookDelivery {
+	const head = `{"type":"daily","version":"2022-03-16","user":{"user_id":"%08d-48e5-435c-a835-0df3a4dbab8a","provider":"GARMIN",` +
+		`"reference_id":"p","active":true,"scopes":"ACTIVITY_EXPORT","last_webhook_update":null,"created_at":"2026-01-01T00:00:00Z"},` +
+		`"data":[{"metadata":{"start_time":"2026-07-01T00:00:00.000000+01:00","end_time":"2026-07-02T00:00:00.000000+01:00","upload_type":1},` +
+		`"distance_data":{"steps":11894,"distance_meters":8801.5},"heart_rate_data":{"detailed":{"hr_samples":[`
+	const tail = `]}}}]}`
+	stamp := time.Now().Unix()
+	list := make([]hookDelivery, n)
+	for i := range list {
+		var b bytes.Buffer
+		fmt.Fprintf(&b, head, i)
+		for k := 0; b.Len() < size-len(tail)-80; k++ {
+			if k > 0 {
+				b.WriteByte(',')
+			}
+			fmt.Fprintf(&b, `{"timestamp":"2026-07-01T%02d:%02d:%02d.000000+01:00","bpm":%d}`, k/3600%24, k/60%60, k%60, 60+(i+k)%70)
+		}
+		b.WriteString(tail)
+		mac := hmac.New(sha256.New, []byte(hookSecret))
+		fmt.Fprintf(mac, "%d.", stamp)
+		mac.Write(b.Bytes())
+		list[i] = hookDelivery{b.Bytes(), fmt.Sprintf("t=%d,v1=%x", stamp, mac.Sum(nil))}
+	}
+	return list
+}
+
+// hookServer serves a handler over HTTP on the loopback interface.
+type hookServer struct {
+	*http.Server
+	address string
+	client  *http.Client
+}
+
+func serveHook(h http.Handler) (*hookServer, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &hookServer{
+		Server: &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}, address: "http://" + listener.Addr().String(),
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: hookClients, MaxConnsPerHost: hookClients}},
+	}
+	go func() { _ = s.Serve(listener) }()
+	return s, nil
+}
+
+// send makes one request; without a delivery it is a GET.
+func (s *hookServer) send(path string, d *hookDelivery) error {
+	method, body := http.MethodGet, io.Reader(nil)
+	if d != nil {
+		method, body = http.MethodPost, bytes.NewReader(d.body)
+	}
+	r, err := http.NewRequest(method, s.address+path, body)
+	if err != nil {
+		return err
+	}
+	if d != nil {
+		r.Header.Set(terra.SignatureHeader, d.signature)
+	}
+	resp, err := s.client.Do(r)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	if resp.StatusCode != http.StatusOK {
+		err = errors.Join(err, fmt.Errorf("answer %d", resp.StatusCode))
+	}
+	return errors.Join(err, resp.Body.Close())
+}
+
+// rate sends n requests over all connections and returns how many were answered
+// in a second.
+func (s *hookServer) rate(path string, n int, of func(i int) *hookDelivery) (float64, error) {
+	var (
+		next    atomic.Int64
+		working sync.WaitGroup
+		failed  atomic.Pointer[error]
+	)
+	runtime.GC()
+	began := time.Now()
+	for range hookClients {
+		working.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				if err := s.send(path, of(i)); err != nil {
+					failed.Store(&err)
+					return
+				}
+			}
+		})
+	}
+	working.Wait()
+	took := time.Since(began)
+	if err := failed.Load(); err != nil {
+		return 0, *err
+	}
+	return float64(n) / took.Seconds(), nil
+}
+
+// hookEngine is an engine on a fresh file.
+func hookEngine(ctx context.Context, path string, hooks healthsync.Hooks) (*sqlitestore.Store, *healthsync.Engine, error) {
+	file, err := sqlitestore.Open(ctx, path, nil) // synchronous=FULL
+	if err != nil {
+		return nil, nil, err
+	}
+	adapter, err := terra.NewProvider(terra.ProviderConfig{
+		Config:         terra.Config{DevID: "dev", APIKey: providers.NewSecret("key")},
+		SigningSecrets: []providers.Secret{providers.NewSecret(hookSecret)},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	ring, err := healthsync.NewKeyring(healthsync.Key{ID: "k1", Secret: bytes.Repeat([]byte{7, 9}, 16)})
+	if err != nil {
+		return nil, nil, err
+	}
+	engine, err := healthsync.New(healthsync.Config{
+		Providers: []providers.Provider{adapter}, Store: file, Sealer: ring, PeopleEvery: -1, Hooks: hooks,
+	})
+	return file, engine, err
+}
+
+const hookPath = "/webhooks/terra"
+
+// webhooks measures the receiver: a delivery is read, verified, stored durably
+// and answered.
+func webhooks(ctx context.Context, b *bench) error {
+	// A service keeps little else in memory than what it receives.
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
+	bare := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	read := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		stamp, want, _ := strings.Cut(r.Header.Get(terra.SignatureHeader), ",v1=")
+		mac := hmac.New(sha256.New, []byte(hookSecret))
+		mac.Write([]byte(strings.TrimPrefix(stamp, "t=") + "."))
+		mac.Write(body)
+		if err != nil || fmt.Sprintf("%x", mac.Sum(nil)) != want {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+	})
+	for _, c := range []struct {
+		name    string
+		size, n int
+		anchor  http.Handler
+		get     bool
+		floor   float64
+	}{
+		{"1 KB deliveries verified, stored (FULL) and answered, against a bare GET handler", 1000, 12_000, bare, true, 0.33},
+		{"100 KB deliveries, against reading the body and its HMAC alone", 100_000, 400, read, false, 0.15},
+	} {
+		best := map[bool]float64{}
+		for round := range b.rounds {
+			all := hookDeliveries(c.n, c.size)
+			of := func(i int) *hookDelivery { return &all[i] }
+			file, engine, err := hookEngine(ctx, filepath.Join(b.dir, fmt.Sprintf("hook-%d-%d.db", c.size, round)), healthsync.Hooks{})
+			if err != nil {
+				return err
+			}
+			for _, anchor := range []bool{true, false} {
+				handler, each := engine.Handler(), of
+				if anchor {
+					handler = c.anchor
+					if c.get {
+						each = func(int) *hookDelivery { return nil }
+					}
+				}
+				s, err := serveHook(handler)
+				if err != nil {
+					return err
+				}
+				rate, err := s.rate(hookPath, c.n, each)
+				s.client.CloseIdleConnections()
+				if err = errors.Join(err, s.Close()); err != nil {
+					return err
+				}
+				best[anchor] = max(best[anchor], rate)
+			}
+			if err := file.Close(); err != nil {
+				return err
+			}
+		}
+		b.Add(Row{Topic: hookTopic, Name: c.name, Unit: "1/s", Measured: best[false], Anchor: best[true], Floor: c.floor})
+	}
+	p50, p99, err := hookLatency(ctx, b)
+	if err != nil {
+		return err
+	}
+	b.Add(Row{Topic: hookTopic, Name: "20 kB deliveries, 200 a second, workers blocked: p99 of the answer", Unit: "ms", Measured: p99, Floor: 500, Most: true})
+	b.Add(Row{Topic: hookTopic, Name: "the same, p50", Unit: "ms", Measured: p50})
+	b.Note(hookTopic, "%d connections over loopback; clients and server share the machine, on both sides of each ratio. Deliveries are all different.", hookClients)
+	return nil
+}
+
+// hookLatency sends at a fixed rate, however long answers take, while the worker
+// of the inbox is blocked.
+func hookLatency(ctx context.Context, b *bench) (p50, p99 float64, err error) {
+	const perSecond, seconds = 200, 10
+	release := make(chan struct{})
+	file, engine, err := hookEngine(ctx, filepath.Join(b.dir, "hook-latency.db"), healthsync.Hooks{
+		Delivered: func(context.Context, healthsync.DeliveryEvent) { <-release },
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- engine.Run(running) }()
+	s, err := serveHook(engine.Handler())
+	if err != nil {
+		stop()
+		return 0, 0, err
+	}
+	all := hookDeliveries(perSecond*seconds, 20_000)
+	took := make([]time.Duration, len(all))
+	failures := make([]error, len(all))
+	var sending sync.WaitGroup
+	tick := time.NewTicker(time.Second / perSecond)
+	for i := range all {
+		due := <-tick.C
+		sending.Go(func() {
+			failures[i] = s.send(hookPath, &all[i])
+			took[i] = time.Since(due)
+		})
+	}
+	sending.Wait()
+	tick.Stop()
+	close(release)
+	stop()
+	s.client.CloseIdleConnections()
+	err = errors.Join(errors.Join(failures...), <-ended, s.Close(), file.Close())
+	slices.Sort(took)
+	milli := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	return milli(took[len(took)/2]), milli(took[len(took)*99/100]), err
+}
