@@ -70,7 +70,8 @@ soak: redis-server ## prove the promises at full counts (hours) and write docs/r
 	@mkdir -p bin; rm -f bin/proof-ci.jsonl bin/proof-soak.jsonl; failed=0; \
 	VITALMUX_PROOF="$$PWD/bin/proof-ci.jsonl" CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 30m ./... || failed=1; \
 	VITALMUX_PROOF="$$PWD/bin/proof-ci.jsonl" $(GO) run ./internal/sabotage || failed=1; \
-	VITALMUX_SOAK=1 VITALMUX_PROOF="$$PWD/bin/proof-soak.jsonl" $(GO) test -count=1 -p 1 -timeout 4h ./... || failed=1; \
+	proof="$$PWD/bin/proof-soak.jsonl"; \
+	for m in $(MODULES); do (cd "$$m" && VITALMUX_SOAK=1 VITALMUX_PROOF="$$proof" $(GO) test -count=1 -p 1 -timeout 4h ./...) || failed=1; done; \
 	$(GO) run ./internal/proof/report bin/proof-ci.jsonl bin/proof-soak.jsonl; \
 	exit $$failed
 
