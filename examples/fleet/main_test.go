@@ -38,7 +38,7 @@ func TestFleetEndsWithWhatTheSimulatorHolds(t *testing.T) {
 	}
 	o := options{
 		people: proof.N(20, 2000), days: 5, workers: 3, prefix: "test:", seed: proof.Seed(t),
-		killEvery: time.Duration(proof.N(1, 4)) * time.Second,
+		killEvery: time.Duration(proof.N(2, 4)) * time.Second,
 	}
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), o, &out), "%s", &out)

@@ -63,11 +63,11 @@ func work(ctx context.Context, in io.Reader) (err error) {
 	// A worker that is killed leaves its leases behind: they end soon, and soon
 	// after its tasks are put into the queues again.
 	return fleet.Run(ctx, fleet.Config{
-		Engine: p.engine, Store: p.db, Redis: p.client, Unique: 2 * leaseTTL, Poll: 100 * time.Millisecond,
+		Engine: p.engine, Store: p.db, Redis: p.client, Unique: leaseTTL + time.Second, Poll: 100 * time.Millisecond,
 	})
 }
 
-const leaseTTL = 6 * time.Second
+const leaseTTL = 4 * time.Second
 
 // process is the engine of one process, and what it stands on.
 type process struct {

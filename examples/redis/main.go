@@ -34,7 +34,7 @@ func main() {
 	flag.StringVar(&o.url, "redis-url", "", "the server, as redis://user:password@host:port/db; empty starts one")
 	flag.StringVar(&o.prefix, "prefix", "vitalmux-demo:", "what the keys begin with")
 	flag.BoolVar(&o.lossy, "allow-lossy", false, "take a server that may lose what it acknowledged")
-	flag.StringVar(&o.State, "state", "demo-redis", "with -redis-url: what the names of the files with the key and the simulated world begin with")
+	flag.StringVar(&o.State, "state", "demo-redis.db", "with -redis-url: what the names of the files with the key and the simulated world begin with")
 	o.Flags()
 	flag.Parse()
 	demo.Main(func(ctx context.Context) error { return run(ctx, o, os.Stdin, os.Stdout) })
