@@ -215,6 +215,73 @@ func TestSeam(t *testing.T) {
 	require.Equal(t, []string{"daily steps 9 fitbit:seam"}, lines(got), "half open")
 }
 
+// TestLastWeekOfThePredecessor has a service end before late data could reach it:
+// of the week before the end of what was read, the successor knows more.
+func TestLastWeekOfThePredecessor(t *testing.T) {
+	seam := time.Date(2026, 11, 5, 12, 0, 0, 0, time.UTC)
+	conns := []store.Connection{
+		{ID: "fitbit", Provider: "fitbit"},
+		{ID: "google", Provider: "googlehealth", Predecessor: "fitbit", CreatedAt: seam},
+	}
+	day := func(n int) health.Day { return health.DayOf(seam).Add(n) }
+	steps := func(conn string, n int, count int64) health.Record {
+		at := time.Date(2026, 11, 5+n, 0, 0, 0, 0, time.UTC)
+		r := reading(conn, health.Source{Provider: conn, Path: health.PathDirect}, health.KindDaily, fmt.Sprint("day/", n),
+			health.At(at), health.At(at.AddDate(0, 0, 1)), health.Value{Metric: health.MetricSteps, Number: health.Decimal{Coefficient: count}})
+		r.Span.Day = day(n)
+		return r
+	}
+	points := func(conn string, n int) health.Record {
+		at := time.Date(2026, 11, 5+n, 0, 0, 0, 0, time.UTC).UnixMilli()
+		r := reading(conn, health.Source{Provider: conn, Path: health.PathDirect}, health.KindSamples, fmt.Sprint("points/", n),
+			health.Instant(at), health.Instant(at+86_400_000))
+		r.Series = []health.Series{{
+			Metric: health.MetricHeartRate, From: at, To: at + 86_400_000, Times: []int64{at + 1000}, Values: []int64{60}, Count: 1,
+		}}
+		r.Normalize()
+		return r
+	}
+	for name, covered := range map[string][]health.Window{
+		"days":     {{First: day(-40), Last: day(-4)}},
+		"instants": {{From: seam.AddDate(0, 0, -40), To: time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)}},
+		"imported": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := person(t, conns...)
+			for n := -30; n <= 0; n++ {
+				s.put(t, steps("google", n, 2), points("google", n))
+				if n <= -3 {
+					s.put(t, steps("fitbit", n, 1), points("fitbit", n))
+				}
+			}
+			for _, w := range covered {
+				_, err := s.Commit(t.Context(), store.Batch{
+					User: "ada", Connection: "fitbit", Unfenced: true, Now: now, Covered: []store.Covered{{Stream: "s", Window: w}},
+				})
+				require.NoError(t, err)
+			}
+			list, err := store.ResolveRecords(t.Context(), s, store.RecordQuery{User: "ada", Kinds: []health.Kind{health.KindDaily}}, store.Policy{})
+			require.NoError(t, err)
+			require.Len(t, list, 31)
+			runs, err := store.ResolveSamples(t.Context(), s, store.SampleQuery{User: "ada", Metric: health.MetricHeartRate}, store.Policy{})
+			require.NoError(t, err)
+			require.Len(t, runs, 2, "neighbours are one run")
+			require.Equal(t, []string{"fitbit", "google"}, []string{runs[0].Owner.Connection, runs[1].Owner.Connection})
+			for i, n := 0, -30; n <= 0; i, n = i+1, n+1 {
+				// Everything up to the fourth day before is read: -4, and a week
+				// before its end begins with -10.
+				want := "fitbit"
+				if n >= -10 && covered != nil || n > -3 {
+					want = "google"
+				}
+				require.Equal(t, want, list[i].Values[0].Connection, "day %d", n)
+				at := runs[0].Series.Times
+				require.Equal(t, want == "fitbit", i < len(at), "points of day %d", n)
+			}
+		})
+	}
+}
+
 func TestResolvedReadsRefuse(t *testing.T) {
 	s := person(t)
 	for _, q := range []store.RecordQuery{{User: "ada", Keys: []string{"k"}}, {User: "ada", Deleted: true}, {User: "ada", After: "x"}, {}} {

@@ -25,7 +25,7 @@ func RunCopy(t *testing.T, from, to func() store.Store) {
 func CheckCopy(ctx context.Context, from, to func() store.Store) error {
 	first, second, third := from(), to(), from()
 	for _, s := range []store.Store{first, second, third} {
-		defer s.Close()
+		defer func() { _ = s.Close() }()
 	}
 	if err := fill(ctx, first); err != nil {
 		return fmt.Errorf("filling: %w", err)

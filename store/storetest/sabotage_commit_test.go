@@ -23,6 +23,42 @@ func commitSabotages() []sabotage {
 			}
 		}), "commit-expired commit-forged commit-stale-holder connection-delete lease-held"},
 
+		{"leaves samples on the clock they were on", func() func(store.Store) store.Store {
+			return func(s store.Store) store.Store {
+				f := newFake(s)
+				var mu sync.Mutex
+				var left []store.SampleRun
+				f.commit = func(ctx context.Context, b store.Batch) (store.Result, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					for _, p := range b.Pages {
+						for _, r := range p.Records {
+							if len(r.Series) == 0 || r.Series[0].Floating || r.Span.Zone != health.ZoneFromProfile {
+								continue
+							}
+							page, err := f.Store.Samples(ctx, store.SampleQuery{User: b.User, Metric: r.Series[0].Metric})
+							for _, run := range page.Runs {
+								if err == nil && run.Series.Floating {
+									left = append(left, run)
+								}
+							}
+						}
+					}
+					return f.Store.Commit(ctx, b)
+				}
+				f.samples = func(ctx context.Context, q store.SampleQuery) (store.SamplePage, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					page, err := f.Store.Samples(ctx, q)
+					if err == nil && q.After == "" {
+						page.Runs = append(slices.Clone(left), page.Runs...)
+					}
+					return page, err
+				}
+				return f
+			}
+		}, "commit-idempotent series-clock"},
+
 		{"takes the version that arrives last", plain(func(f *fake) {
 			f.commit = func(ctx context.Context, b store.Batch) (store.Result, error) {
 				return f.Store.Commit(ctx, changeRecords(b, func(r *health.Record) {
@@ -80,7 +116,7 @@ func commitSabotages() []sabotage {
 				got, err := f.Store.Commit(ctx, b)
 				return add(total, got), err
 			}
-		}), "absent-brought commit-atomic cursor-race cursor-swap"},
+		}), "absent-brought commit-atomic connection-predecessor cursor-race cursor-swap"},
 
 		{"moves a cursor from wherever it is", plain(func(f *fake) {
 			f.commit = func(ctx context.Context, b store.Batch) (store.Result, error) {

@@ -57,7 +57,7 @@ func readSabotages() []sabotage {
 				}
 				return f
 			}
-		}, "concurrent-users model series-exponents series-kinds series-stale series-tombstone series-window"},
+		}, "concurrent-users model series-clock series-exponents series-kinds series-stale series-tombstone series-window"},
 
 		{"rounds samples to whole numbers", plain(func(f *fake) {
 			f.samples = func(ctx context.Context, q store.SampleQuery) (store.SamplePage, error) {
