@@ -75,7 +75,8 @@ type Stream struct {
 	// Name is the stable lower-case name; it is the first part of the keys of
 	// the stream's records.
 	Name string
-	// Kinds are the kinds of record the stream yields.
+	// Kinds are the kinds of record the stream yields. What yields athletes or
+	// devices may tell the person's zone and is read before other streams.
 	Kinds []health.Kind
 	// Scopes are the scopes without which the service refuses the stream.
 	Scopes []string
@@ -152,6 +153,9 @@ type Query struct {
 	// zero when HighWater is set and for GrainNone.
 	Window health.Window
 	// Zone is the person's zone as far as the engine knows it; nil is unknown.
+	// What was read without it is mapped again by [Remapper], or else read
+	// again, when it becomes known: of two versions that differ in nothing else
+	// the one in the zone wins.
 	Zone *time.Location
 	// HighWater asks a stream with Changes for everything that changed at or
 	// after this mark, which an earlier page gave as its Candidate.

@@ -120,7 +120,7 @@ func addArchived(fsys fs.FS, page *health.RawPage, name string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	info, err := f.Stat()
 	if err != nil {
 		return err

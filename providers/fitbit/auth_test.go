@@ -14,6 +14,7 @@ import (
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/providers/fitbit"
 	"github.com/vitalmux/vitalmux/providers/fitbit/fitbittest"
+	"github.com/vitalmux/vitalmux/providers/providertest"
 )
 
 func mustURL(tb testing.TB, text string) *url.URL {
@@ -158,6 +159,29 @@ func TestSubscriptions(t *testing.T) {
 	poor := credential(w.Server.Login(w.person.ID, "sleep"))
 	_, err = w.provider.Subscribe(t.Context(), poor, providers.Subscription{Topic: "body"})
 	require.ErrorIs(t, err, providers.ErrForbidden)
+}
+
+// What an application subscribed a person to before it used this adapter is
+// listed and can be ended, also the subscription to all collections at once.
+func TestSubscriptionsOfAnotherClient(t *testing.T) {
+	w := newWorld(t, fitbittest.Config{Days: 3, RateLimit: -1}, same)
+	client := &http.Client{Transport: providertest.Transport(w.Server)}
+	for _, path := range []string{"apiSubscriptions/320-all.json", "activities/apiSubscriptions/320-activities.json"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, providertest.BaseURL+"/1/user/-/"+path, nil)
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer "+w.cred.Access.Reveal())
+		resp, err := client.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, http.StatusCreated, resp.StatusCode)
+	}
+	list, err := w.provider.Subscriptions(t.Context(), w.cred)
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	for _, s := range list {
+		require.NoError(t, w.provider.Unsubscribe(t.Context(), w.cred, s))
+	}
+	require.Empty(t, w.Server.Subscriptions())
 }
 
 // A vector of the signature, made independently of this code.

@@ -294,9 +294,8 @@ func (c calling) fetch(ctx context.Context, f *fetch) (providers.Page, error) {
 	for _, one := range c {
 		path, name := one.path, one.name
 		if strings.Contains(path, "{first}") {
-			if asked.first == asked.last {
-				path = strings.Replace(path, "/{first}/{last}", "/{first}", 1)
-			}
+			// A single day is a range, too: by itself it is another endpoint, or
+			// none, of some series.
 			path = strings.NewReplacer("{first}", asked.first.String(), "{last}", asked.last.String()).Replace(path)
 			name = asked.name(name)
 		}

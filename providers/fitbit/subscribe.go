@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 
 	"github.com/vitalmux/vitalmux/internal/httpx"
 	"github.com/vitalmux/vitalmux/providers"
@@ -23,6 +25,16 @@ func subscriptionID(cred providers.Credential, collection string) string {
 	return cred.UpstreamID + "-" + collection
 }
 
+// subscriptionPath is where a subscription is made and ended. One to all
+// collections at once, as another client may have made it, is of none of them.
+func subscriptionPath(s providers.Subscription) string {
+	path := "1/user/-/"
+	if slices.Contains(topics(), s.Topic) {
+		path += s.Topic + "/"
+	}
+	return path + "apiSubscriptions/" + url.PathEscape(s.ID) + ".json"
+}
+
 // Subscribe has the service notify its subscriber of one collection; making the
 // same subscription again changes nothing. ErrForbidden is a collection that the
 // grant has no scope for. The address is that of the subscriber's settings: any
@@ -35,8 +47,13 @@ func (p *Provider) Subscribe(ctx context.Context, cred providers.Credential, s p
 			Detail: "the address is not the one registered for the subscriber",
 		}
 	}
+	if !slices.Contains(topics(), s.Topic) {
+		return providers.Subscription{}, &providers.Error{
+			Provider: Name, Op: op, Kind: providers.ErrInvalid, ClientFault: true, Detail: "no such collection",
+		}
+	}
 	s.ID = subscriptionID(cred, s.Topic)
-	_, err := p.subscriptions(ctx, op, http.MethodPost, cred, "1/user/-/"+s.Topic+"/apiSubscriptions/"+s.ID+".json")
+	_, err := p.subscriptions(ctx, op, http.MethodPost, cred, subscriptionPath(s))
 	if err != nil {
 		return providers.Subscription{}, err
 	}
@@ -45,11 +62,10 @@ func (p *Provider) Subscribe(ctx context.Context, cred providers.Credential, s p
 
 // Unsubscribe ends the notifications of one collection.
 func (p *Provider) Unsubscribe(ctx context.Context, cred providers.Credential, s providers.Subscription) error {
-	id := s.ID
-	if id == "" {
-		id = subscriptionID(cred, s.Topic)
+	if s.ID == "" {
+		s.ID = subscriptionID(cred, s.Topic)
 	}
-	_, err := p.subscriptions(ctx, "unsubscribe", http.MethodDelete, cred, "1/user/-/"+s.Topic+"/apiSubscriptions/"+id+".json")
+	_, err := p.subscriptions(ctx, "unsubscribe", http.MethodDelete, cred, subscriptionPath(s))
 	if errors.Is(err, providers.ErrNotFound) {
 		return nil
 	}

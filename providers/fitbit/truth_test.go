@@ -201,6 +201,30 @@ func TestNoValueOfADayIsKeptTwice(t *testing.T) {
 	require.Greater(t, len(seen), 100)
 }
 
+// One day by itself is the same as that day within a range: notifications ask
+// for single days, and so do ends of long periods.
+func TestASingleDayIsThatOfTheRange(t *testing.T) {
+	w := newWorld(t, fitbittest.Config{Days: 12, RateLimit: -1}, same)
+	compared := 0
+	for _, st := range w.provider.Capabilities().Streams {
+		if st.Grain != providers.GrainDay {
+			continue
+		}
+		all := w.everything(t, st.Name)
+		day := w.Window(st.Name).Last.Add(-1)
+		var want []health.Record
+		for _, r := range all {
+			if r.Span.Day == day {
+				want = append(want, r)
+			}
+		}
+		got := w.walk(t, st.Name, health.Window{First: day, Last: day}, w.zone)
+		require.Equal(t, want, got, st.Name)
+		compared += len(got)
+	}
+	require.Greater(t, compared, 15)
+}
+
 func TestSleepIsMappedAsItIs(t *testing.T) {
 	for _, list := range []bool{false, true} {
 		w := newWorld(t, fitbittest.Config{Days: 60, RateLimit: -1}, func(c *fitbit.Config) { c.SleepList = list })

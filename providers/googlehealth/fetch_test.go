@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/providers"
@@ -394,4 +395,20 @@ func TestPlainInstantIsParseMoment(t *testing.T) {
 		_, ok := plainInstant([]byte(text))
 		require.False(t, ok, text)
 	}
+}
+
+// Instants of a list are read as each for itself, whatever came before.
+func TestInstantsOfAListAreThoseOfEach(t *testing.T) {
+	days := []string{"2026-11-20", "2026-11-19", "2026-02-29", "2024-02-29", "x026-11-20", "2026-11-2", ""}
+	clocks := []string{"T07:00:05Z", "T23:59:59.999Z", "T07:00:05+01:00", "T24:00:00Z", "T07:00:60Z", "T07:00:05", " 07:00:05Z", "T07:00:05.Z", "Z", ""}
+	rapid.Check(t, func(t *rapid.T) {
+		var c collection
+		for range 20 {
+			text := []byte(rapid.SampledFrom(days).Draw(t, "day") + rapid.SampledFrom(clocks).Draw(t, "clock"))
+			want, _, verdict := instant(text)
+			got, told := c.instant(text)
+			require.Equal(t, verdict, told, "%s", text)
+			require.Equal(t, want, got, "%s", text)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package googlehealth
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -324,7 +325,7 @@ func (m *mapper) finish() error {
 
 // reasonOf returns why a record is not valid, without its values.
 func reasonOf(err error) string {
-	if e, ok := err.(*health.InvalidError); ok {
+	if e, ok := errors.AsType[*health.InvalidError](err); ok {
 		return e.Field + ": " + e.Reason
 	}
 	return "not valid"

@@ -135,6 +135,74 @@ func TestHoursTileTheDays(t *testing.T) {
 	require.Len(t, sim.Requests(), 2)
 }
 
+// TestAPersonWhoTravels reads a week with two days in another zone: times have
+// the offset of then and there, days are those that were lived, and the dense
+// days of the zone at home still hold each point once.
+func TestAPersonWhoTravels(t *testing.T) {
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	sim := googlehealthtest.New(googlehealthtest.Config{
+		Seed: 8, Days: 10, Now: func() time.Time { return now }, RateLimit: -1, EmptyFirstPages: -1, HeartRateEvery: time.Hour,
+	})
+	away := googlehealthtest.Trip{
+		From: time.Date(2026, 11, 16, 13, 0, 0, 0, time.UTC), Until: time.Date(2026, 11, 19, 9, 0, 0, 0, time.UTC), Timezone: "Asia/Tokyo",
+	}
+	user := sim.AddUser(googlehealthtest.UserConfig{Timezone: zoneName, Trips: []googlehealthtest.Trip{away}})
+	p, err := googlehealth.New(googlehealth.Config{
+		ClientID: "id", ClientSecret: providers.NewSecret("secret"), Transport: providertest.Transport(sim),
+	})
+	require.NoError(t, err)
+	home, err := time.LoadLocation(zoneName)
+	require.NoError(t, err)
+	cred := credential(sim.Login(user.ID))
+	first, last := day(user.FirstDay), day(user.LastDay)
+	read := func(stream string, w health.Window) []health.Record {
+		var all []health.Record
+		for page, err := range providers.Pages(context.Background(), p, cred, providers.Query{Stream: stream, Window: w, Zone: home}) {
+			require.NoError(t, err)
+			require.Empty(t, page.Quarantined)
+			all = append(all, page.Records...)
+		}
+		return all
+	}
+
+	abroad := 0
+	for _, stream := range []string{"weight", "sleep", "respiratory_rate_sleep_summary"} {
+		for _, r := range read(stream, health.Window{First: first, Last: last}) {
+			filed := r.Span.Start
+			if stream == "sleep" {
+				filed = r.Span.End
+			}
+			at, _ := filed.Time()
+			want := 3600
+			if !at.Before(away.From) && at.Before(away.Until) {
+				want = 9 * 3600
+				abroad++
+			}
+			offset, known := filed.Offset()
+			require.True(t, known, r.Key)
+			require.Equal(t, want, offset, r.Key)
+			require.Equal(t, at.UTC().Add(time.Duration(want)*time.Second).Format(time.DateOnly), r.Span.Day.String(), r.Key)
+		}
+	}
+	require.Positive(t, abroad)
+
+	seen := map[int64]bool{}
+	for d := first.Add(-1); d.Compare(last.Add(1)) <= 0; d = d.Add(1) {
+		for _, r := range read("heart_rate", health.Window{First: d, Last: d}) {
+			for _, at := range r.Series[0].Times {
+				require.False(t, seen[at])
+				seen[at] = true
+			}
+		}
+	}
+	points := sim.Points(user.ID, "heart-rate", true)
+	require.NotEmpty(t, points)
+	require.Len(t, seen, len(points))
+	for _, point := range points {
+		require.True(t, seen[point.Start.UnixMilli()])
+	}
+}
+
 // fitbitLike has what another simulator would hold of a person.
 type fitbitLike struct{ days []googlehealthtest.Day }
 

@@ -183,6 +183,9 @@ func (s *Server) dated(c *call, p []string) (any, *refusal) {
 	if refused != nil {
 		return nil, refused
 	}
+	if !q.ranged && isSeries(what) {
+		return nil, notFound() // a series is asked for by a range or a period
+	}
 	if tracker, ok := strings.CutPrefix(what, "activities/tracker/"); ok {
 		return c.activitySeries("activities-tracker-"+tracker, tracker, true, q)
 	}
@@ -221,6 +224,11 @@ func (s *Server) dated(c *call, p []string) (any, *refusal) {
 		return c.activitySeries("activities-"+res, res, false, q)
 	}
 	return nil, notFound()
+}
+
+// isSeries reports whether what is asked for is a time series, which has no form for a single date.
+func isSeries(what string) bool {
+	return strings.HasPrefix(what, "activities/") || what == "foods/log/caloriesIn" || strings.HasPrefix(what, "body/") && !strings.HasPrefix(what, "body/log/")
 }
 
 // question is what is asked for by date.

@@ -328,7 +328,9 @@ func TestScopesAndRanges(t *testing.T) {
 	}
 	require.Equal(t, 403, w.get("/1/user/OTHER1/profile.json").Code)
 	require.Equal(t, 200, w.get("/1/user/ABC123/profile.json").Code)
-	for _, path := range []string{"/", "/1/user/-/badges.json", "/1.1/user/-/friends.json", "/1/user/-/activities/date/2026-10-21", "/2/user/-/profile.json", "/1.2/user/-/profile.json"} {
+	for _, path := range []string{"/", "/1/user/-/badges.json", "/1.1/user/-/friends.json", "/1/user/-/activities/date/2026-10-21", "/1/user/-/activities/steps/date/2026-10-21.json", "/1/user/-/activities/tracker/steps/date/2026-10-21.json",
+		"/1/user/-/activities/heart/date/2026-10-21.json", "/1/user/-/body/bmi/date/2026-10-21.json", "/1/user/-/foods/log/caloriesIn/date/2026-10-21.json",
+		"/1/user/-/activities/active-zone-minutes/date/2026-10-21.json", "/2/user/-/profile.json", "/1.2/user/-/profile.json"} {
 		require.Equal(t, 404, w.get(path).Code, path)
 	}
 	require.Equal(t, 405, w.send(http.MethodPost, "/1/user/-/profile.json", "Bearer "+w.token.AccessToken, "").Code)

@@ -198,7 +198,7 @@ func (c comparison) holds(u *user, p point) bool {
 	case c.path == "date":
 		order = p.day - int(wall/86400_000)
 	case c.isCivil():
-		_, east := t.In(u.zone).Zone()
+		_, east := u.local(t).Zone()
 		order = int(t.UnixMilli() + int64(east)*1000 - wall)
 	default:
 		order = t.Compare(at)

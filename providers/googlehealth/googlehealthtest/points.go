@@ -190,7 +190,7 @@ func civil(t time.Time) object {
 }
 
 func (u *user) offset(t time.Time) string {
-	_, east := t.In(u.zone).Zone()
+	_, east := u.local(t).Zone()
 	return seconds(time.Duration(east) * time.Second)
 }
 
@@ -200,7 +200,7 @@ func (u *user) span(start, end time.Time) object {
 		"startTime": instant(start), "startUtcOffset": u.offset(start), "endTime": instant(end), "endUtcOffset": u.offset(end),
 	}
 	if start.Unix()%5 != 0 {
-		o["civilStartTime"], o["civilEndTime"] = civil(start.In(u.zone)), civil(end.In(u.zone))
+		o["civilStartTime"], o["civilEndTime"] = civil(u.local(start)), civil(u.local(end))
 	}
 	return o
 }
@@ -208,7 +208,7 @@ func (u *user) span(start, end time.Time) object {
 func (u *user) moment(t time.Time) object {
 	o := object{"physicalTime": instant(t), "utcOffset": u.offset(t)}
 	if t.Unix()%5 != 0 {
-		o["civilTime"] = civil(t.In(u.zone))
+		o["civilTime"] = civil(u.local(t))
 	}
 	return o
 }
@@ -465,7 +465,7 @@ func (s *Server) densePoints(u *user, k *kind, n int, d *Day) []point {
 		for at := u.at(n, 0); at.Before(u.at(n+1, 0)); at = at.Add(s.cfg.HeartRateEvery) {
 			bpm := max(40, d.RestingHeartRate) + int(mix(u.seed, text(at.String()))%40)
 			context := "SEDENTARY"
-			if h := at.In(u.zone).Hour(); h >= 8 && h < 20 {
+			if h := u.local(at).Hour(); h >= 8 && h < 20 {
 				context = "ACTIVE"
 			}
 			all = append(all, point{start: at, end: at, day: n, amount: int64(bpm), value: object{

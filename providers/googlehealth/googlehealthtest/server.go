@@ -207,7 +207,7 @@ func (c *call) state(what string) (any, *refusal) {
 		}, c.needs("profile")
 	case "settings":
 		return object{
-			"name": "users/me/settings", "timeZone": u.tz, "utcOffset": u.offset(c.now), "distanceUnit": "DISTANCE_UNIT_KILOMETERS",
+			"name": "users/me/settings", "timeZone": u.zoneAt(c.now).String(), "utcOffset": u.offset(c.now), "distanceUnit": "DISTANCE_UNIT_KILOMETERS",
 			"weightUnit": "WEIGHT_UNIT_KILOGRAMS", "languageLocale": "en_GB",
 		}, c.needs("settings")
 	case "irnProfile":

@@ -90,9 +90,9 @@ func (s *Server) noticeBody(asArray bool, notices ...Notice) []byte {
 			"version": "1", "clientProvidedSubscriptionName": "simulated", "healthUserId": n.UserID, "operation": n.Operation,
 			"dataType": n.DataType, "intervals": []object{{
 				"physicalTimeInterval":  object{"startTime": instant(n.From), "endTime": instant(n.To)},
-				"civilDateTimeInterval": object{"startDateTime": civil(n.From.In(u.zone)), "endDateTime": civil(n.To.In(u.zone))},
+				"civilDateTimeInterval": object{"startDateTime": civil(u.local(n.From)), "endDateTime": civil(u.local(n.To))},
 				"civilIso8601TimeInterval": object{
-					"startTime": n.From.In(u.zone).Format("2006-01-02T15:04:05"), "endTime": n.To.In(u.zone).Format("2006-01-02T15:04:05"),
+					"startTime": u.local(n.From).Format("2006-01-02T15:04:05"), "endTime": u.local(n.To).Format("2006-01-02T15:04:05"),
 				},
 			}},
 		}})

@@ -18,6 +18,20 @@ type UserConfig struct {
 	HoldBack int
 	// NotLinked is a Google account that has no health data.
 	NotLinked bool
+	// Trips are times in other zones, in order: offsets and civil days are those of where the user was.
+	Trips []Trip
+}
+
+// Trip is a time in another zone than the user's own.
+type Trip struct {
+	From, Until time.Time
+	Timezone    string // IANA name
+}
+
+// trip is a Trip with its zone.
+type trip struct {
+	Trip
+	zone *time.Location
 }
 
 // User is one person at the simulated service.
@@ -91,6 +105,7 @@ type Workout struct {
 type user struct {
 	id, legacy, tz string
 	zone           *time.Location
+	trips          []trip
 	notLinked      bool
 	seed           uint64
 	first, next    int // civil days: the first of the history, and the next to make
@@ -135,6 +150,13 @@ func (s *Server) AddUser(c UserConfig) User {
 	u := &user{
 		id: c.ID, legacy: c.LegacyID, tz: c.Timezone, zone: zone, notLinked: c.NotLinked, seed: mix(s.cfg.Seed, 4, text(c.ID)),
 		days: map[int]*Day{}, gone: map[string]bool{},
+	}
+	for _, t := range c.Trips {
+		zone, err := time.LoadLocation(t.Timezone)
+		if err != nil {
+			panic("googlehealthtest: " + err.Error())
+		}
+		u.trips = append(u.trips, trip{t, zone})
 	}
 	u.horizon = s.cfg.Now().Truncate(time.Second).AddDate(0, 0, -max(0, c.HoldBack))
 	u.first = u.dayOf(u.horizon) - max(1, orDefault(c.Days, s.cfg.Days)) + 1
@@ -423,16 +445,33 @@ func (s *Server) Truth(userID string) Truth {
 
 // Civil days are counted from 1970-01-01.
 
-func (u *user) dayOf(t time.Time) int { return civilDay(t.In(u.zone)) }
+func (u *user) dayOf(t time.Time) int { return civilDay(u.local(t)) }
+
+// local returns t by the clocks where the user was.
+func (u *user) local(t time.Time) time.Time { return t.In(u.zoneAt(t)) }
+
+func (u *user) zoneAt(t time.Time) *time.Location {
+	for _, trip := range u.trips {
+		if !t.Before(trip.From) && t.Before(trip.Until) {
+			return trip.zone
+		}
+	}
+	return u.zone
+}
 
 func civilDay(t time.Time) int {
 	y, m, d := t.Date()
 	return int(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
 }
 
-// at returns the instant when the wall clock of the user's zone shows sec seconds after midnight of the day.
+// at returns the instant when the clocks where the user was showed sec seconds after midnight of the day.
 func (u *user) at(day, sec int) time.Time {
 	y, m, d := time.Unix(int64(day)*86400, 0).UTC().Date()
+	for _, trip := range u.trips {
+		if t := time.Date(y, m, d, 0, 0, sec, 0, trip.zone); u.zoneAt(t) == trip.zone {
+			return t
+		}
+	}
 	return time.Date(y, m, d, 0, 0, sec, 0, u.zone)
 }
 
