@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,8 +21,16 @@ import (
 )
 
 func TestConformance(t *testing.T) {
+	var truth map[string][]string // the same for all: they have one seed and begin at one time
 	providertest.Run(t, providertest.Harness{
-		Sim: newSuiteSim,
+		Sim: func(tb testing.TB, pageSize int) providertest.Simulator {
+			sim := newSuiteSim(tb, pageSize)
+			if truth == nil {
+				truth = sim.truth()
+			}
+			sim.keys = truth
+			return sim
+		},
 		New: func(tb testing.TB, base string, rt http.RoundTripper) providers.Provider {
 			p, err := terra.NewProvider(terra.ProviderConfig{
 				Config: terra.Config{
@@ -44,7 +51,7 @@ type suiteSim struct {
 	*terratest.Server
 	user     terratest.User
 	pageSize int
-	keys     func() map[string][]string // of records, by stream
+	keys     map[string][]string // of records, by stream
 }
 
 var (
@@ -63,14 +70,12 @@ const (
 	suiteReturn = "https://app.example.com/callback/terra"
 )
 
-func newSuiteSim(tb testing.TB, pageSize int) providertest.Simulator {
-	s := terratest.New(terratest.Config{Seed: 7, Days: 16, HeartRateSamples: -1, BaseURL: providertest.BaseURL, ChunkElements: 3, ShuffleChunks: true})
+func newSuiteSim(tb testing.TB, pageSize int) *suiteSim {
+	s := terratest.New(terratest.Config{Seed: 7, Days: 15, HeartRateSamples: -1, BaseURL: providertest.BaseURL, ChunkElements: 3, ShuffleChunks: true})
 	tb.Cleanup(s.Close)
 	s.Hold() // what is sent is handed in by the suite
 	s.AddDestination(terratest.Destination{URL: "https://app.example.com/webhooks/terra"})
-	sim := &suiteSim{Server: s, user: s.AddUser(terratest.UserConfig{Timezone: "Europe/Berlin"}), pageSize: pageSize}
-	sim.keys = sync.OnceValue(sim.truth)
-	return sim
+	return &suiteSim{Server: s, user: s.AddUser(terratest.UserConfig{Timezone: "Europe/Berlin"}), pageSize: pageSize}
 }
 
 // ServeHTTP serves lists in small pages, and a payload.
@@ -111,7 +116,7 @@ func (s *suiteSim) Window(stream string) health.Window {
 	return health.Window{First: first, Last: health.DayOf(s.user.Published).Add(1)}
 }
 
-func (s *suiteSim) WantKeys(stream string) []string { return s.keys()[stream] }
+func (s *suiteSim) WantKeys(stream string) []string { return s.keys[stream] }
 
 // truth are the keys of all records of the person, which edits do not change.
 func (s *suiteSim) truth() map[string][]string {
@@ -157,7 +162,7 @@ func (s *suiteSim) Change(stream string) string {
 	case "athlete", "menstruation", "":
 		return "" // edits are of totals
 	}
-	id := strings.Split(s.keys()[stream][0], "/")[1]
+	id := strings.Split(s.keys[stream][0], "/")[1]
 	s.Edit(s.user.ID, terratest.Key{Kind: terratest.Kind(stream), ID: id})
 	return stream + "/" + id
 }

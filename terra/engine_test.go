@@ -110,7 +110,7 @@ func (h *host) run() (stop func()) {
 // eventually waits for what the engine does in its own time.
 func (h *host) eventually(what string, done func() bool) {
 	h.t.Helper()
-	require.Eventually(h.t, done, 90*time.Second, 10*time.Millisecond, what)
+	require.Eventually(h.t, done, 3*time.Minute, 50*time.Millisecond, what)
 }
 
 // consent walks a person through a connect flow, to the address that the browser

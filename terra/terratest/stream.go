@@ -190,7 +190,7 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Accept has answered
 	}
-	defer conn.CloseNow()
+	defer func() { _ = conn.CloseNow() }()
 	// History larger than the queue goes out through it too, so it holds all of it.
 	c := &consumer{queue: make(chan []byte, s.cfg.StreamHistory+1024)}
 	ctx, cancel := context.WithCancelCause(s.ctx)
@@ -247,7 +247,7 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 		_ = conn.Close(end.code, end.reason)
 	}
 	cancel(nil)
-	conn.CloseNow()
+	_ = conn.CloseNow()
 	<-ended
 }
 
