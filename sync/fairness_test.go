@@ -34,8 +34,9 @@ func TestForegroundKeepsToTheBudget(t *testing.T) {
 				c.capabilities.Limits = []providers.RateLimit{{Requests: budget, Per: time.Hour, Scope: providers.LimitPerUser}}
 				c.accessLife = 1000 * day
 				w := newWard(t, c, func(cfg *healthsync.Config) { cfg.History = -1 })
+				stop := func() {}
 				if background {
-					defer running(t, w.engine)()
+					stop = running(t, w.engine)
 				}
 				seen := map[string]bool{}
 				for range 8 {
@@ -54,6 +55,7 @@ func TestForegroundKeepsToTheBudget(t *testing.T) {
 					require.Len(t, c.asked(), before, "nothing is asked before then")
 					time.Sleep(time.Until(report.Waiting) + 10*time.Minute)
 				}
+				stop()
 				for _, q := range c.asked() {
 					seen[q.Stream] = true
 				}

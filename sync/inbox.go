@@ -146,6 +146,12 @@ func (e *Engine) assignGroup(ctx context.Context, group []store.Delivery) error 
 	var done []store.Delivery
 	for _, d := range group {
 		err := e.guard(ctx, "delivery", AlarmEvent{Provider: providerOf(d)}, func() error { return a.read(ctx, d) })
+		if errors.Is(err, errUrgent) {
+			if err := e.hurry(ctx, d); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			if err := e.failDelivery(ctx, d, err); err != nil {
 				return err

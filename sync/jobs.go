@@ -313,6 +313,13 @@ func (e *Engine) attemptJob(ctx context.Context, j *store.Job) error {
 		return err
 	}
 	again := w.UpstreamID != "" && len(known) > 0 && known[0].State != store.StateDeleting
+	if again {
+		// Nor is a grant newer that came while its person was being erased.
+		_, err := e.cfg.Store.Setting(ctx, known[0].User, settingErasing)
+		if again = errors.Is(err, store.ErrNotFound); err != nil && !again {
+			return err
+		}
+	}
 	if subscriber, ok := p.(providers.Subscriber); ok && w.Subscriptions {
 		err := e.asWithdrawer(ctx, p, j, &w, func(ctx context.Context, cred providers.Credential) error {
 			return e.unsubscribeAll(ctx, subscriber, cred, j.Provider, w.Connection, again)

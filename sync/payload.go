@@ -178,6 +178,21 @@ func (u *urgent) keepLease(ctx context.Context) (err error) {
 	return err
 }
 
+// errUrgent says that a delivery is to be worked on by workUrgent: fetching what
+// it points to would keep all others waiting.
+var errUrgent = errors.New("sync: delivery points to its content")
+
+// hurry hands a delivery over to workUrgent.
+func (e *Engine) hurry(ctx context.Context, d store.Delivery) error {
+	d.Status, d.NextAt = store.DeliveryUrgent, time.Time{}
+	err := e.cfg.Store.UpdateDelivery(ctx, d)
+	signal(e.received.urgent)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
 // fetch gets what a notification points to, and has it kept as a delivery of
 // its own in the place of the one that points. What cannot be had any more is
 // read from the provider.
@@ -185,6 +200,9 @@ func (a *assignment) fetch(ctx context.Context, d store.Delivery, id string, poi
 	fetcher, ok := point.parser.(providers.PayloadFetcher)
 	if !ok {
 		return a.lost(ctx, d, id, point, note, errors.ErrUnsupported)
+	}
+	if d.Status != store.DeliveryUrgent {
+		return errUrgent
 	}
 	s, err := a.newSpool()
 	if err != nil {
@@ -207,7 +225,10 @@ func (a *assignment) fetch(ctx context.Context, d store.Delivery, id string, poi
 	case err != nil || limited.over:
 		return a.lost(ctx, d, id, point, note, err)
 	}
-	note.Payload, note.Reference = nil, ""
+	note.Payload = nil
+	if note.Part == 0 {
+		note.Reference = "" // of a connect flow; that of a request says which part this is
+	}
 	meta := deliveryMeta{Version: deliveryVersion, Pointer: &note}
 	fetched := store.Delivery{
 		ID: derivedID(id, "payload"), Endpoint: d.Endpoint, Received: d.Received, Status: store.DeliveryNew,

@@ -294,3 +294,31 @@ func (s sluggish) ParseWebhook(at time.Time, r *providers.WebhookRequest) ([]pro
 	}
 	return notes, err
 }
+
+// TestRedrivenPayloadDelaysNobody: a delivery that points to its content and is
+// sent back from the dead letters is fetched beside the others, too.
+func TestRedrivenPayloadDelaysNobody(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m := newMailroom(t, func(c *mailConfig) {
+			c.wrap = func(p *provsim.Provider) providers.Provider { return hanging{p} }
+		})
+		m.link(t, "u1")
+		m.point(t, "u1", time.Hour, nil, weightEvent("u1", "w1", time.Now().Add(-time.Hour), 1, 70_000))
+		dead := m.kept(t, store.DeliveryUrgent)[0]
+		dead.Status, dead.Reason = store.DeliveryDead, "failed too often"
+		require.NoError(t, m.store.UpdateDelivery(t.Context(), dead))
+		require.NoError(t, m.engine.Redrive(t.Context(), dead.ID))
+		time.Sleep(time.Minute) // so that it is the older one
+		m.send(t, weightEvent("u1", "w2", time.Now().Add(-time.Hour), 1, 71_000))
+		m.work(t, 20*time.Second)
+		require.EqualValues(t, 71_000, m.values(t, "u1", provsim.StreamEvents)["events/w2"])
+	})
+}
+
+// hanging has payloads that never come.
+type hanging struct{ *provsim.Provider }
+
+func (h hanging) FetchPayload(ctx context.Context, _ providers.Notification, _ io.Writer) error {
+	<-ctx.Done()
+	return &providers.Error{Provider: "provsim", Op: "payload", Kind: providers.ErrUnavailable, Err: ctx.Err()}
+}

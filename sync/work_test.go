@@ -3,6 +3,8 @@ package sync_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log"
 	gosync "sync"
 	"testing"
 	"time"
@@ -175,4 +177,30 @@ func TestEveryRequestIsTakenFromTheBudget(t *testing.T) {
 		require.ErrorIs(t, err, b.err)
 		require.Len(t, w.asked(), asked, "no request without a booking")
 	})
+}
+
+// A host with a queue of its own puts into it what is due, and works on what it
+// takes out. Run does the rest, in every process.
+func ExampleEngine_Work() {
+	ctx := context.Background()
+	engine, connection, err := connected(ctx, store.NewMemory())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for {
+		due, err := engine.Due(ctx, 100)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if len(due) == 0 {
+			break
+		}
+		fmt.Println(due[0].Task, due[0].Connection == connection)
+		if err := engine.Work(ctx, due[0].Connection, due[0].Task); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// sync true
+	// backfill true
 }
