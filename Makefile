@@ -76,7 +76,7 @@ soak: redis-server ## prove the promises at full counts (hours) and write docs/r
 	exit $$failed
 
 .PHONY: bench
-bench: ## measure against the anchors and write bench/REPORT.md
+bench: redis-server ## measure against the anchors and write bench/REPORT.md
 	@cd bench && $(GO) run .
 
 ##@ Write it

@@ -41,6 +41,10 @@ func topics() []topic {
 		{"fitbit heart rate", false, heartRate},
 		{"terra daily", false, daily},
 		{"terra webhook", false, webhooks},
+		{"redis 400 B", false, func(ctx context.Context, b *bench) error { return redisRecords(ctx, b, measurements, 200, 0.35) }},
+		{"redis 4 kB", false, func(ctx context.Context, b *bench) error { return redisRecords(ctx, b, runs, 950, 0) }},
+		{"redis fencing", false, redisFencing},
+		{"redis cluster", false, redisCluster},
 		{"million records", false, million},
 		{"ten million rows", true, tenMillion},
 	}

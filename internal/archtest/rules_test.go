@@ -136,6 +136,7 @@ func testOnly() map[string]bool {
 // aliases returns the one name under which a file may import a package.
 func aliases() map[string]string {
 	return map[string]string{
+		module + "/fleet/asynq":        "fleet",
 		module + "/sync":               "healthsync",
 		module + "/store/redis":        "redisstore",
 		module + "/store/sqlite":       "sqlitestore",

@@ -227,7 +227,7 @@ func TestDecodersAreFuzzed(t *testing.T) {
 		"health FuzzDecodeRecord", "health FuzzDecodeContent", "health FuzzDecodePoints", "health FuzzParseDecimal", "health FuzzParseMoment",
 		"internal/httpx FuzzStrictUnmarshal", "internal/httpx FuzzToken", "internal/httpx FuzzNextLink", "internal/httpx FuzzRetryAfter",
 		"internal/jsonscan FuzzAgainstEncodingJSON", "providers/withings FuzzDecodeMeasures", "providers/withings FuzzNotification",
-		"store/sqlite FuzzUnpack", "sync FuzzDecodeCursor", "sync FuzzOpenSealed",
+		"store/sqlite FuzzUnpack", "store/redis FuzzDecode", "sync FuzzDecodeCursor", "sync FuzzOpenSealed",
 		"internal/jsonscan FuzzClockReading", "providers/fitbit FuzzDecodeHeartRateIntraday", "providers/fitbit FuzzDecodeSleep",
 		"providers/fitbit FuzzNotification", "providers/googlehealth FuzzDecodeDense", "providers/googlehealth FuzzKeyset", "terra FuzzMapData", "terra FuzzSignatureHeader", "terra FuzzWebhook",
 	}

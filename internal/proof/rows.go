@@ -35,9 +35,9 @@ func Rows() []Group {
 			{"R12", "Clocks that differ, jump or stand still cause no second presentation and no lease that does not end.", ""},
 			{"R13", "A process asked to end finishes the refreshes it began.", ""},
 			{"R14", "When the store refuses the new pair it is tried again and then put aside in a sealed file, which is read once.", ""},
-			{"R15", "A Redis configured to lose or evict data is refused, with the name of the setting.", "the Redis store"},
-			{"R16", "Killing redis-server loses no acknowledged write.", "the Redis store"},
-			{"R17", "After a Sentinel failover every lost write is accounted for, and every person is either connected or asked for consent.", "the Redis store"},
+			{"R15", "A Redis configured to lose or evict data is refused, with the name of the setting.", ""},
+			{"R16", "Killing redis-server loses no acknowledged write.", ""},
+			{"R17", "After a Sentinel failover every lost write is accounted for, and every person is either connected or asked for consent.", ""},
 			{"R18", "OAuth 1 signatures equal the published vectors, and nonces do not repeat.", ""},
 		}},
 		{"Webhooks", []Invariant{

@@ -60,7 +60,7 @@ const (
 
 // job is what a child is to do.
 type job struct {
-	Store, BaseURL string // Store is as for openStore
+	Store, BaseURL string        // Store is as for openStore
 	LeaseTTL       time.Duration // 0 is leaseTTL; a third of it is the engine's RefreshTimeout
 	Key            []byte
 	Rotation       providers.Rotation

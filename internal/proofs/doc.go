@@ -1,12 +1,13 @@
 // Package proofs holds the tests of promises that need real processes: engines
-// on one SQLite file that are killed, stopped, told to end, given wrong clocks
-// and cut off from their service.
+// on one store, a SQLite file or a redis-server that syncs each write, that are
+// killed, stopped, told to end, given wrong clocks and cut off from their
+// service.
 //
 // The test is the parent. It serves package provsim's service over HTTP,
 // connects its people, and starts children: the same test binary, built with
 // the tag failpoints and without the race detector, in which the real engine
 // runs on the real driver with the real adapter. What a child did is judged by
-// the service's ledger and by the file, never by the child's own word.
+// the service's ledger and by the store, never by the child's own word.
 //
 // # Errors
 //
@@ -15,12 +16,15 @@
 //
 // # Concurrency
 //
-// The proofs run in parallel, except those that measure times of answers.
+// Each world has a service and a store of its own. The proofs run in parallel,
+// except those that measure times of answers.
 //
 // # Limits
 //
 // Pauses of the refresh protocol are too long to wait for. Where a proof needs
 // one to be over, it starts a process whose clock is ahead by the pause, which
 // is what a process that starts later is. SIGKILL takes a process away, not the
-// machine: power loss is not tried here.
+// machine: power loss is not tried here. Redis runs throughout; what its own end
+// does is tried in package store/redis. With -short the proofs over Redis are left
+// out.
 package proofs

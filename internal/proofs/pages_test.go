@@ -16,18 +16,31 @@ import (
 )
 
 // TestKilledAtPages kills processes with a page in their hands, and just after
-// its commit, and compares the file with the service's own account.
+// its commit, and compares the store with the service's own account.
 func TestKilledAtPages(t *testing.T) {
 	t.Parallel()
-	kills := proof.N(16, 1000)
-	const users = 8
+	killedAtPages(t, onSQLite, proof.N(16, 1000), 8)
+}
+
+// TestKilledAtPagesOnRedis does it over Redis.
+func TestKilledAtPagesOnRedis(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	killedAtPages(t, onRedis, proof.N(10, 1000), 5)
+}
+
+func killedAtPages(t *testing.T, on backend, kills, users int) {
 	proof.Row(t, "S1", proof.Counts{"kills": kills, "users": users})
 	seed := proof.Seed(t)
 	random := rand.New(rand.NewPCG(seed, 0))
-	for series := range (kills + 2*users - 1) / (2 * users) {
+	seeds := make([]uint64, (kills+2*users-1)/(2*users))
+	for series := range seeds {
+		seeds[series] = random.Uint64()
 		t.Run(fmt.Sprint(series), func(t *testing.T) {
 			t.Parallel()
-			killAtPages(t, users, random.Uint64())
+			killAtPages(t, on, users, seeds[series])
 		})
 	}
 }
@@ -35,9 +48,10 @@ func TestKilledAtPages(t *testing.T) {
 // pages is about how many pages a person has.
 const pages = 12
 
-func killAtPages(t *testing.T, users int, seed uint64) {
+func killAtPages(t *testing.T, on backend, users int, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	w := newWorld(t, worldConfig{
+		on:      on,
 		service: provsim.Config{Users: users, Days: -1, PageSize: 2, Seed: seed},
 		scopes:  []string{provsim.StreamDaily, provsim.StreamSamples, provsim.StreamEvents},
 	})
@@ -85,7 +99,7 @@ func killAtPages(t *testing.T, users int, seed uint64) {
 	}
 }
 
-// compare requires that the file holds what the service does, each record once,
+// compare requires that the store holds what the service does, each record once,
 // and that each was announced once.
 func (w *world) compare(user string) {
 	w.t.Helper()

@@ -32,19 +32,32 @@ const unhurried = 90 * time.Second
 // access token expired, over and over.
 func TestOnePresentation(t *testing.T) {
 	t.Parallel()
-	users, rounds, workers := proof.N(40, 500), proof.N(3, 20), proof.N(8, 16)
+	onePresentation(t, onSQLite, proof.N(40, 500), proof.N(3, 20), proof.N(8, 16))
+}
+
+// TestOnePresentationOnRedis does it over Redis.
+func TestOnePresentationOnRedis(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	onePresentation(t, onRedis, proof.N(20, 500), proof.N(2, 20), proof.N(4, 16))
+}
+
+func onePresentation(t *testing.T, on backend, users, rounds, workers int) {
 	const children = 4
 	proof.Row(t, "R1", proof.Counts{"users": users, "rounds": rounds, "processes": children, "workers": children * workers})
 	refreshes := proof.Counts{"refreshes": 0}
 	proof.Row(t, "R6", refreshes)
-	storm(t, users, rounds, workers, make([]time.Duration, children))
+	storm(t, on, users, rounds, workers, make([]time.Duration, children))
 	refreshes["refreshes"] = users * rounds
 }
 
 // storm lets one child for each clock sync everybody at the same time, and
 // requires that every refresh token was presented once.
-func storm(t *testing.T, users, rounds, workers int, clocks []time.Duration) {
+func storm(t *testing.T, on backend, users, rounds, workers int, clocks []time.Duration) {
 	w := newWorld(t, worldConfig{
+		on:       on,
 		service:  provsim.Config{Rotation: providers.RotationSingleUseRevoke, Users: users, Days: 1, Seed: proof.Seed(t)},
 		children: len(clocks), onRound: func(w *world) { w.service.ExpireAccess("") },
 	})
@@ -84,23 +97,36 @@ func storm(t *testing.T, users, rounds, workers int, clocks []time.Duration) {
 // mode, and looks at once and after the pause what became of the person.
 func TestKilledAtEachPoint(t *testing.T) {
 	t.Parallel()
+	killedAtEachPoint(t, onSQLite, modes())
+}
+
+// TestKilledAtEachPointOnRedis does it over Redis.
+func TestKilledAtEachPointOnRedis(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	killedAtEachPoint(t, onRedis, strictest(2, modes()))
+}
+
+func killedAtEachPoint(t *testing.T, on backend, tried []mode) {
 	seeds := proof.N(1, 70)
-	proof.Row(t, "R2", proof.Counts{"kills": seeds * len(points()) * len(modes()), "modes": len(modes()), "points": len(points())})
+	proof.Row(t, "R2", proof.Counts{"kills": seeds * len(points()) * len(tried), "modes": len(tried), "points": len(points())})
 	random := rand.New(rand.NewPCG(proof.Seed(t), 2))
 	for range seeds {
 		seed := random.Uint64()
-		for _, m := range modes() {
+		for _, m := range tried {
 			t.Run(fmt.Sprintf("%s/%d", m.name, seed), func(t *testing.T) {
 				t.Parallel()
-				killAtEachPoint(t, m, seed)
+				killAtEachPoint(t, on, m, seed)
 			})
 		}
 	}
 }
 
-func killAtEachPoint(t *testing.T, m mode, seed uint64) {
+func killAtEachPoint(t *testing.T, on backend, m mode, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 0))
-	w := newWorld(t, worldConfig{service: provsim.Config{Rotation: m.rotation, Users: len(points()), Days: 1, Seed: seed}})
+	w := newWorld(t, worldConfig{on: on, service: provsim.Config{Rotation: m.rotation, Users: len(points()), Days: 1, Seed: seed}})
 	// At each point dies the process of one person, in its first, second or
 	// third refresh.
 	const together = 4
@@ -165,21 +191,32 @@ func indices(n int) []int {
 // random moments, while everybody's access token keeps ending.
 func TestKilledAnyTime(t *testing.T) {
 	t.Parallel()
-	users, kills := proof.N(30, 200), proof.N(10, 350)
-	tried := []mode{modes()[1], modes()[3], modes()[4]}
+	killedAnyTime(t, onSQLite, proof.N(30, 200), proof.N(10, 350), []mode{modes()[1], modes()[3], modes()[4]})
+}
+
+// TestKilledAnyTimeOnRedis does it over Redis.
+func TestKilledAnyTimeOnRedis(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	killedAnyTime(t, onRedis, proof.N(20, 200), proof.N(6, 350), strictest(1, []mode{modes()[1], modes()[3], modes()[4]}))
+}
+
+func killedAnyTime(t *testing.T, on backend, users, kills int, tried []mode) {
 	proof.Row(t, "R3", proof.Counts{"users": users, "kills": kills * len(tried), "processes": 3, "modes": len(tried)})
 	seed := proof.Seed(t)
 	for _, m := range tried {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			killAnyTime(t, m, seed, users, kills)
+			killAnyTime(t, on, m, seed, users, kills)
 		})
 	}
 }
 
-func killAnyTime(t *testing.T, m mode, seed uint64, users, kills int) {
+func killAnyTime(t *testing.T, on backend, m mode, seed uint64, users, kills int) {
 	random := rand.New(rand.NewPCG(seed, uint64(m.rotation)))
-	w := newWorld(t, worldConfig{service: provsim.Config{Rotation: m.rotation, Users: users, Days: 1, Seed: seed}})
+	w := newWorld(t, worldConfig{on: on, service: provsim.Config{Rotation: m.rotation, Users: users, Days: 1, Seed: seed}})
 	running := make([]*failpointtest.Process, 3)
 	for i := range running {
 		running[i] = w.start("run", "", 0, nil)
@@ -261,12 +298,24 @@ func presentations(w *world) int {
 // clock.
 func TestStopped(t *testing.T) {
 	t.Parallel()
-	rounds := proof.N(1, 5)
 	short := []mode{modes()[1], modes()[4]}
-	long := []mode{modes()[0], modes()[2], modes()[3]}
 	if proof.Full() {
 		short = modes()
 	}
+	stoppedAtEachPoint(t, onSQLite, short, []mode{modes()[0], modes()[2], modes()[3]})
+}
+
+// TestStoppedOnRedis does it over Redis.
+func TestStoppedOnRedis(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	stoppedAtEachPoint(t, onRedis, strictest(1, modes()), strictest(1, []mode{modes()[0], modes()[2], modes()[3]}))
+}
+
+func stoppedAtEachPoint(t *testing.T, on backend, short, long []mode) {
+	rounds := proof.N(1, 5)
 	proof.Row(t, "R4", proof.Counts{
 		"stops": rounds * len(points()) * (len(short) + len(long)), "points": len(points()), "longer than the quarantine": rounds * len(points()) * len(long),
 	})
@@ -275,24 +324,24 @@ func TestStopped(t *testing.T) {
 		for _, m := range short {
 			t.Run(fmt.Sprintf("short/%s/%d", m.name, round), func(t *testing.T) {
 				t.Parallel()
-				stopped(t, m, seed+uint64(round), 0)
+				stopped(t, on, m, seed+uint64(round), 0)
 			})
 		}
 		for _, m := range long {
 			t.Run(fmt.Sprintf("long/%s/%d", m.name, round), func(t *testing.T) {
 				t.Parallel()
-				stopped(t, m, seed+uint64(round), later)
+				stopped(t, on, m, seed+uint64(round), later)
 			})
 		}
 	}
 }
 
-func stopped(t *testing.T, m mode, seed uint64, clock time.Duration) {
+func stopped(t *testing.T, on backend, m mode, seed uint64, clock time.Duration) {
 	var w *world
 	var all []*failpointtest.Process
 	for try := 0; ; try++ {
 		require.Less(t, try, 5, "stops in the middle of writing to the file")
-		w = newWorld(t, worldConfig{service: provsim.Config{Rotation: m.rotation, Users: len(points()), Days: 1, Seed: seed + uint64(try)}})
+		w = newWorld(t, worldConfig{on: on, service: provsim.Config{Rotation: m.rotation, Users: len(points()), Days: 1, Seed: seed + uint64(try)}})
 		var ok bool
 		if all, ok = w.stopEach(); ok {
 			break
@@ -322,7 +371,7 @@ func stopped(t *testing.T, m mode, seed uint64, clock time.Duration) {
 }
 
 // stopEach has one process for each point, and each person, stop there. It
-// reports false if one was stopped while another of its goroutines wrote to the
+// reports false if one was stopped while another of its goroutines wrote to a
 // file: SQLite then lets nobody else write, and there is nothing to see.
 func (w *world) stopEach() ([]*failpointtest.Process, bool) {
 	w.t.Helper()
@@ -330,9 +379,12 @@ func (w *world) stopEach() ([]*failpointtest.Process, bool) {
 	for i, point := range points() {
 		p := w.start("settle", point+"=stop", 0, func(j *job) { j.Tasks = w.tasks[i : i+1] })
 		all = append(all, p)
-		w.reach(p, point, "stop")
+		told, ok := w.reaches(p, point, "stop")
+		// The one before may have begun to write before the signal stopped it.
+		locked := !ok && strings.Contains(strings.Join(told, "\n"), "SQLITE_BUSY")
+		require.True(w.t, ok || locked, "the child did not come to %s: %q", point, told)
 		lease, err := w.store.Acquire(w.t.Context(), "probe", "probe", time.Minute)
-		if errors.Is(err, store.ErrBusy) {
+		if locked || errors.Is(err, store.ErrBusy) {
 			w.t.Logf("stopped at %s in the middle of writing; once more", point)
 			for _, p := range all {
 				p.Kill()
@@ -350,13 +402,26 @@ func (w *world) stopEach() ([]*failpointtest.Process, bool) {
 // goes over.
 func TestAmbiguousNetwork(t *testing.T) {
 	t.Parallel()
+	ambiguousNetwork(t, onSQLite, modes())
+}
+
+// TestAmbiguousNetworkOnRedis does it over Redis.
+func TestAmbiguousNetworkOnRedis(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	ambiguousNetwork(t, onRedis, strictest(1, modes()))
+}
+
+func ambiguousNetwork(t *testing.T, on backend, tried []mode) {
 	each := proof.N(12, 400)
-	proof.Row(t, "R5", proof.Counts{"cuts and delays": each * len(modes()), "modes": len(modes())})
+	proof.Row(t, "R5", proof.Counts{"cuts and delays": each * len(tried), "modes": len(tried)})
 	seed := proof.Seed(t)
-	for _, m := range modes() {
+	for _, m := range tried {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			ambiguous(t, m, seed, each)
+			ambiguous(t, on, m, seed, each)
 		})
 	}
 }
@@ -385,9 +450,9 @@ func cut(random *rand.Rand, kind int) (name string, f faultproxy.Fault, unheard 
 	return name, f, unheard
 }
 
-func ambiguous(t *testing.T, m mode, seed uint64, each int) {
+func ambiguous(t *testing.T, on backend, m mode, seed uint64, each int) {
 	random := rand.New(rand.NewPCG(seed, uint64(m.rotation)))
-	w := newWorld(t, worldConfig{service: provsim.Config{Rotation: m.rotation, Users: each, Days: 1, Seed: seed}})
+	w := newWorld(t, worldConfig{on: on, service: provsim.Config{Rotation: m.rotation, Users: each, Days: 1, Seed: seed}})
 	target := strings.TrimPrefix(w.server.URL, "http://")
 	names, unheard := make([]string, each), make([]bool, each)
 	tasks := slices.Clone(w.tasks)
@@ -442,28 +507,40 @@ func ambiguous(t *testing.T, m mode, seed uint64, each int) {
 // on the same people.
 func TestWrongClocks(t *testing.T) {
 	t.Parallel()
-	users, rounds := proof.N(20, 200), proof.N(2, 20)
+	wrongClocks(t, onSQLite, proof.N(20, 200), proof.N(2, 20))
+}
+
+// TestWrongClocksOnRedis does it over Redis.
+func TestWrongClocksOnRedis(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	wrongClocks(t, onRedis, proof.N(10, 200), proof.N(1, 20))
+}
+
+func wrongClocks(t *testing.T, on backend, users, rounds int) {
 	clocks := []time.Duration{0, 10 * time.Minute, -10 * time.Minute, -time.Hour}
 	proof.Row(t, "R12", proof.Counts{"users": users, "rounds": rounds, "clocks": len(clocks), "leases left behind": len(clocks)})
 	t.Run("storm", func(t *testing.T) {
 		t.Parallel()
-		storm(t, users, rounds, 4, clocks)
+		storm(t, on, users, rounds, 4, clocks)
 	})
 	t.Run("left behind", func(t *testing.T) {
 		t.Parallel()
-		leftBehind(t, clocks)
+		leftBehind(t, on, clocks)
 	})
 }
 
 // leftBehind has processes die with the lease in their hands, or with an attempt
 // under way. What they leave behind are times of their own clock.
-func leftBehind(t *testing.T, clocks []time.Duration) {
+func leftBehind(t *testing.T, on backend, clocks []time.Duration) {
 	left := []string{"after_lease", "after_intent"}
 	most := []time.Duration{2 * leaseTTL, 2*leaseTTL + refreshTimeout + quarantine}
 	seed := proof.Seed(t)
 	var worlds []*world
 	for _, clock := range clocks {
-		w := newWorld(t, worldConfig{service: provsim.Config{Rotation: providers.RotationSingleUseRevoke, Users: len(left), Days: 1, Seed: seed}})
+		w := newWorld(t, worldConfig{on: on, service: provsim.Config{Rotation: providers.RotationSingleUseRevoke, Users: len(left), Days: 1, Seed: seed}})
 		for i, point := range left {
 			p := w.start("settle", point+"=kill", clock, func(j *job) { j.Tasks = w.tasks[i : i+1] })
 			w.reach(p, point, "kill")
@@ -505,20 +582,32 @@ func asIs(tasks []task) []task {
 // TestToldToEnd tells processes to end while they refresh.
 func TestToldToEnd(t *testing.T) {
 	t.Parallel()
-	times := proof.N(10, 200)
-	proof.Row(t, "R13", proof.Counts{"signals": times * len(modes()), "modes": len(modes())})
+	toldToEndInEachMode(t, onSQLite, modes(), proof.N(10, 200))
+}
+
+// TestToldToEndOnRedis does it over Redis.
+func TestToldToEndOnRedis(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	toldToEndInEachMode(t, onRedis, strictest(1, modes()), proof.N(8, 200))
+}
+
+func toldToEndInEachMode(t *testing.T, on backend, tried []mode, times int) {
+	proof.Row(t, "R13", proof.Counts{"signals": times * len(tried), "modes": len(tried)})
 	seed := proof.Seed(t)
-	for _, m := range modes() {
+	for _, m := range tried {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			toldToEnd(t, m, seed, times)
+			toldToEnd(t, on, m, seed, times)
 		})
 	}
 }
 
-func toldToEnd(t *testing.T, m mode, seed uint64, times int) {
+func toldToEnd(t *testing.T, on backend, m mode, seed uint64, times int) {
 	random := rand.New(rand.NewPCG(seed, uint64(m.rotation)))
-	w := newWorld(t, worldConfig{service: provsim.Config{Rotation: m.rotation, Users: 5, Days: 1, Seed: seed}})
+	w := newWorld(t, worldConfig{on: on, service: provsim.Config{Rotation: m.rotation, Users: 5, Days: 1, Seed: seed}})
 	at := points()[slices.Index(points(), "after_intent"):slices.Index(points(), "before_use")]
 	for range times {
 		w.service.ExpireAccess("")

@@ -27,6 +27,21 @@ import (
 // every file that all of it left behind.
 func TestSecretsAtRest(t *testing.T) {
 	t.Parallel()
+	secretsAtRest(t, onSQLite, points())
+}
+
+// TestSecretsAtRestOnRedis does it over Redis: what is looked through are the
+// append-only file and a snapshot.
+func TestSecretsAtRestOnRedis(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	some := points()[slices.Index(points(), "after_intent"):]
+	secretsAtRest(t, onRedis, some[:proof.N(5, len(some))])
+}
+
+func secretsAtRest(t *testing.T, on backend, tried []string) {
 	rounds := proof.N(1, 5)
 	counts := proof.Counts{"kills": 0, "secrets": 0}
 	proof.Row(t, "X2", counts)
@@ -34,7 +49,8 @@ func TestSecretsAtRest(t *testing.T) {
 	seed := proof.Seed(t)
 	random := rand.New(rand.NewPCG(seed, 0))
 	w := newWorld(t, worldConfig{
-		service: provsim.Config{Rotation: providers.RotationReplay, Users: len(points()), Days: 1, Seed: seed, DeliveryTimeout: 3 * time.Second},
+		on:      on,
+		service: provsim.Config{Rotation: providers.RotationReplay, Users: len(tried), Days: 1, Seed: seed, DeliveryTimeout: 3 * time.Second},
 		sealRaw: true, scopes: []string{provsim.StreamDaily, provsim.StreamEvents},
 	})
 	// What only raw answers hold: a row that cannot be mapped.
@@ -48,7 +64,7 @@ func TestSecretsAtRest(t *testing.T) {
 	w.sealed(t, note)
 	w.service.ClearFaults()
 	for round := range rounds {
-		for i, point := range points() {
+		for i, point := range tried {
 			p := w.start("settle", fmt.Sprintf("%s=kill@%d", point, 1+random.IntN(2)), 0, func(j *job) {
 				j.Tasks = slices.Clone(w.tasks[i : i+1])
 				j.Tasks[0].Times = 2
@@ -73,11 +89,12 @@ func TestSecretsAtRest(t *testing.T) {
 	counts["secrets"] = len(w.secrets(note))
 
 	// The search finds what is there: without sealing, the note is.
-	open := newWorld(t, worldConfig{service: provsim.Config{Users: 1, Days: 1, Seed: seed}})
+	open := newWorld(t, worldConfig{on: on, service: provsim.Config{Users: 1, Days: 1, Seed: seed}})
 	open.service.Inject(provsim.Fault{
 		On: "data", Count: 1 << 30, Status: 200, Body: `{"rows":[{"id":"","note":"` + note + `"}]}`,
 	})
 	require.Equal(t, "ok", open.settle(0, 0)["u1"][0].word)
+	open.snapshot(t)
 	require.NotEmpty(t, leaks(t, open.dir, []string{note}))
 }
 
@@ -93,9 +110,26 @@ func (w *world) secrets(note string) []string {
 // sealed requires that no secret lies in a file.
 func (w *world) sealed(t *testing.T, note string) {
 	t.Helper()
+	w.snapshot(t)
 	secrets := w.secrets(note)
 	require.NotContains(t, secrets, "")
 	require.Empty(t, leaks(t, w.dir, secrets))
+}
+
+// snapshot has a redis-server write all that it holds to a file, beside the
+// append-only file.
+func (w *world) snapshot(t *testing.T) {
+	t.Helper()
+	if w.redis == nil {
+		return
+	}
+	_, err := w.redis.Do("SAVE")
+	require.NoError(t, err)
+	for _, name := range []string{"dump.rdb", "appendonlydir/*.aof"} {
+		files, err := filepath.Glob(filepath.Join(w.dir, name))
+		require.NoError(t, err)
+		require.NotEmpty(t, files, name)
+	}
 }
 
 // deliver sends deliveries to a process that is killed with some in its hands.
@@ -162,8 +196,12 @@ func shownTo(w *world, user string) int {
 	return n
 }
 
-// hold keeps every process from writing to the file until release is called.
+// hold keeps every process from writing to the store until release is called.
 func (w *world) hold(t *testing.T) (release func()) {
+	if w.redis != nil {
+		require.NoError(t, w.redis.Stop())
+		return func() { require.NoError(t, w.redis.Cont()) }
+	}
 	db, err := sql.Open("sqlite", w.job.Store)
 	require.NoError(t, err)
 	conn, err := db.Conn(t.Context())

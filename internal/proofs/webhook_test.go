@@ -44,12 +44,25 @@ func (w *world) listen(r *receiver, failpoint string) *failpointtest.Process {
 // What was acknowledged takes effect, once.
 func TestAcknowledged(t *testing.T) {
 	t.Parallel()
-	kills, perSecond := proof.N(20, 1000), proof.N(60, 200)
+	acknowledged(t, onSQLite, proof.N(20, 1000), proof.N(60, 200))
+}
+
+// TestAcknowledgedOnRedis does it over Redis.
+func TestAcknowledgedOnRedis(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	acknowledged(t, onRedis, proof.N(10, 1000), proof.N(40, 200))
+}
+
+func acknowledged(t *testing.T, on backend, kills, perSecond int) {
 	counts := proof.Counts{"kills": kills, "deliveries a second": perSecond, "deliveries": 0}
 	proof.Row(t, "W1", counts)
 	seed := proof.Seed(t)
 	random := rand.New(rand.NewPCG(seed, 0))
 	w := newWorld(t, worldConfig{
+		on:      on,
 		service: provsim.Config{Users: 6, Days: -1, Seed: seed, DeliveryTimeout: 3 * time.Second},
 		scopes:  []string{provsim.StreamEvents},
 	})

@@ -32,7 +32,7 @@ import (
 	"github.com/vitalmux/vitalmux/internal/provsim"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/store"
-	sqlitestore "github.com/vitalmux/vitalmux/store/sqlite"
+	"github.com/vitalmux/vitalmux/store/redis/redistest"
 	healthsync "github.com/vitalmux/vitalmux/sync"
 )
 
@@ -77,7 +77,7 @@ func unsaved(point string) bool {
 	return underway(point) && point != "after_intent" && point != "before_send"
 }
 
-// world is a service with its people, all connected, and the file that the
+// world is a service with its people, all connected, and the store that the
 // engines of all children share. Whoever is person u1 for the service is user
 // "person u1" for the host.
 type world struct {
@@ -86,7 +86,8 @@ type world struct {
 	dir     string
 	service *provsim.Service
 	server  *httptest.Server
-	store   *sqlitestore.Store
+	redis   *redistest.Server // of the store, if it is there
+	store   store.Store
 	ring    *healthsync.Keyring
 	engine  *healthsync.Engine // only for consents
 	scopes  []string
@@ -109,6 +110,7 @@ type gathering struct {
 
 // worldConfig describes a world.
 type worldConfig struct {
+	on      backend
 	service provsim.Config
 	scopes  []string // nil is daily only
 	// children is how many come to the barrier.
@@ -140,8 +142,10 @@ func newWorld(t *testing.T, c worldConfig) *world {
 	key := make([]byte, 32)
 	_, err := rand.Read(key)
 	require.NoError(t, err)
+	var address string
+	address, w.redis = c.on.serve(t, w.dir)
 	w.job = job{
-		Store: filepath.Join(w.dir, "store.db"), BaseURL: w.server.URL, Key: key, Rotation: c.service.Rotation,
+		Store: address, BaseURL: w.server.URL, Key: key, Rotation: c.service.Rotation,
 		Spill: filepath.Join(w.dir, "spill"), SealRaw: c.sealRaw, Workers: 4, Patience: 15 * time.Second,
 		ClientSecret: c.service.ClientSecret, SigningSecret: c.service.SigningSecrets[0],
 		Barrier: w.server.URL + "/barrier",
@@ -174,12 +178,12 @@ func (w *world) connect(scopes []string) {
 		}
 		return base.RoundTrip(r)
 	})
-	file, engine, err := w.job.engine(ctx, transport, nil)
+	kept, engine, err := w.job.engine(ctx, transport, nil)
 	require.NoError(w.t, err)
 	w.ring, err = healthsync.NewKeyring(w.job.key())
 	require.NoError(w.t, err)
-	w.store = file
-	w.t.Cleanup(func() { require.NoError(w.t, file.Close()) })
+	w.store = kept
+	w.t.Cleanup(func() { require.NoError(w.t, kept.Close()) })
 	if scopes == nil {
 		scopes = []string{provsim.StreamDaily}
 	}
@@ -230,7 +234,7 @@ func (w *world) gather(r *http.Request, round int, c worldConfig) {
 }
 
 // firstUse looks whether the pair of an access token that arrives is stored:
-// the refresh token that came with it is the one in the file.
+// the refresh token that came with it is the one in the store.
 func (w *world) firstUse(u provsim.FirstUse) {
 	w.firstUses.Add(1)
 	w.mu.Lock()
@@ -251,7 +255,7 @@ func (w *world) firstUse(u provsim.FirstUse) {
 }
 
 // open returns the refresh token in a stored credential. How the engine seals
-// is written here again, so that the parent looks into the file itself.
+// is written here again, so that the parent looks into the store itself.
 func (w *world) open(conn store.Connection, c store.Credential) (string, error) {
 	id, err := w.store.Setting(context.Background(), "", "store_id")
 	if err != nil {
@@ -306,14 +310,23 @@ func (w *world) start(entry, failpoint string, clock time.Duration, change func(
 // reach waits until a child is at its failpoint.
 func (w *world) reach(p *failpointtest.Process, point, action string) {
 	w.t.Helper()
-	var told []string
+	told, ok := w.reaches(p, point, action)
+	if !ok {
+		require.Fail(w.t, "the child did not come to its failpoint", "%s: %q, %s", point, told, p.Wait().Stderr)
+	}
+}
+
+// reaches waits until a child is at its failpoint, or returns false and what it
+// told if it ends before.
+func (w *world) reaches(p *failpointtest.Process, point, action string) (told []string, ok bool) {
+	w.t.Helper()
 	for {
 		line, ok := p.Line()
 		if !ok {
-			require.Fail(w.t, "the child did not come to its failpoint", "%s: %q, %s", point, told, p.Wait().Stderr)
+			return told, false
 		}
 		if line == "failpoint "+point+" "+action || strings.HasPrefix(line, "failpoint "+point+" "+action+":") {
-			return
+			return told, true
 		}
 		told = append(told, line)
 	}

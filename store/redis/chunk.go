@@ -63,6 +63,9 @@ type chunk struct {
 	id       int64 // 0: not stored yet
 	from     bound // no record of the chunk is before it, unless it is the first
 	min, max int64 // of the days; min > max for none. Never too narrow.
+	// size is how many records the chunk had when it was made. It tells reads
+	// how many chunks they need, so that it may be wrong.
+	size uint64
 
 	entries []entry // by bound; set by the head
 	added   []entry
@@ -121,6 +124,7 @@ func decodeGroup(name groupName, value string) (*group, error) {
 		} else {
 			c.noDays()
 		}
+		c.size = d.uint()
 		g.chunks = append(g.chunks, c)
 	}
 	return g, d.end()
@@ -143,6 +147,7 @@ func (g *group) encode() []byte {
 			e.int(c.min)
 			e.int(c.max - c.min)
 		}
+		e.uint(c.size)
 		id, at = c.id, c.from
 	}
 	return e.b
@@ -385,6 +390,9 @@ func (c *chunk) settle(id int64) {
 		c.from = first
 	}
 	c.id = id
+	if c.size == 0 {
+		c.size = uint64(len(c.entries))
+	}
 	if c.min == 0 && c.max == 0 {
 		c.noDays()
 	}

@@ -154,7 +154,7 @@ type tx struct {
 	ctx   context.Context
 	s     *Store
 	sc    scope
-	c     *goredis.Tx
+	c     *goredis.Tx // nil in a glance
 	head  head
 	now   int64 // the server's time in microseconds
 	queue [][]any
@@ -163,8 +163,11 @@ type tx struct {
 // do queues a command to write.
 func (t *tx) do(args ...any) { t.queue = append(t.queue, args) }
 
-// read runs a pipeline of reads.
+// read runs a pipeline of reads, for which a glance is not enough.
 func (t *tx) read(reads func(p goredis.Pipeliner)) error {
+	if t.c == nil {
+		return errAgain
+	}
 	return queue(t.ctx, t.c.Pipeline(), reads)
 }
 
@@ -223,6 +226,28 @@ func (s *Store) update(ctx context.Context, sc scope, watch []string, first func
 			}
 		}
 	})
+}
+
+// glance lets fn decide by what first reads, as it is at one moment: a round trip
+// less than an update that writes nothing. It reports false if fn reads or writes
+// more, for which there is update.
+func (s *Store) glance(ctx context.Context, sc scope, first func(p goredis.Pipeliner), fn func(t *tx) error) (bool, error) {
+	var fields *goredis.SliceCmd
+	if err := s.view(ctx, sc.key(), func(p goredis.Pipeliner) {
+		fields = p.HMGet(ctx, sc.key(), headFields()...)
+		first(p)
+	}); err != nil {
+		return false, err
+	}
+	t := &tx{ctx: ctx, s: s, sc: sc}
+	if err := t.head.read(fields.Val()); err != nil {
+		return false, err
+	}
+	err := fn(t)
+	if errors.Is(err, errAgain) || len(t.queue) > 0 {
+		return false, nil
+	}
+	return true, err
 }
 
 func (s *Store) attempt(ctx context.Context, sc scope, watch []string, nonce string, sent *bool, first func(p goredis.Pipeliner), fn func(t *tx) error) error {

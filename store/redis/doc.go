@@ -36,7 +36,8 @@
 //	T:l:nCname string  lease: owner and fence; n is the length of C. Ends by itself
 //	T:n:C      hash    name of a lease -> its last fence
 //	T:d        hash    connection, kind and stream -> directory: where each chunk
-//	                   begins, and its days; 12 to 30 B per chunk
+//	                   begins, its days, its size when it was made; 13 to 32 B
+//	                   per chunk
 //	T:h:C      hash    chunk -> head: key, start, revision, state of each record; 22 B
 //	                   per record
 //	T:b:C      hash    chunk -> body: contents, s2 with a dictionary; 20 to 25 % of a JSON

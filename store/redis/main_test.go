@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"context"
+	"flag"
 	"testing"
 	"time"
 
@@ -16,6 +17,10 @@ import (
 
 func TestMain(m *testing.M) {
 	goredis.SetLogger(silence{}) // servers fail on purpose here
+	// Most of a failover is waiting, whatever the machine has.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m)
 }
 

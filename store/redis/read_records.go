@@ -105,7 +105,7 @@ func (r *recordReader) page(ctx context.Context) (store.RecordPage, error) {
 	}); err != nil {
 		return store.RecordPage{}, err
 	}
-	for size := r.limit/chunkRecords + 1; ; {
+	for size := r.limit; ; {
 		groups, err := r.groups()
 		if err != nil || len(groups) == 0 {
 			return store.RecordPage{}, err
@@ -119,7 +119,7 @@ func (r *recordReader) page(ctx context.Context) (store.RecordPage, error) {
 		if err != nil || len(parts) == 0 {
 			return store.RecordPage{}, err
 		}
-		n := min(len(parts), size+len(groups))
+		n := enough(parts, size)
 		same, err := r.read(ctx, groups, parts[:n])
 		if err != nil {
 			return store.RecordPage{}, err
@@ -141,6 +141,27 @@ func (r *recordReader) page(ctx context.Context) (store.RecordPage, error) {
 		}
 		return r.fill(hits)
 	}
+}
+
+// enough returns how many parts to read for more records than the size, by what
+// the directory says. Of the first part of each group, and of the last ones, not
+// all records may count.
+func enough(parts []part, size int) int {
+	var begun []*group
+	found := uint64(0)
+	for i, p := range parts {
+		if found > uint64(size) {
+			return min(len(parts), i+len(begun)-1)
+		}
+		if !slices.Contains(begun, p.g) {
+			begun = append(begun, p.g)
+			continue
+		}
+		if found += p.chunk.size; found < p.chunk.size {
+			break
+		}
+	}
+	return len(parts)
 }
 
 // groups returns the groups that the query is about, in order.
