@@ -72,6 +72,9 @@ func TestSentinelFailover(t *testing.T) {
 	require.Same(t, s.Servers[0], first)
 	_, err = first.Do("SET", "k", "v")
 	require.NoError(t, err)
+	have, err := first.Do("WAIT", "1", "10000") // the copy is made after the answer
+	require.NoError(t, err)
+	require.EqualValues(t, 1, have)
 	require.NoError(t, s.Failover())
 	second, err := s.Master()
 	require.NoError(t, err)
