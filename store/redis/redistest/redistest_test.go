@@ -3,6 +3,7 @@ package redistest_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -72,9 +73,10 @@ func TestSentinelFailover(t *testing.T) {
 	require.Same(t, s.Servers[0], first)
 	_, err = first.Do("SET", "k", "v")
 	require.NoError(t, err)
-	have, err := first.Do("WAIT", "1", "10000") // the copy is made after the answer
-	require.NoError(t, err)
-	require.EqualValues(t, 1, have)
+	require.Eventually(t, func() bool { // the copy is made after the answer
+		have, err := s.Servers[1].Do("GET", "k")
+		return err == nil && have == "v"
+	}, 30*time.Second, 10*time.Millisecond)
 	require.NoError(t, s.Failover())
 	second, err := s.Master()
 	require.NoError(t, err)

@@ -160,6 +160,20 @@ func (s *Sentinel) Settled() error {
 		if err != nil || !strings.Contains(text, "role:master") || strings.Count(text, "state=online") != running-1 {
 			return false
 		}
+		// The master counts a copy as online while that still loads what it was
+		// sent first.
+		for _, server := range s.Servers {
+			server.mu.Lock()
+			skip := server.process == nil || server == master
+			server.mu.Unlock()
+			if skip {
+				continue
+			}
+			info, err := server.Do("INFO", "replication")
+			if text, _ := info.(string); err != nil || !strings.Contains(text, "master_link_status:up") {
+				return false
+			}
+		}
 		for _, sentinel := range s.Sentinels {
 			reply, err := sentinel.Do("SENTINEL", "replicas", MasterName)
 			list, _ := reply.([]any)
