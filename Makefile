@@ -39,9 +39,11 @@ demo: ## sync simulated wearables into demo.db; needs no account and no network
 
 ##@ Check it
 
+# Four packages at a time, also on two cores: the long ones mostly wait for
+# leases of killed processes to end.
 .PHONY: test
 test: redis-server ## the whole test suite under the race detector, nested modules too
-	@$(call each,CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 12m ./...)
+	@$(call each,CGO_ENABLED=1 $(GO) test -race -shuffle=on -p 4 -timeout 12m ./...)
 
 .PHONY: check
 check: lint ## lint, then make test: what CI runs
