@@ -66,15 +66,18 @@ sabotage: ## put faults into copies of the code; each must turn its test red
 	@$(GO) run ./internal/sabotage
 
 # One package at a time, so that the kill loops have the machine to themselves.
-# Whatever fails, the report is written.
+# A package that passed is not run again: a soak that was stopped, or that found
+# something, goes on with what is left. `rm -r bin/soak` begins anew. Whatever
+# fails, the report is written.
 .PHONY: soak
 soak: redis-server ## prove the promises at full counts (hours) and write docs/reliability.md
-	@mkdir -p bin; rm -f bin/proof-ci.jsonl bin/proof-soak.jsonl; failed=0; \
-	VITALMUX_PROOF="$$PWD/bin/proof-ci.jsonl" CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 30m ./... || failed=1; \
-	VITALMUX_PROOF="$$PWD/bin/proof-ci.jsonl" $(GO) run ./internal/sabotage || failed=1; \
-	proof="$$PWD/bin/proof-soak.jsonl"; \
-	for m in $(MODULES); do (cd "$$m" && VITALMUX_SOAK=1 VITALMUX_PROOF="$$proof" $(GO) test -count=1 -p 1 -timeout 4h ./...) || failed=1; done; \
-	$(GO) run ./internal/proof/report bin/proof-ci.jsonl bin/proof-soak.jsonl; \
+	@mkdir -p bin/soak; failed=0; export VITALMUX_PROOF="$$PWD/bin/soak/results.jsonl"; passed="$$PWD/bin/soak"; \
+	once() { step="$$passed/$${1//\//.}"; shift; [ -e "$$step" ] || { "$$@" && touch "$$step"; } || failed=1; }; \
+	once ci env CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 30m ./...; \
+	once sabotage $(GO) run ./internal/sabotage; \
+	for m in $(MODULES); do for p in $$(cd "$$m" && $(GO) list ./...); do \
+		once "$$p" env VITALMUX_SOAK=1 $(GO) -C "$$m" test -count=1 -timeout 4h "$$p"; done; done; \
+	$(GO) run ./internal/proof/report bin/soak/results.jsonl; \
 	exit $$failed
 
 .PHONY: bench
