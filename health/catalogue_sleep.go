@@ -21,7 +21,6 @@ const (
 	MetricSleepOutOfBedCount        Metric = "sleep_out_of_bed_count"
 	MetricSleepStageEpisodes        Metric = "sleep_stage_episodes"
 	MetricSleepStageMean30d         Metric = "sleep_stage_mean_30d"
-	MetricSleepSessions             Metric = "sleep_sessions"
 	MetricSleepMovementScore        Metric = "sleep_movement_score"
 	MetricSleepMovementDuration     Metric = "sleep_movement_duration"
 	MetricWithingsIndex             Metric = "withings_index"
@@ -47,7 +46,6 @@ var sleepMetrics = [...]Definition{
 	{MetricSleepOutOfBedCount, "{count}", "", additive, 0, 1000, "How often the person left the bed."},
 	{MetricSleepStageEpisodes, "{count}", "", additive, 0, 1000, "Number of episodes of the stage the part names."},
 	{MetricSleepStageMean30d, "s", "", reading, 0, 172800, "Mean time per night in the stage the part names over the last 30 days."},
-	{MetricSleepSessions, "{count}", "", additive, 0, 100, "Number of sleep sessions."},
 	{MetricSleepMovementScore, "{score}", "", reading, 0, 255, "Intensity of movement in bed on the provider's scale."},
 	{MetricSleepMovementDuration, "s", "", additive, 0, 172800, "Time with movement in bed."},
 	{MetricWithingsIndex, "{index}", "", reading, 0, 0, "Index of breathing events during sleep as Withings computes it."},

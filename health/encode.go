@@ -68,21 +68,23 @@ const (
 )
 
 // compareValues orders values canonically: by metric, statistic and part.
-func compareValues(a, b Value) int {
-	if c := strings.Compare(string(a.Metric), string(b.Metric)); c != 0 {
+func compareValues(a, b Value) int { return a.compare(&b) }
+
+func (v *Value) compare(to *Value) int {
+	if c := strings.Compare(string(v.Metric), string(to.Metric)); c != 0 {
 		return c
 	}
-	if a.Stat != b.Stat {
-		return int(a.Stat) - int(b.Stat)
+	if v.Stat != to.Stat {
+		return int(v.Stat) - int(to.Stat)
 	}
-	return strings.Compare(string(a.Part), string(b.Part))
+	return strings.Compare(string(v.Part), string(to.Part))
 }
 
 // canonicalValues returns vs in canonical order: vs itself if it is sorted,
 // else a sorted copy.
 func canonicalValues(vs []Value) []Value {
 	for i := 1; i < len(vs); i++ {
-		if compareValues(vs[i-1], vs[i]) > 0 {
+		if vs[i-1].compare(&vs[i]) > 0 {
 			vs = slices.Clone(vs)
 			slices.SortStableFunc(vs, compareValues)
 			break

@@ -115,7 +115,7 @@ func normalizeValues(vs []Value) []Value {
 		vs[i].flagRange()
 	}
 	for i := 1; i < len(vs); i++ {
-		if compareValues(vs[i-1], vs[i]) >= 0 {
+		if vs[i-1].compare(&vs[i]) >= 0 {
 			slices.SortStableFunc(vs, compareValues)
 			return slices.Compact(vs)
 		}
@@ -357,7 +357,7 @@ func validateValues(field string, vs []Value) error {
 		if i == 0 {
 			continue
 		}
-		switch c := compareValues(vs[i-1], *v); {
+		switch c := vs[i-1].compare(v); {
 		case c == 0:
 			return invalid(field, "two of one metric, statistic and part")
 		case c > 0:

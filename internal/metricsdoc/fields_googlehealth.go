@@ -21,13 +21,11 @@ var googleHealthFields = []object{
 		value("sumInFatBurnHeartZone", health.MetricActiveZoneMinutes, health.StatValue, health.PartZone1, ""),
 		value("sumInCardioHeartZone", health.MetricActiveZoneMinutes, health.StatValue, health.PartZone2, ""),
 		value("sumInPeakHeartZone", health.MetricActiveZoneMinutes, health.StatValue, health.PartZone3, ""),
+		value("sum of the three", health.MetricActiveZoneMinutes, health.StatValue, "", "computed, flagged inexact"),
 	}},
 	{"activity-level", []field{
 		label("activityLevelType", health.TrackLevel, "SEDENTARY, LIGHTLY_ACTIVE light, MODERATELY_ACTIVE moderate, VERY_ACTIVE vigorous"),
-		value("totalDuration SEDENTARY", health.MetricSedentaryDuration, health.StatValue, "", ""),
-		value("totalDuration LIGHTLY_ACTIVE", health.MetricActiveDuration, health.StatValue, health.PartLight, ""),
-		value("totalDuration MODERATELY_ACTIVE", health.MetricActiveDuration, health.StatValue, health.PartModerate, ""),
-		value("totalDuration VERY_ACTIVE", health.MetricActiveDuration, health.StatValue, health.PartVigorous, ""),
+		unmapped("activityLevelRollupsByActivityLevelType", "the service refuses rollups of it; the totals of a day are those of active-minutes and sedentary-period"),
 	}},
 	{"altitude", []field{
 		series("gainMillimeters", health.MetricElevationGain, health.StatValue, "", "/ 1000; may be negative"),
@@ -217,9 +215,9 @@ var googleHealthFields = []object{
 		series("percentage", health.MetricSpO2, health.StatValue, "", ""),
 	}},
 	{"respiratory-rate-sleep-summary", []field{
-		value("fullSleepStats.breathsPerMinute", health.MetricRespiratoryRate, health.StatMean, "", ""),
-		value("fullSleepStats.standardDeviation", health.MetricRespiratoryRate, health.StatStdDev, "", ""),
-		value("fullSleepStats.signalToNoise", health.MetricRespiratoryRateSignalToNoise, health.StatValue, "", ""),
+		value("fullSleepStats.breathsPerMinute", health.MetricRespiratoryRate, health.StatMean, health.PartAsleep, ""),
+		value("fullSleepStats.standardDeviation", health.MetricRespiratoryRate, health.StatStdDev, health.PartAsleep, ""),
+		value("fullSleepStats.signalToNoise", health.MetricRespiratoryRateSignalToNoise, health.StatValue, health.PartAsleep, ""),
 		value("deepSleepStats.breathsPerMinute", health.MetricRespiratoryRate, health.StatMean, health.PartDeep, ""),
 		value("deepSleepStats.standardDeviation", health.MetricRespiratoryRate, health.StatStdDev, health.PartDeep, ""),
 		value("deepSleepStats.signalToNoise", health.MetricRespiratoryRateSignalToNoise, health.StatValue, health.PartDeep, ""),
@@ -280,6 +278,7 @@ var googleHealthFields = []object{
 	}},
 	{"weight", []field{
 		value("weightGrams", health.MetricBodyWeight, health.StatValue, "", "/ 1000"),
+		value("weightGrams and heightMillimeters", health.MetricBMI, health.StatValue, "", "computed by the height of then, flagged inexact"),
 		value("weightGramsAvg", health.MetricBodyWeight, health.StatMean, "", "/ 1000"),
 	}},
 	{"profile", []field{
@@ -288,6 +287,10 @@ var googleHealthFields = []object{
 		value("userConfiguredRunningStrideLengthMm", health.MetricStrideLength, health.StatValue, health.PartRunning, "/ 1000"),
 		value("autoWalkingStrideLengthMm", health.MetricStrideLength, health.StatMean, health.PartWalking, "measured by the device; / 1000"),
 		value("autoRunningStrideLengthMm", health.MetricStrideLength, health.StatMean, health.PartRunning, "measured by the device; / 1000"),
+	}},
+	{"irnProfile", []field{
+		text("onboardingStatus", "googlehealth_irn_onboarding_status", "a missing one is false"),
+		text("enrollmentStatus", "googlehealth_irn_enrollment_status", "a missing one is false"),
 	}},
 	{"pairedDevices", []field{
 		value("batteryLevel", health.MetricDeviceBatteryLevel, health.StatValue, "", ""),

@@ -73,6 +73,9 @@ func (j fitbitJob) engine() (*sqlitestore.Store, *healthsync.Engine, error) {
 	return file, engine, nil
 }
 
+// refreshersPerProcess is how many workers a child has.
+const refreshersPerProcess = 3
+
 // refreshFitbit has several workers sync everybody at once, in every round. It
 // prints what went wrong.
 func refreshFitbit() error {
@@ -94,7 +97,7 @@ func refreshFitbit() error {
 			break
 		}
 		var working sync.WaitGroup
-		for range 3 {
+		for range refreshersPerProcess {
 			working.Go(func() {
 				for _, id := range j.Connections {
 					if _, err := engine.Sync(context.Background(), id); err != nil && !errors.Is(err, store.ErrLeaseHeld) {
@@ -116,6 +119,7 @@ func TestFitbitRotationByTwoProcesses(t *testing.T) {
 	t.Parallel()
 	people, rounds := proof.N(6, 40), proof.N(4, 25)
 	const children = 2
+	proof.Row(t, "R1", proof.Counts{"people": people, "rounds": rounds, "processes": children, "workers": children * refreshersPerProcess})
 	const life = 8 * time.Hour
 	// The service's clock jumps to the end of the access tokens; it ends up where
 	// ours is.

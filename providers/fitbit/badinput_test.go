@@ -137,6 +137,9 @@ func TestTimesOfSleeps(t *testing.T) {
 		{"40 hours", row(`"2026-10-21"`, `"2026-10-19T14:00:00.000"`, `"2026-10-21T06:00:00.000"`, "144000000"), "", health.FlagImplausible},
 		{"no date", row(`null`, `"2026-10-20T23:00:00.000"`, `"2026-10-21T06:00:00.000"`, "25200000"), reasonDay, 0},
 		{"30 February", row(`"2026-02-30"`, `"2026-10-20T23:00:00.000"`, `"2026-10-21T06:00:00.000"`, "25200000"), reasonDay, 0},
+		{"a space for the T", row(`"2026-10-21"`, `"2026-10-20 23:00:00.000"`, `"2026-10-21T06:00:00.000"`, "25200000"), reasonTime, 0},
+		{"a time to come", row(`"2026-10-21"`, `"2031-10-20T23:00:00.000"`, `"2031-10-21T06:00:00.000"`, "25200000"), "span: time not plausible", 0},
+		{"before our time", row(`"2026-10-21"`, `"1969-10-20T23:00:00.000"`, `"1969-10-21T06:00:00.000"`, "25200000"), "span: time not plausible", 0},
 		{"no start", row(`"2026-10-21"`, `null`, `"2026-10-21T06:00:00.000"`, "25200000"), reasonTime, 0},
 		{"a start that is a number", row(`"2026-10-21"`, `1792530000`, `"2026-10-21T06:00:00.000"`, "25200000"), reasonTime, 0},
 		{"a leap second", row(`"2026-10-21"`, `"2026-10-20T23:00:60.000"`, `"2026-10-21T06:00:59.000"`, "25200000"), "", health.FlagNonexistent},
@@ -428,6 +431,30 @@ func TestBadWorkouts(t *testing.T) {
 	m, err := mapBodies(t, streamWorkouts, "", "activities/list"+octoberName, `{"activities":[`+row(at+`,"distance":2,"distanceUnit":"Mile","calories":1`)+`]}`)
 	require.NoError(t, err)
 	require.InDelta(t, 3218.688, m.records[0].Values[0].Number.Float(), 1e-9)
+}
+
+// Of a datum that is there twice the one that changed last counts.
+func TestTheFresherOfTwoCounts(t *testing.T) {
+	row := func(modified string, calories int) string {
+		return fmt.Sprintf(`{"logId":2,"startTime":"2026-10-02T07:00:00.000+02:00","duration":60000,"lastModified":%q,"calories":%d}`, modified, calories)
+	}
+	old, fresh := row("2026-10-02T08:00:00.000Z", 1), row("2026-10-03T08:00:00.000Z", 2)
+	for _, rows := range []string{old + "," + fresh, fresh + "," + old} {
+		m, err := mapBodies(t, streamWorkouts, "", "activities/list"+octoberName, `{"activities":[`+rows+`],"pagination":{"next":""}}`)
+		require.NoError(t, err)
+		require.Len(t, m.records, 1)
+		require.Equal(t, health.Int(2), m.records[0].Values[0].Number)
+		require.Equal(t, []string{"workouts/2: " + reasonTwin}, reasonsOf(m))
+	}
+}
+
+func TestDevicesWithoutAUsableID(t *testing.T) {
+	for _, id := range []string{`"\ud800"`, "\"\xff\"", `null`, `{}`, `""`} {
+		m, err := mapBodies(t, streamDevices, "", "devices", `[{"id":"1","deviceVersion":"Charge 5"},{"id":`+id+`,"deviceVersion":"Charge 6"}]`)
+		require.NoError(t, err, id)
+		require.Equal(t, []string{"devices/1"}, keysOf(m), id)
+		require.Equal(t, []string{"devices/#1: " + reasonDevice}, reasonsOf(m), id)
+	}
 }
 
 func TestRecordingsThatAreNone(t *testing.T) {

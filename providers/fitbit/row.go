@@ -2,6 +2,7 @@ package fitbit
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/fitbitmap"
@@ -256,6 +257,9 @@ func (r *row) moment(s *jsonscan.Scanner) (text string, m health.Moment, flags h
 		return "", m, 0, false
 	}
 	text = string(b)
+	if strings.Contains(text, " ") { // which other services print
+		return text, m, 0, false
+	}
 	m, flags, err := health.ParseMoment(text)
 	return text, m, flags, err == nil
 }

@@ -124,6 +124,8 @@ func TestBadPoints(t *testing.T) {
 		{"seconds of the epoch", weigh("2", `"sampleTime":{"physicalTime":1795240800},"weightGrams":72000`), "", second(reasonTime)},
 		{"a time to come", weigh("2", `"sampleTime":{"physicalTime":"2031-11-20T06:00:00Z"},"weightGrams":72000`), "", second("span: time not plausible")},
 		{"before our time", weigh("2", `"sampleTime":{"physicalTime":"1969-11-20T06:00:00Z"},"weightGrams":72000`), "", second("span: time not plausible")},
+		{"a space for the T", weigh("2", `"sampleTime":{"physicalTime":"2026-11-20 06:00:00Z"},"weightGrams":72000`), "", second(reasonTime)},
+		{"an instant with the offset of a day", weigh("2", `"sampleTime":{"physicalTime":"2026-11-20T06:00:00+24:00"},"weightGrams":72000`), "", second(reasonTime)},
 		{"the same point twice", good, "", "weight/1: " + reasonTwin},
 		{"a megabyte of notes", weigh("2", kilo+`,"notes":"`+strings.Repeat("x", 1<<20)+`"`), "weight/2", "weight/2#notes: " + reasonLong},
 		{"notes of signs that turn the text", weigh("2", kilo+`,"notes":"\u202e\u0000"`), "weight/2", ""},
@@ -229,6 +231,104 @@ func TestBadNights(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, m.records)
 	require.Equal(t, []string{"sleep/5: " + reasonEndFirst}, reasonsOf(m))
+}
+
+// Nights and workouts of lengths that cannot be are kept and flagged; one that
+// ends before it begins, or in the time to come, is set aside.
+func TestLengthsThatCannotBe(t *testing.T) {
+	span := func(from, to string) string {
+		return fmt.Sprintf(`"interval":{"startTime":"2026-11-%sZ","startUtcOffset":"3600s","endTime":"2026-11-%sZ","endUtcOffset":"3600s"}`, from, to)
+	}
+	for name, c := range map[string]struct {
+		stream, value, reason string
+		flags                 health.Flags
+	}{
+		"a workout without length":   {"exercise", span("20T07:00:00", "20T07:00:00") + `,"exerciseType":"YOGA"`, "", health.FlagImplausible},
+		"a workout that runs back":   {"exercise", span("20T07:00:00", "20T06:00:00") + `,"exerciseType":"YOGA"`, reasonEndFirst, 0},
+		"a workout of the future":    {"exercise", span("25T07:00:00", "25T08:00:00") + `,"exerciseType":"YOGA"`, "span: time not plausible", 0},
+		"a night of 40 hours":        {"sleep", span("18T14:00:00", "20T06:00:00") + `,"type":"STAGES"`, "", health.FlagImplausible},
+		"a night without length":     {"sleep", span("20T06:00:00", "20T06:00:00") + `,"type":"STAGES"`, "", health.FlagImplausible},
+		"a drink that runs backward": {"hydration_log", span("20T07:00:00", "20T06:00:00") + `,"amountConsumed":{"milliliters":250}`, reasonEndFirst, 0},
+	} {
+		key := streamNamed(c.stream).data.key
+		m, err := mapBody(c.stream, `{"dataPoints":[{"dataPointName":"users/me/dataTypes/x/dataPoints/5",`+fmt.Sprintf("%q", key)+`:{`+c.value+`}}]}`)
+		require.NoError(t, err, name)
+		if c.reason != "" {
+			require.Equal(t, []string{c.stream + "/5: " + c.reason}, reasonsOf(m), name)
+			require.Empty(t, m.records, name)
+			continue
+		}
+		require.Empty(t, reasonsOf(m), name)
+		require.Equal(t, c.flags, m.records[0].Span.Flags, name)
+	}
+	m, err := mapBody("exercise", `{"dataPoints":[{"exercise":{`+span("20T07:00:00", "20T08:00:00")+`,"exerciseType":"YOGA","activeDuration":"-60s"}}]}`)
+	require.NoError(t, err)
+	require.Equal(t, health.FlagOutOfRange, m.records[0].Values[0].Flags, "a negative duration is kept, flagged")
+	m, err = mapBody("sedentary_period", `{"dataPoints":[{"sedentaryPeriod":{"interval":{"startTime":"2026-11-20T07:00:00Z","endTime":"2026-11-20T06:00:00Z"}}}]}`)
+	require.NoError(t, err)
+	require.Equal(t, []string{"sedentary_period/#1.0: " + reasonEndFirst}, reasonsOf(m))
+}
+
+// A wall clock reading alone, on a day on which clocks change, is flagged and
+// not moved silently; with an instant beside it there is no doubt.
+func TestTimesOnADayOnWhichClocksChange(t *testing.T) {
+	civil := func(month, day, hour int) string {
+		return fmt.Sprintf(`"civilTime":{"date":{"year":2026,"month":%d,"day":%d},"time":{"hours":%d,"minutes":30}}`, month, day, hour)
+	}
+	for name, c := range map[string]struct {
+		time  string
+		flags health.Flags
+	}{
+		"that the clock skips":       {civil(3, 29, 2), health.FlagNonexistent},
+		"that the clock shows twice": {civil(10, 25, 2), health.FlagAmbiguous},
+		"the second of the two":      {`"physicalTime":"2026-10-25T01:30:00Z","utcOffset":"3600s",` + civil(10, 25, 2), 0},
+		"an ordinary one":            {civil(10, 24, 2), 0},
+	} {
+		m, err := mapBody("weight", `{"dataPoints":[{"weight":{"sampleTime":{`+c.time+`},"weightGrams":72000}}]}`)
+		require.NoError(t, err, name)
+		require.Len(t, m.records, 1, name)
+		require.Equal(t, c.flags, m.records[0].Span.Flags, name)
+	}
+}
+
+// Of a point that is there twice the one that changed last counts.
+func TestTheFresherOfTwoCounts(t *testing.T) {
+	point := func(updated, kind string) string {
+		return `{"dataPointName":"users/me/dataTypes/exercise/dataPoints/5","exercise":{"interval":{"startTime":"2026-11-20T07:00:00Z","endTime":"2026-11-20T08:00:00Z"},` +
+			`"exerciseType":"` + kind + `","updateTime":"2026-11-` + updated + `T09:00:00Z"}}`
+	}
+	old, fresh := point("20", "YOGA"), point("21", "RUNNING")
+	for _, rows := range []string{old + "," + fresh, fresh + "," + old} {
+		m, err := mapBody("exercise", `{"dataPoints":[`+rows+`]}`)
+		require.NoError(t, err)
+		require.Len(t, m.records, 1)
+		require.Contains(t, m.records[0].Texts, health.Text{Name: health.TextSportCode, Value: "RUNNING"})
+		require.Equal(t, []string{"exercise/5: " + reasonTwin}, reasonsOf(m))
+	}
+}
+
+// Names of zones that are none, or that are files, count as not told.
+func TestZonesThatAreNone(t *testing.T) {
+	for _, name := range []string{"", "Local", "Mars/Phobos", "GMT+25", "../../etc/passwd", "/etc/localtime", strings.Repeat("x", 100)} {
+		m, err := mapBody("settings", fmt.Sprintf(`{"languageLocale":"en","timeZone":%q}`, name))
+		require.NoError(t, err)
+		require.Empty(t, m.personZone, name)
+	}
+	m, err := mapBody("settings", `{"timeZone":"Asia/Calcutta"}`)
+	require.NoError(t, err)
+	require.Equal(t, "Asia/Calcutta", m.personZone)
+}
+
+// A series with holes, and sums with holes, tell nothing for what is not there.
+func TestSeriesWithHoles(t *testing.T) {
+	m, err := mapBody("heart_rate", `{"dataPoints":[`+beat("09:00:05", `"64"`)+`,`+beat("07:00:05", `"60"`)+`]}`)
+	require.NoError(t, err)
+	require.Equal(t, []int64{60, 64}, m.records[0].Series[0].Values)
+	m, err = mapBody("steps_daily", `{"rollupDataPoints":[{"civilStartTime":{"date":{"year":2026,"month":11,"day":20}},"steps":{"countSum":"5"}},`+
+		`{"civilStartTime":{"date":{"year":2026,"month":11,"day":17}},"steps":{"countSum":7}},{"civilStartTime":{"date":{"year":2026,"month":11,"day":16}},"steps":{"countSum":"x"}}]}`)
+	require.NoError(t, err)
+	require.Equal(t, []string{"steps_daily/2026-11-20", "steps_daily/2026-11-17"}, keysOf(m))
+	require.Len(t, m.quarantined, 1)
 }
 
 // beat returns a heart rate.

@@ -117,7 +117,7 @@ func day(text string) health.Day {
 func (s *simulator) Window(stream string) health.Window {
 	first, last := day(s.user.FirstDay), day(s.user.LastDay)
 	switch stream {
-	case "settings", "profile", "identity", "devices":
+	case "settings", "profile", "identity", "devices", "irn_profile":
 		return health.Window{}
 	case "electrocardiogram":
 		from, _, _ := first.Bounds(s.zone)
@@ -224,7 +224,7 @@ func wantKeys(s *googlehealthtest.Server, user googlehealthtest.User, stream str
 	add := func(parts ...string) { keys[strings.Join(append([]string{stream}, parts...), "/")] = true }
 	path := strings.ReplaceAll(stream, "_", "-")
 	switch stream {
-	case "settings", "profile", "identity":
+	case "settings", "profile", "identity", "irn_profile":
 		add("me")
 	case "devices":
 		for _, id := range s.Devices(user.ID) {

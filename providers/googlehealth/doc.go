@@ -38,7 +38,9 @@
 //   - weight, body_fat, height, blood_glucose, core_body_temperature, vo2_max,
 //     run_vo2_max, respiratory_rate_sleep_summary: one record per reading, key
 //     weight/<id>, or weight/<time>[/<source>] for a point without an id, where
-//     the time is the one the service prints, to the millisecond.
+//     the time is the one the service prints, to the millisecond. What
+//     respiratory_rate_sleep_summary tells is of the day of its night, a daily
+//     record; the whole night is the part "asleep".
 //   - daily_resting_heart_rate, daily_heart_rate_variability,
 //     daily_heart_rate_zones, daily_oxygen_saturation, daily_respiratory_rate,
 //     daily_sleep_temperature_derivations, daily_vo2_max: one daily record per
@@ -52,7 +54,7 @@
 //   - heart_rate, heart_rate_variability, oxygen_saturation, steps,
 //     active_zone_minutes: dense points as series, one samples record per day that
 //     was asked for and source, key steps/<day>[/<source>].
-//   - settings, profile, identity, devices: the state of now.
+//   - settings, profile, identity, devices, irn_profile: the state of now.
 //
 // Optional streams, which Config.Streams has to name: distance, floors, altitude,
 // active_energy_burned, active_minutes, activity_level, basal_energy_burned,
@@ -122,9 +124,18 @@
 // 300 requests per minute for each person. Sums are asked for in windows of 90
 // days, those of heart rate, active minutes and calories of 14, sums by the hour
 // of one day less. Sleep and exercise come in pages of 25. One page of dense
-// points is a whole day and makes up to 20 requests; all other pages make one. An
-// answer that takes the service too long (504) is asked for again in smaller
+// points is a whole day and makes up to 100 requests for heart rate, 20 for
+// others, most often one to four. One page of weights makes two, up to four: the
+// body mass index is computed with the height of then. All other pages make one.
+// An answer that takes the service too long (504) is asked for again in smaller
 // pages. Electrocardiograms have no upper bound: reading an old window reads
 // everything since. A page with more than 10,000 data that are not usable is
 // ErrMalformed.
+//
+// Not read are the Training Center files of exercises (exportExerciseTcx), which
+// alone have positions, and the catalogues food and food-measurement-unit, which
+// are about no time: a nutrition log tells the food's name and what it held.
+// The highest heart rate of an exercise is not told and not computed, which would
+// take a request for each: it is that of the stream heart_rate within the span of
+// the exercise.
 package googlehealth

@@ -151,15 +151,52 @@ func (f *fetch) onePage(ctx context.Context, name string, at place, r httpx.Requ
 	if err := f.mapped(m, name, got.resp); err != nil {
 		return providers.Page{}, err
 	}
+	token := m.next
+	if f.st.name == streamWeight && len(m.records) > 0 {
+		if err := f.heights(ctx, m); err != nil {
+			return providers.Page{}, err
+		}
+	}
 	page, err := f.page(m)
-	if err != nil || m.next == "" {
+	if err != nil || token == "" {
 		return page, err
 	}
-	if m.next == at.token {
+	if token == at.token {
 		return providers.Page{}, failed(f.op, malformed(providers.CodePageLoop))
 	}
-	page.More, page.PageToken = true, place{at.size, m.next}.String()
+	page.More, page.PageToken = true, place{at.size, token}.String()
 	return page, nil
+}
+
+const (
+	// heightPage is how many heights are asked for at once. They come newest
+	// first, and people have one, or a few.
+	heightPage = 100
+	// heightCalls is the most requests for them: a first page may be empty.
+	heightCalls = 3
+)
+
+// heights fetches the person's height as of the window: the service tells no body
+// mass index, and it is of the weight and the height.
+func (f *fetch) heights(ctx context.Context, m *mapper) error {
+	t := typeOf("height")
+	until := filter{{member{t, memberCivil}, lessThan, dayLiteral(f.q.Window.Last.Add(1))}}
+	at := place{size: heightPage}
+	for range heightCalls {
+		r, name := f.listRequest(t, until, at)
+		got, err := f.call(ctx, r, false)
+		if err != nil {
+			return err
+		}
+		if err := f.mapped(m, name, got.resp); err != nil {
+			return err
+		}
+		if m.next == "" || len(m.heights) > 0 {
+			return nil
+		}
+		at.token = m.next
+	}
+	return nil
 }
 
 // allPages fetches all pages of what is one record, or one for each day: a page
@@ -201,9 +238,8 @@ func (f *fetch) allPages(ctx context.Context, name string, size int, request fun
 
 const usersMe = "v4/users/me/"
 
-// listRequest asks for points.
-func (f *fetch) listRequest(filtered filter, at place) (httpx.Request, string) {
-	t := f.st.data
+// listRequest asks for points of a type.
+func (f *fetch) listRequest(t *dataType, filtered filter, at place) (httpx.Request, string) {
 	method, path := "list", usersMe+"dataTypes/"+t.path+"/dataPoints"
 	if t.can(canReconcile) && (!f.p.cfg.BySource || !t.can(canList)) {
 		method, path = "reconcile", path+":reconcile"
@@ -241,7 +277,7 @@ func (f *fetch) points(ctx context.Context) (providers.Page, error) {
 	if err != nil {
 		return providers.Page{}, f.invalid(codeWindow)
 	}
-	r, name := f.listRequest(filtered, at)
+	r, name := f.listRequest(f.st.data, filtered, at)
 	if instants {
 		name += "/" + periodText(w.From.UnixMilli(), w.To.UnixMilli())
 	}
@@ -262,10 +298,10 @@ func (f *fetch) dense(ctx context.Context) (providers.Page, error) {
 		return providers.Page{}, f.invalid(codeWindow)
 	}
 	from, to := bounds(w.First, w.First, f.q.Zone)
-	_, name := f.listRequest(filtered, place{})
+	_, name := f.listRequest(f.st.data, filtered, place{})
 	name += "/" + w.First.String() + "/" + periodText(from.UnixMilli(), to.UnixMilli())
 	return f.allPages(ctx, name, f.st.pageSize(), func(at place) (httpx.Request, error) {
-		r, _ := f.listRequest(filtered, at)
+		r, _ := f.listRequest(f.st.data, filtered, at)
 		return r, nil
 	})
 }

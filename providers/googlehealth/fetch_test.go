@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -196,6 +197,84 @@ func TestPagesThatDoNotEnd(t *testing.T) {
 	_, err := p.Fetch(context.Background(), cred, providers.Query{Stream: "heart_rate", Window: one})
 	require.ErrorIs(t, err, providers.ErrMalformed)
 	require.Len(t, s.asked, callsPerDay)
+}
+
+// The body mass index is of the weight and the height of then, which a page of
+// weights asks for besides; without a height there is none.
+func TestBodyMassIndex(t *testing.T) {
+	weights := `{"dataPoints":[` +
+		`{"weight":{"sampleTime":{"physicalTime":"2026-11-20T06:00:00Z","utcOffset":"3600s"},"weightGrams":72000}},` +
+		`{"weight":{"sampleTime":{"physicalTime":"2026-11-02T06:00:00Z","utcOffset":"3600s"},"weightGrams":70000.5}}]}`
+	tall := func(day, mm string) string {
+		return `{"height":{"sampleTime":{"physicalTime":"2026-` + day + `T06:00:00Z","utcOffset":"3600s"},"heightMillimeters":` + mm + `}}`
+	}
+	window := health.Window{First: dayAt2026(11, 1), Last: dayAt2026(11, 20)}
+	for name, c := range map[string]struct {
+		heights []string // answers, one after the other
+		want    []float64
+		aside   int
+	}{
+		"one height":            {[]string{`{"dataPoints":[` + tall("01-01", `"1800"`) + `]}`}, []float64{22.2222, 21.6051}, 0},
+		"another one since":     {[]string{`{"dataPoints":[` + tall("11-10", `"1820"`) + `,` + tall("01-01", `"1800"`) + `]}`}, []float64{21.7365, 21.6051}, 0},
+		"a first one after":     {[]string{`{"dataPoints":[` + tall("11-10", `1820`) + `]}`}, []float64{21.7365, 21.1328}, 0},
+		"an empty page first":   {[]string{`{"nextPageToken":"2"}`, `{"dataPoints":[` + tall("01-01", `"1800"`) + `]}`}, []float64{22.2222, 21.6051}, 0},
+		"pages that stay empty": {[]string{`{"nextPageToken":"2"}`, `{"nextPageToken":"3"}`, `{"nextPageToken":"4"}`}, nil, 0},
+		"no height":             {[]string{`{}`}, nil, 0},
+		"heights that are none": {[]string{`{"dataPoints":[` + tall("01-01", `"0"`) + `,` + tall("01-02", `"tall"`) + `,` + tall("01-03", `"9000"`) + `,7]}`}, nil, 4},
+	} {
+		n := 0
+		p, s := scripted(t, Config{}, func(r *http.Request, _ string) (int, string) {
+			if !strings.Contains(r.URL.Path, "/height/") {
+				return http.StatusOK, weights
+			}
+			require.Equal(t, `height.sample_time.civil_time < "2026-11-21"`, r.URL.Query().Get("filter"))
+			n++
+			return http.StatusOK, c.heights[n-1]
+		})
+		page, err := p.Fetch(context.Background(), cred, providers.Query{Stream: "weight", Window: window})
+		require.NoError(t, err, name)
+		require.Len(t, s.asked, 1+len(c.heights), name)
+		require.Len(t, page.Quarantined, c.aside, name)
+		require.Len(t, page.Records, 2, name)
+		var got []float64
+		for _, r := range page.Records {
+			for _, v := range r.Values {
+				if v.Metric == health.MetricBMI {
+					require.Equal(t, health.FlagInexact, v.Flags)
+					got = append(got, v.Number.Float())
+				}
+			}
+		}
+		require.InDeltaSlice(t, c.want, got, 1e-4, name)
+		again, err := p.Remap(health.RawPage{Stream: "weight", Date: page.Date, Bodies: page.Raw})
+		require.NoError(t, err, name)
+		require.Equal(t, page.Records, again, name)
+	}
+	p, s := scripted(t, Config{}, func(*http.Request, string) (int, string) { return http.StatusOK, `{}` })
+	_, err := p.Fetch(context.Background(), cred, providers.Query{Stream: "weight", Window: window})
+	require.NoError(t, err)
+	require.Len(t, s.asked, 1, "without weights nothing else is asked for")
+}
+
+// A day by the second, 90,000 points where clocks go back, also fits when the
+// service cannot answer with large pages.
+func TestADayBySecondsInSmallPages(t *testing.T) {
+	const points = 25 * 3600
+	one := health.Window{First: november.Last, Last: november.Last}
+	p, s := scripted(t, Config{}, func(r *http.Request, _ string) (int, string) {
+		size, _ := strconv.Atoi(r.URL.Query().Get("pageSize"))
+		if size > 2500 {
+			return http.StatusGatewayTimeout, `{}`
+		}
+		read, _ := strconv.Atoi(r.URL.Query().Get("pageToken"))
+		if read += size; read < points {
+			return http.StatusOK, fmt.Sprintf(`{"nextPageToken":"%d"}`, read)
+		}
+		return http.StatusOK, `{}`
+	})
+	_, err := p.Fetch(context.Background(), cred, providers.Query{Stream: "heart_rate", Window: one})
+	require.NoError(t, err)
+	require.Len(t, s.asked, 1+points/2500)
 }
 
 func TestRefusals(t *testing.T) {

@@ -68,6 +68,31 @@ func FuzzDecodeReadings(f *testing.F) {
 		`{"dataPoints":[{"dailyHeartRateZones":{"date":{"year":2026,"month":11,"day":20},"heartRateZones":[{"heartRateZoneType":"PEAK","minBeatsPerMinute":"1"}]}}]}`)
 }
 
+// FuzzDecodeHeights feeds the heights that come with weights.
+func FuzzDecodeHeights(f *testing.F) {
+	for _, seed := range []string{
+		`{"dataPoints":[{"height":{` + at + `,"heightMillimeters":"1782"}},{"height":{` + at + `,"heightMillimeters":1}}]}`,
+		`{"dataPoints":[{"dataPointName":"users/me/dataTypes/height/dataPoints/1","height":{` + at + `,"heightMillimeters":"0"}},7],"nextPageToken":"x"}`, `{}`, `null`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		m := newMapper(streamNamed("weight"), health.RawPage{
+			Stream: "weight", Date: answered, Zone: "Europe/Berlin",
+			Bodies: []health.RawBody{{Name: "weight:reconcile", Body: []byte(`{"dataPoints":[` + good + `]}`)}, {Name: "height:reconcile", Body: body}},
+		})
+		if err := m.page(); err != nil {
+			if _, told := errors.AsType[*refusedError](err); !told {
+				require.ErrorIs(t, failed("test", err), providers.ErrMalformed)
+			}
+			return
+		}
+		require.Len(t, m.records, 1)
+		require.NoError(t, m.records[0].Validate(answered))
+		require.Equal(t, "weight/1", m.records[0].Key)
+	})
+}
+
 func FuzzDecodeSleep(f *testing.F) {
 	fuzz(f, []string{"sleep"}, night(`"stages":[`+stageOf("LIGHT", "19T22:00:00", "19T23:00:00")+`],"summary":{"minutesAsleep":"4","stagesSummary":[{"type":"REM","count":"1"}]},"outOfBedSegments":[{}]`))
 }
@@ -97,7 +122,8 @@ func FuzzDecodeRollups(f *testing.F) {
 }
 
 func FuzzDecodeState(f *testing.F) {
-	fuzz(f, []string{"settings", "profile", "identity", "devices"},
+	fuzz(f, []string{"settings", "profile", "identity", "devices", "irn_profile"},
+		`{"name":"users/me/irnProfile","onboardingStatus":true}`,
 		`{"timeZone":"Europe/Berlin","distanceUnit":"X"}`, `{"healthUserId":"1","legacyUserId":"AB"}`, `{"age":41,"membershipStartDate":{"year":2020,"month":1,"day":1}}`,
 		`{"pairedDevices":[{"name":"users/me/pairedDevices/7","batteryLevel":3,"features":["A"]}]}`)
 }

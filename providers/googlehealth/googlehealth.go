@@ -277,6 +277,15 @@ func unsupported(op string) error {
 	}
 }
 
+// isZone reports whether there is a zone of that name.
+func isZone(name string) bool {
+	if !zoneName(name) {
+		return false
+	}
+	_, err := time.LoadLocation(name)
+	return err == nil
+}
+
 // zoneName reports whether name may be looked up as a zone. It keeps names that
 // are paths, or this machine's own zone, away from the zone database.
 func zoneName(name string) bool {

@@ -60,7 +60,8 @@ type mapper struct {
 	flooded    bool   // more was set aside than is listed
 	foreign    bool   // a point said that it belongs to another person
 
-	series collection // of shapeDense and shapeHours
+	series  collection // of shapeDense and shapeHours
+	heights []height   // of weights
 }
 
 func newMapper(st *stream, page health.RawPage) *mapper {
@@ -98,6 +99,9 @@ func (m *mapper) body(i int) error {
 	}
 	list := "dataPoints"
 	each := m.point
+	if m.st.name == streamWeight && strings.HasPrefix(m.raw.Bodies[i].Name, "height:") {
+		return m.answer(body, list, func(s *jsonscan.Scanner) error { return m.each(s, m.height) })
+	}
 	switch m.st.shape {
 	case shapeState:
 		list, each = "pairedDevices", m.single
@@ -269,6 +273,7 @@ func (m *mapper) setAside(key, reason string, raw []byte) {
 // that is not valid is set aside.
 func (m *mapper) finish() error {
 	m.collected()
+	m.bodyMass()
 	date := int64(0)
 	if !m.raw.Date.IsZero() {
 		date = m.raw.Date.UnixMilli()

@@ -2,6 +2,7 @@ package googlehealth
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/vitalmux/vitalmux/health"
@@ -371,7 +372,7 @@ func (m *mapper) document(body []byte) error {
 
 func (m *mapper) settings(d *datum, o object) {
 	zone, v := o.text("timeZone")
-	if v == valueOK && zoneName(zone) {
+	if v == valueOK && isZone(zone) {
 		d.text(health.TextTimezone, zone)
 		m.personZone = zone
 	} else if v != valueAbsent {
@@ -400,6 +401,23 @@ func (m *mapper) aboutPerson(d *datum, o object) {
 	if since, v := o.civilDay("membershipStartDate"); v == valueOK {
 		d.text(health.TextMemberSince, since.String())
 	}
+}
+
+// rhythmProfile maps whether the person takes part in notifications of irregular
+// rhythm. The service leaves out what is false.
+func (m *mapper) rhythmProfile(d *datum, o object) {
+	if !o.has("name") {
+		return
+	}
+	for _, name := range []string{"onboardingStatus", "enrollmentStatus"} {
+		is, v := o.truth(name)
+		if v == valueBad {
+			d.fault(name, reasonType)
+			continue
+		}
+		d.text("googlehealth_irn_"+snake(name), strconv.FormatBool(is))
+	}
+	d.updated(o)
 }
 
 func (m *mapper) identity(d *datum, o object) {

@@ -38,6 +38,9 @@ type stream struct {
 	optional bool
 }
 
+// streamWeight is the stream whose pages hold the person's height as well.
+const streamWeight = "weight"
+
 const (
 	day = 24 * time.Hour
 	// walkTTL bounds the age of a page token: the service does not tell how long
@@ -54,11 +57,14 @@ const (
 	lookback      = 14 * day
 	denseLookback = 7 * day
 
-	// callsPerDay is the most requests for one day of dense points: 86,400 points
-	// in pages of 5,000, an empty page at the beginning, and one that has to be
-	// asked for again. A day of minutes takes one or two.
-	callsPerDay       = 20
-	callsPerDayMinute = 6
+	// callsPerDay is the most requests for one day of dense points. A day by the
+	// second has 86,400 points, 90,000 where clocks go back, in pages of 5,000:
+	// 18, and an empty one at the beginning. An answer that takes the service too
+	// long is asked for again in pages of a quarter, 36 of them, and with
+	// Config.BySource there are several devices. A day of minutes takes one or
+	// two, by the same reckoning.
+	callsPerDay       = 100
+	callsPerDayMinute = 20
 )
 
 // streams is every stream, in the order in which they are listed: what tells the
@@ -68,6 +74,7 @@ var streams = [...]stream{
 	{name: "profile", shape: shapeState, kind: health.KindAthlete, path: "profile", scope: ScopeProfile, fields: profileFields, read: (*mapper).aboutPerson},
 	{name: "identity", shape: shapeState, kind: health.KindAthlete, path: "identity", read: (*mapper).identity},
 	{name: "devices", shape: shapeState, kind: health.KindDevice, path: "pairedDevices", scope: ScopeSettings, read: (*mapper).device},
+	{name: "irn_profile", shape: shapeState, kind: health.KindAthlete, path: "irnProfile", scope: ScopeIRN, read: (*mapper).rhythmProfile},
 
 	{name: "sleep", kind: health.KindSleep, data: typeOf("sleep"), read: (*mapper).sleep},
 	{name: "exercise", kind: health.KindActivity, data: typeOf("exercise"), read: (*mapper).exercise},
@@ -103,7 +110,7 @@ var streams = [...]stream{
 	records("core-body-temperature", health.KindBody, tempFields, (*mapper).measurementSite),
 	records("vo2-max", health.KindBody, vo2Fields, (*mapper).vo2Method),
 	records("run-vo2-max", health.KindBody, runVO2Fields, nil),
-	records("respiratory-rate-sleep-summary", health.KindBody, breathFields, nil),
+	records("respiratory-rate-sleep-summary", health.KindDaily, breathFields, nil),
 	records("nutrition-log", health.KindNutrition, nil, (*mapper).nutrition),
 	records("hydration-log", health.KindNutrition, nil, (*mapper).hydration),
 	records("electrocardiogram", health.KindECG, nil, (*mapper).electrocardiogram),
@@ -234,6 +241,9 @@ func (s *stream) facts() providers.Stream {
 			// since.
 			f.Grain, f.MaxWindow = providers.GrainInstant, 0
 		}
+	}
+	if s.name == streamWeight {
+		f.CallsPerPage = 1 + heightCalls
 	}
 	f.Scopes = []string{s.data.scope}
 	return f

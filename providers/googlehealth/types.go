@@ -140,9 +140,9 @@ var (
 	runVO2Fields  = []field{{path: "runVo2Max", metric: health.MetricVO2Max}}
 
 	breathFields = []field{
-		{path: "fullSleepStats.breathsPerMinute", metric: health.MetricRespiratoryRate, stat: health.StatMean},
-		{path: "fullSleepStats.standardDeviation", metric: health.MetricRespiratoryRate, stat: health.StatStdDev},
-		{path: "fullSleepStats.signalToNoise", metric: health.MetricRespiratoryRateSignalToNoise},
+		{path: "fullSleepStats.breathsPerMinute", metric: health.MetricRespiratoryRate, stat: health.StatMean, part: health.PartAsleep},
+		{path: "fullSleepStats.standardDeviation", metric: health.MetricRespiratoryRate, stat: health.StatStdDev, part: health.PartAsleep},
+		{path: "fullSleepStats.signalToNoise", metric: health.MetricRespiratoryRateSignalToNoise, part: health.PartAsleep},
 		{path: "deepSleepStats.breathsPerMinute", metric: health.MetricRespiratoryRate, stat: health.StatMean, part: health.PartDeep},
 		{path: "deepSleepStats.standardDeviation", metric: health.MetricRespiratoryRate, stat: health.StatStdDev, part: health.PartDeep},
 		{path: "deepSleepStats.signalToNoise", metric: health.MetricRespiratoryRateSignalToNoise, part: health.PartDeep},

@@ -1,6 +1,7 @@
 package googlehealth
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 	"time"
@@ -252,6 +253,9 @@ func (o object) instant(name string) (int64, health.Flags, verdict) {
 func instant(text []byte) (int64, health.Flags, verdict) {
 	if milli, ok := plainInstant(text); ok {
 		return milli, 0, valueOK
+	}
+	if bytes.IndexByte(text, ' ') >= 0 { // which other services print
+		return 0, 0, valueBad
 	}
 	m, flags, err := health.ParseMoment(string(text))
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 type object = map[string]any
 
 // units are those that the header Accept-Language asks for: metric by default.
-type units struct{ us bool }
+type units struct{ us, uk bool }
 
-func unitsOf(language string) units { return units{us: language == "en_US"} }
+func unitsOf(language string) units { return units{us: language == "en_US", uk: language == "en_GB"} }
 
 func (u units) distance(km float64) float64 {
 	if u.us {
@@ -39,8 +39,11 @@ func (u units) elevation(m float64) float64 {
 }
 
 func (u units) weight(kg float64) float64 {
-	if u.us {
+	switch {
+	case u.us:
 		return round(kg/0.45359237, 3)
+	case u.uk:
+		return round(kg/6.35029318, 3) // stone; all else is as elsewhere
 	}
 	return kg
 }
@@ -184,7 +187,13 @@ func (s *Server) dated(c *call, p []string) (any, *refusal) {
 		return nil, refused
 	}
 	if !q.ranged && isSeries(what) {
+		if q.detail != "" {
+			return nil, invalid("date", "Invalid date or period.")
+		}
 		return nil, notFound() // a series is asked for by a range or a period
+	}
+	if refused := q.fits(what); refused != nil {
+		return nil, refused
 	}
 	if tracker, ok := strings.CutPrefix(what, "activities/tracker/"); ok {
 		return c.activitySeries("activities-tracker-"+tracker, tracker, true, q)
@@ -231,10 +240,42 @@ func isSeries(what string) bool {
 	return strings.HasPrefix(what, "activities/") || what == "foods/log/caloriesIn" || strings.HasPrefix(what, "body/") && !strings.HasPrefix(what, "body/log/")
 }
 
+// fits refuses a period or a detail that a resource does not have.
+func (q question) fits(what string) *refusal {
+	short := []string{"1d", "7d", "30d", "1w", "1m"}
+	switch what {
+	case "activities/heart":
+	case "body/log/weight", "body/log/fat":
+		if q.detail != "" {
+			return invalid("date", "Invalid date or period.")
+		}
+	case "sleep", "temp/skin", "temp/core", "cardioscore":
+		if q.period != "" || q.detail != "" {
+			return invalid("date", "Invalid date or period.")
+		}
+		return nil
+	case "hrv", "br", "spo2":
+		if q.period != "" || q.detail != "" && q.detail != "all" {
+			return invalid("date", "Invalid date or period.")
+		}
+		return nil
+	default:
+		if q.detail == "1sec" || q.detail == "all" {
+			return invalid("detail-level", "Invalid detail level.")
+		}
+		return nil
+	}
+	if q.period != "" && !slices.Contains(short, q.period) || q.detail == "all" {
+		return invalid("period", "Invalid time series period.")
+	}
+	return nil
+}
+
 // question is what is asked for by date.
 type question struct {
 	first, last int // civil days
 	ranged      bool
+	period      string // 1d, 7d, ...; empty for a date or two
 	detail      string // 1sec, 1min, 5min, 15min, or "all"
 	from, to    int    // seconds of the day, if timed
 	timed       bool
@@ -286,7 +327,7 @@ func (c *call) question(rest []string) (q question, refused *refusal) {
 	}
 	q.ranged = true
 	if n, ok := period(rest[1]); ok {
-		q.first = q.last - n + 1
+		q.first, q.period = q.last-n+1, rest[1]
 	} else if q.last, ok = c.date(rest[1]); !ok {
 		return bad()
 	}
@@ -443,7 +484,7 @@ func (c *call) activitySeries(name, res string, tracker bool, q question) (any, 
 	if q.detail == "" {
 		return answer, nil
 	}
-	if tracker || !slices.Contains([]string{"calories", "distance", "elevation", "floors", "steps", "swimming-strokes"}, res) || q.detail == "1sec" {
+	if tracker || !slices.Contains([]string{"calories", "distance", "elevation", "floors", "steps", "swimming-strokes"}, res) {
 		return nil, notFound()
 	}
 	dataset := []any{}
@@ -457,7 +498,8 @@ func (c *call) activitySeries(name, res string, tracker bool, q question) (any, 
 		}
 		dataset = append(dataset, entry)
 	}
-	answer[name+"-intraday"] = object{"dataset": dataset, "datasetInterval": 1, "datasetType": "minute"}
+	interval := map[string]int{"1min": 1, "5min": 5, "15min": 15}[q.detail]
+	answer[name+"-intraday"] = object{"dataset": dataset, "datasetInterval": interval, "datasetType": "minute"}
 	return answer, nil
 }
 
@@ -769,7 +811,16 @@ func (c *call) sleepRow(s *Sleep) any {
 	}
 	if c.version == "1" {
 		row["minuteData"] = minuteData(s)
-		row["awakeningsCount"], row["restlessCount"], row["awakeCount"] = len(s.Short), 0, 0
+		counts, minutes := map[string]int{}, map[string]int{}
+		for _, l := range s.Levels {
+			word := map[string]string{"restless": "restless", "awake": "awake", "wake": "awake"}[l.Level]
+			counts[word]++
+			minutes[word] += l.Seconds / 60
+		}
+		for _, word := range []string{"restless", "awake"} {
+			row[word+"Count"], row[word+"Duration"] = counts[word], minutes[word]
+		}
+		row["awakeningsCount"] = counts["restless"] + counts["awake"]
 		return row
 	}
 	summary := object{}

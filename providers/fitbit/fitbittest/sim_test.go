@@ -354,8 +354,40 @@ func TestDatesAsClientsWriteThem(t *testing.T) {
 	require.Equal(t, 400, w.get("/1/user/-/activities/heart/date/2026-10-01/2026-10-05/1sec.json").Code, "24 hours")
 }
 
+// Periods and details that a resource does not have are refused.
+func TestFormsThatAResourceDoesNotHave(t *testing.T) {
+	w := newWorld(t, fitbittest.Config{RateLimit: -1, Days: 30})
+	for path, want := range map[string]int{
+		"/1.2/user/-/sleep/date/2026-10-20/7d.json": 400, "/1/user/-/hrv/date/2026-10-20/7d.json": 400, "/1/user/-/br/date/2026-10-20/1d.json": 400,
+		"/1/user/-/spo2/date/2026-10-20/1m.json": 400, "/1/user/-/temp/skin/date/2026-10-20/1w.json": 400, "/1/user/-/cardioscore/date/2026-10-20/1d.json": 400,
+		"/1/user/-/activities/heart/date/2026-10-20/3m.json": 400, "/1/user/-/body/log/weight/date/2026-10-20/3m.json": 400,
+		"/1/user/-/body/log/fat/date/2026-10-20/1y.json": 400, "/1/user/-/body/log/weight/date/2026-10-20/1d/1min.json": 400,
+		"/1/user/-/hrv/date/2026-10-20/2026-10-20/1min.json": 400, "/1.2/user/-/sleep/date/2026-10-20/2026-10-20/1min.json": 400,
+		"/1.2/user/-/sleep/date/2026-10-20/all.json": 400, "/1/user/-/cardioscore/date/2026-10-20/all.json": 400,
+		"/1/user/-/activities/steps/date/2026-10-20/1d/1sec.json": 400, "/1/user/-/activities/active-zone-minutes/date/2026-10-20/1d/1sec.json": 400,
+		"/1/user/-/activities/floors/date/2026-10-20/all.json": 400, "/1/user/-/activities/caloriesBMR/date/2026-10-20/1d/1min.json": 404,
+
+		"/1/user/-/activities/heart/date/2026-10-20/1m.json": 200, "/1/user/-/body/log/weight/date/2026-10-20/1m.json": 200,
+		"/1/user/-/activities/active-zone-minutes/date/2026-10-20/1y.json": 200, "/1/user/-/body/bmi/date/2026-10-20/1y.json": 200,
+		"/1/user/-/foods/log/water/date/2026-10-20/3m.json": 200, "/1/user/-/spo2/date/2026-10-20/all.json": 200,
+		"/1/user/-/hrv/date/2026-10-19/2026-10-20/all.json": 200, "/1/user/-/activities/steps/date/2026-10-20/1d/15min.json": 200,
+	} {
+		require.Equal(t, want, w.get(path).Code, path)
+	}
+	require.Contains(t, w.get("/1/user/-/activities/steps/date/2026-10-20/1d/15min.json").Body.String(), `"datasetInterval":15`)
+}
+
 func TestUnits(t *testing.T) {
 	w := newWorld(t, fitbittest.Config{RateLimit: -1, Days: 30})
+	for _, unit := range []struct {
+		language string
+		weight   float64 // of what a kilogram is
+	}{{"", 1}, {"de_DE", 1}, {"en_US", 0.45359237}, {"en_GB", 6.35029318}} {
+		profile := object(t, w.get("/1/user/-/profile.json", "Accept-Language", unit.language))["user"].(map[string]any)
+		kilograms, _ := object(t, w.get("/1/user/-/profile.json"))["user"].(map[string]any)["weight"].(json.Number).Float64()
+		got, _ := profile["weight"].(json.Number).Float64()
+		require.InDelta(t, kilograms/unit.weight, got, 0.01, unit.language)
+	}
 	metric := object(t, w.get("/1/user/-/profile.json"))["user"].(map[string]any)
 	us := object(t, w.get("/1/user/-/profile.json", "Accept-Language", "en_US"))["user"].(map[string]any)
 	a, _ := metric["height"].(json.Number).Float64()

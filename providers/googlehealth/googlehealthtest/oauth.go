@@ -92,11 +92,21 @@ func Scopes() []string {
 	var all []string
 	for _, name := range []string{
 		"activity_and_fitness", "health_metrics_and_measurements", "nutrition", "profile", "settings", "sleep", "logged_symptoms",
-		"mindfulness", "reproductive_health", "ecg", "irn",
+		"mindfulness", "reproductive_health", "ecg", "irn", "location",
 	} {
 		all = append(all, scopePrefix+name+".readonly")
 	}
 	return all
+}
+
+// known reports whether there is a scope: one for reading, one for writing what may be written, or one of those that
+// tell who signs in.
+func known(scope string) bool {
+	if name, ok := strings.CutSuffix(scope, ".writeonly"); ok {
+		readOnly := []string{"ecg", "irn", "location"}
+		return slices.Contains(Scopes(), name+".readonly") && !slices.Contains(readOnly, strings.TrimPrefix(name, scopePrefix))
+	}
+	return slices.Contains(Scopes(), scope) || slices.Contains([]string{"openid", "email", "profile"}, scope)
 }
 
 // Login returns a new pair for a user, as after a consent to the given scopes; none are all.
@@ -180,7 +190,7 @@ func (s *Server) checkAuthorize(q url.Values) (authRequest, error) {
 		return a, errors.New("invalid_request: access_type")
 	}
 	for _, scope := range strings.Fields(q.Get("scope")) {
-		if !slices.Contains(Scopes(), scope) {
+		if !known(scope) {
 			return a, errors.New("invalid_scope: some requested scopes were invalid")
 		}
 		a.scopes = append(a.scopes, scope)

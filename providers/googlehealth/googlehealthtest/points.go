@@ -2,6 +2,7 @@ package googlehealthtest
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -68,6 +69,8 @@ var kinds = [...]kind{
 	{path: "electrocardiogram", key: "electrocardiogram", record: ecg, scope: "ecg", list: true},
 	{path: "exercise", key: "exercise", record: session, scope: "activity_and_fitness", list: true, reconcile: true},
 	{path: "floors", key: "floors", scope: "activity_and_fitness", reconcile: true, roll: true, dailyRoll: true, zeros: true, of: "count", sum: "countSum"},
+	{path: "food", key: "food", record: none, scope: "nutrition", list: true},
+	{path: "food-measurement-unit", key: "foodMeasurementUnit", record: none, scope: "nutrition", list: true},
 	{path: "heart-rate", key: "heartRate", record: sample, scope: "health_metrics_and_measurements", list: true, reconcile: true, roll: true, dailyRoll: true, short: true},
 	{path: "heart-rate-variability", key: "heartRateVariability", record: sample, scope: "health_metrics_and_measurements", list: true, reconcile: true},
 	{path: "height", key: "height", record: sample, scope: "health_metrics_and_measurements", list: true, reconcile: true},
@@ -129,6 +132,8 @@ var sources = [...]object{
 func (s *Server) points(u *user, k *kind, first, last int) []point {
 	var all []point
 	switch k.path {
+	case "food", "food-measurement-unit":
+		return catalogue(k)
 	case "sleep":
 		for _, sl := range u.sleeps {
 			all = append(all, u.sleepPoint(sl))
@@ -289,6 +294,22 @@ func (u *user) workoutPoint(w *Workout) point {
 	}
 }
 
+// catalogue is what logs of food refer to. It is of no time.
+func catalogue(k *kind) []point {
+	unit := func(id string) string { return "users/me/dataTypes/food-measurement-unit/dataPoints/" + id }
+	if k.path == "food-measurement-unit" {
+		return []point{
+			{id: "304", source: 2, value: object{"displayName": "serving", "pluralDisplayName": "servings"}},
+			{id: "147", source: 2, value: object{"displayName": "gram", "pluralDisplayName": "grams"}},
+		}
+	}
+	return []point{{id: "82294", source: 2, value: object{
+		"displayName": "Lentil soup", "accessLevel": "FOOD_ACCESS_LEVEL_PRIVATE", "languageCode": "en", "energyAvg": object{"kcal": 320},
+		"totalFat": object{"grams": 7}, "nutrients": []object{{"nutrient": "PROTEIN", "quantity": object{"grams": 15.5}}},
+		"defaultServing": object{"foodMeasurementUnit": unit("304"), "foodMeasurementUnitDisplayName": "serving", "amount": 1},
+	}}}
+}
+
 // dayPoints makes the points of one day.
 func (s *Server) dayPoints(u *user, k *kind, n int, d *Day) []point {
 	perDay := func(value object) []point { return []point{{day: n, value: value, start: u.at(n, 0), end: u.at(n, 0)}} }
@@ -296,6 +317,14 @@ func (s *Server) dayPoints(u *user, k *kind, n int, d *Day) []point {
 		at := u.at(n, sec)
 		value["sampleTime"] = u.moment(at)
 		return []point{{id: u.newID(n, 100+what), start: at, end: at, day: n, value: value, source: source}}
+	}
+	// A scale tells the weight and the body fat of one moment.
+	weighed := func(what uint64, value object) []point {
+		if d.WeightAt.IsZero() {
+			return reading(what, 7*3600+1, 0, value)
+		}
+		value["sampleTime"] = u.moment(d.WeightAt)
+		return []point{{id: u.newID(n, 100+what), start: d.WeightAt, end: d.WeightAt, day: n, value: value}}
 	}
 	date := dateOf(n)
 	switch k.path {
@@ -353,18 +382,12 @@ func (s *Server) dayPoints(u *user, k *kind, n int, d *Day) []point {
 		if d.Weight == 0 {
 			return nil
 		}
-		if !d.WeightAt.IsZero() {
-			return []point{{
-				id: u.newID(n, 101), start: d.WeightAt, end: d.WeightAt, day: n,
-				value: object{"weightGrams": d.Weight, "sampleTime": u.moment(d.WeightAt)},
-			}}
-		}
-		return reading(1, 7*3600+1, 0, object{"weightGrams": d.Weight})
+		return weighed(1, object{"weightGrams": d.Weight})
 	case "body-fat":
-		if d.Weight == 0 {
+		if d.BodyFat == 0 {
 			return nil
 		}
-		return reading(2, 7*3600+1, 0, object{"percentage": 18.4 + float64(n%7)/10})
+		return weighed(2, object{"percentage": d.BodyFat})
 	case "height":
 		if n != u.first {
 			return nil
@@ -397,9 +420,12 @@ func (s *Server) dayPoints(u *user, k *kind, n int, d *Day) []point {
 		if d.RespiratoryRate == 0 {
 			return nil
 		}
-		return reading(7, 6*3600, 0, object{"fullSleepStats": object{
-			"breathsPerMinute": d.RespiratoryRate, "standardDeviation": 1.25, "signalToNoise": 3.5,
-		}})
+		stats := func(more float64) object {
+			return object{"breathsPerMinute": math.Round((d.RespiratoryRate+more)*10) / 10, "standardDeviation": 1.25, "signalToNoise": 3.5}
+		}
+		return reading(7, 6*3600, 0, object{
+			"fullSleepStats": stats(0), "deepSleepStats": stats(-0.6), "lightSleepStats": stats(0.2), "remSleepStats": stats(1.1),
+		})
 	case "hydration-log", "nutrition-log":
 		if d.Water == 0 {
 			return nil
@@ -648,7 +674,10 @@ func (s *Server) rolled(u *user, k *kind, from, to time.Time) object {
 		if n := len(within(k.path)); n > 0 {
 			return object{
 				"energy": object{"kcalSum": 640 * n}, "totalFat": object{"gramsSum": 14 * n},
-				"nutrients": []object{{"nutrient": "PROTEIN", "quantity": object{"gramsSum": 31 * n}}},
+				"totalCarbohydrate": object{"gramsSum": 62.5 * float64(n)},
+				"nutrients": []object{
+					{"nutrient": "PROTEIN", "quantity": object{"gramsSum": 31 * n}}, {"nutrient": "SODIUM", "quantity": object{"gramsSum": 1.2 * float64(n)}},
+				},
 			}
 		}
 	case "weight":

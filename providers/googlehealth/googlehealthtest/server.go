@@ -279,7 +279,7 @@ func (c *call) list(k *kind, merged bool) (any, *refusal) {
 	if refused := family(chosen); refused != nil {
 		return nil, refused
 	}
-	if chosen != "" && !merged && k.record == asleep {
+	if chosen != "" && !merged && (k.record == asleep || k.record == none) {
 		return nil, invalid("INVALID_DATA_POINT_DATA_SOURCE_FAMILY", "not supported for the data type")
 	}
 	first, last := f.days(c.user)
@@ -411,6 +411,9 @@ func (c *call) rollup() (rollupBody, string, *refusal) {
 	if refused := family(b.DataSourceFamily); refused != nil {
 		return b, "", refused
 	}
+	if b.PageSize < 0 || b.WindowSizeDays < 0 {
+		return b, "", invalid("", "page size or window size")
+	}
 	bound := b
 	bound.PageToken = ""
 	return b, string(encode(bound)), nil
@@ -468,14 +471,15 @@ func (c *call) dailyRollUp(k *kind) (any, *refusal) {
 	if t := b.Range.Start.Time; t != nil && (t.Hours != 0 || t.Minutes != 0 || t.Seconds != 0 || t.Nanos != 0) {
 		return nil, invalid("INVALID_TIME_RANGE", "the range is not aligned")
 	}
-	day := func(y, m, d int) int { return int(time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC).Unix() / 86400) }
-	from := day(b.Range.Start.Date.Year, b.Range.Start.Date.Month, b.Range.Start.Date.Day)
-	to := day(b.Range.End.Date.Year, b.Range.End.Date.Month, b.Range.End.Date.Day)
+	from, isDay1 := parseDay(fmt.Sprintf("%04d-%02d-%02d", b.Range.Start.Date.Year, b.Range.Start.Date.Month, b.Range.Start.Date.Day))
+	to, isDay2 := parseDay(fmt.Sprintf("%04d-%02d-%02d", b.Range.End.Date.Year, b.Range.End.Date.Month, b.Range.End.Date.Day))
 	size, most := max(1, b.WindowSizeDays), 90
 	if k.short {
 		most = 14
 	}
 	switch {
+	case !isDay1 || !isDay2:
+		return nil, invalid("INVALID_TIME_RANGE", "there is no such day")
 	case to <= from:
 		return nil, invalid("INVALID_TIME_RANGE", "the range is empty")
 	case to-from > most:

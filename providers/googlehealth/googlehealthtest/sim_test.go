@@ -94,6 +94,8 @@ func TestFiltersAreStrict(t *testing.T) {
 		{"steps", `steps.interval.start_time >=`, badFilter + "_UNEXPECTED_END_OF_INPUT"},
 		{"steps", `steps.interval.start_time >= "2026-11-20T00:00:00Z" steps`, badFilter + "_MISSING_TOKEN"},
 		{"steps", `steps.interval.start_time >= "2026-11-20T00:00:00Z" OR steps.interval.start_time < "2026-11-21T00:00:00Z"`, badFilter + "_EXPRESSION_STRUCTURE"},
+		{"food", "", ""},
+		{"food-measurement-unit", `food_measurement_unit.date >= "2026-11-19"`, badFilter + "_DATA_TYPE_MEMBER"},
 		{"steps", `steps.interval.start_time (>= "x")`, badFilter + "_UNEXPECTED_TOKEN"},
 		{"steps", `>= steps.interval.start_time "x"`, badFilter + "_SYNTAX"},
 	} {
@@ -237,6 +239,16 @@ func TestRangesOfRollups(t *testing.T) {
 	status, _ := b.ask(token, http.MethodPost, "users/me/dataTypes/steps/dataPoints:dailyRollUp", nil,
 		`{"range":{"start":{"date":{"year":2026,"month":11,"day":1},"time":{"hours":1}},"end":{"date":{"year":2026,"month":11,"day":2}}}}`)
 	require.Equal(t, 400, status, "windows begin at midnight")
+	const november = `{"date":{"year":2026,"month":11,"day":2}}`
+	for _, body := range []string{
+		`{"range":{"start":{"date":{"year":2026,"month":10,"day":32}},"end":` + november + `}}`, `{"range":{"start":{"date":{}},"end":` + november + `}}`,
+		`{"range":{"start":{"date":{"year":2026,"month":11,"day":1}},"end":` + november + `},"pageSize":-1}`,
+		`{"range":{"start":{"date":{"year":2026,"month":11,"day":1}},"end":` + november + `},"windowSizeDays":-1}`,
+		`{"range":{"start":{"date":{"year":2026,"month":11,"day":1}}}}`, `{"days":1}`, `[]`, ``,
+	} {
+		status, _ := b.ask(token, http.MethodPost, "users/me/dataTypes/steps/dataPoints:dailyRollUp", nil, body)
+		require.Equal(t, 400, status, body)
+	}
 }
 
 // TestOAuthWithAPlainClient walks through consent with golang.org/x/oauth2.

@@ -66,9 +66,10 @@ type Day struct {
 	RespiratoryRate  float64 // 1/min
 	SkinTemperature  float64 // Cel
 	VO2Max           float64
-	Weight           int // g
-	Water            int // ml
-	// WeightAt is when the weight was taken; zero is a second past seven in the morning.
+	Weight           int     // g
+	BodyFat          float64 // %
+	Water            int     // ml
+	// WeightAt is when the weight and the body fat were taken; zero is a second past seven in the morning.
 	WeightAt time.Time
 }
 
@@ -243,7 +244,7 @@ func (u *user) generate(n int) {
 	d.VO2Max = 40 + float64(r(10)%80)/10
 	d.Water = 250 * int(r(11)%8)
 	if r(12)%3 == 0 {
-		d.Weight = 70_000 + int(r(13)%3000)
+		d.Weight, d.BodyFat = 70_000+int(r(13)%3000), 18.4+float64(r(14)%7)/10
 	}
 	u.sleeps = append(u.sleeps, u.night(n))
 	if r(20)%9 == 0 {
