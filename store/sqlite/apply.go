@@ -3,6 +3,7 @@ package sqlite
 import (
 	"crypto/sha256"
 	"database/sql/driver"
+	"errors"
 
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/store"
@@ -62,11 +63,14 @@ func (a *applying) prepare(p *plan) error {
 	if err := a.addWords(p); err != nil {
 		return err
 	}
-	raws := map[int32]int64{}
+	var raws map[int32]int64
 	for i := range p.raws {
 		id, err := a.raw(p, &p.raws[i])
 		if err != nil {
 			return err
+		}
+		if raws == nil {
+			raws = map[int32]int64{}
 		}
 		raws[p.raws[i].page] = id
 	}
@@ -79,6 +83,9 @@ func (a *applying) prepare(p *plan) error {
 				return err
 			}
 			r.id, to = id, &a.insert
+			if stream := p.streams[r.stream]; r.rid > a.added[stream] {
+				a.added[stream] = r.rid
+			}
 		}
 		to.rows = append(to.rows, r)
 		to.streams = append(to.streams, p.streams[r.stream])
@@ -175,8 +182,8 @@ func (a *applying) addWords(p *plan) error {
 // feed speaks of records by them.
 func (w *writer) newRecord() (int64, error) {
 	if w.nextRecord == 0 {
-		if _, err := w.conn.one(background, func(r row) { w.nextRecord = r.int(0) + 1 },
-			`SELECT max(coalesce((SELECT max(id) FROM record), 0), coalesce((SELECT max(record) FROM ghost), 0),
+		if _, err := w.conn.one(background, func(r row) { w.lastRecord, w.nextRecord = r.int(0), max(r.int(0), r.int(1))+1 },
+			`SELECT coalesce((SELECT max(id) FROM record), 0), max(coalesce((SELECT max(record) FROM ghost), 0),
 				coalesce((SELECT value FROM meta WHERE name = 'record_floor'), 0))`); err != nil {
 			return 0, err
 		}
@@ -249,6 +256,10 @@ func (a *applying) relink(p *plan) error {
 // The statements of a group. OR FAIL spares SQLite the journal with which it
 // would undo a statement alone: after an error the transaction is rolled back.
 const (
+	// Where SQLite would give the same numbers it is left to: a number that it is
+	// given may be no number, for which it keeps such a journal after all.
+	appendRecords = `INSERT OR FAIL INTO record(stream, rid, start, length, offset, day, ord, bits, hash, raw, shape, vals, rest)
+		SELECT c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, CAST(c12 AS TEXT), c13 FROM temp.batch`
 	insertRecords = `INSERT OR FAIL INTO record(id, stream, rid, start, length, offset, day, ord, bits, hash, raw, shape, vals, rest)
 		SELECT c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, CAST(c12 AS TEXT), c13 FROM temp.batch`
 	// A tombstone that names no day keeps the one the record was filed under. A
@@ -270,24 +281,56 @@ const (
 
 // records writes the rows of all plans, one statement per table.
 func (a *applying) records() error {
+	if err := a.newRecords(); err != nil {
+		return err
+	}
 	for _, step := range []struct {
 		query string
 		rows  source
 	}{
-		{insertRecords, &a.insert}, {updateRecords, &a.update}, {moveRecords, &a.update}, {touchRecords, a.move},
+		{updateRecords, &a.update}, {moveRecords, &a.update}, {touchRecords, a.move},
 		{tellChanges, a.tell}, {writeChunks, a.chunks},
 	} {
 		if step.rows.len() == 0 {
 			continue
 		}
-		a.batch.src = step.rows
-		_, err := a.exec(background, step.query)
-		a.batch.src = nil
-		if err != nil {
+		if _, err := a.carry(step.query, step.rows); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// newRecords inserts the rows that are new. They have neighbouring numbers, but
+// for one that a relink took, and mostly those that follow the last row.
+func (a *applying) newRecords() error {
+	rows, w := a.insert.rows, a.writer
+	if len(rows) == 0 {
+		return nil
+	}
+	first, last := rows[0].id, rows[len(rows)-1].id
+	query := insertRecords
+	if first == w.lastRecord+1 && last-first == int64(len(rows)-1) {
+		query = appendRecords
+	}
+	r, err := a.carry(query, &a.insert)
+	if err != nil {
+		return err
+	}
+	if w.lastRecord, err = r.LastInsertId(); err != nil {
+		return err
+	}
+	if w.lastRecord != last {
+		return errors.New("sqlite: records got other numbers")
+	}
+	return nil
+}
+
+// carry runs a statement that reads temp.batch.
+func (a *applying) carry(query string, rows source) (driver.Result, error) {
+	a.batch.src = rows
+	defer func() { a.batch.src = nil }()
+	return a.result(background, query)
 }
 
 // rowSource gives rows of table record, in the order of its columns.
@@ -415,19 +458,27 @@ func (s chunkSource) column(i, col int) driver.Value {
 // samples gives the owners of p their numbers and collects their chunks.
 func (a *applying) samples(p *plan) error {
 	sp := &p.samples
-	owned := map[*ownerPlan]bool{}
 	for i := range sp.chunks {
 		w := &sp.chunks[i]
 		if w.data == nil {
 			continue
 		}
-		if !owned[w.owner] {
-			owned[w.owner] = true
-			if err := a.owner(p, w.owner); err != nil {
-				return err
-			}
+		if err := a.owner(p, w.owner); err != nil {
+			return err
 		}
 		a.chunks = append(a.chunks, w)
+	}
+	for _, o := range sp.owners {
+		if o.id == 0 || o.name.rid != "" {
+			continue
+		}
+		if o.resize {
+			o.last = windowBias
+		}
+		for _, w := range o.order {
+			o.last = max(o.last, w)
+		}
+		a.owners[ownerKey{p.scope.link, o.name.seriesName}] = o.owned
 	}
 	return nil
 }

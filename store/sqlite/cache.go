@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/vitalmux/vitalmux/health"
@@ -10,16 +11,22 @@ import (
 // process, so that a commit planned on a reader's snapshot can be told from one
 // that was overtaken.
 //
-// The writer alone fills it, after a transaction was committed, and drops it
-// whole when another process wrote: see writer.observe. A plan made with names
-// of an older epoch is made again. Names of a newer transaction than the
-// reader's snapshot do no harm: the reader finds no rows under them.
+// The writer fills it after a transaction was committed, and readers with what
+// they had to look up. The writer drops it whole when another process wrote: see
+// writer.observe. A plan made with names of an older epoch is made again. Names
+// of a newer transaction than the reader's snapshot do no harm: the reader finds
+// no rows under them.
 type cache struct {
 	mu       sync.RWMutex
 	epoch    uint64            // rises when anything may have changed
 	versions map[string]uint64 // by connection: rises with each write to it
 	scopes   map[string]scope  // by connection
 	streams  map[streamKey]int64
+	// tops are keys, by number of their stream: no key of a record in the
+	// stream is greater. What comes behind it is new, without a look.
+	tops map[int64]string
+	// owners are those of the samples outside of sessions.
+	owners map[ownerKey]*owned
 }
 
 // maxCached bounds each map; a full one is dropped.
@@ -37,6 +44,26 @@ type streamKey struct {
 	name string
 }
 
+type ownerKey struct {
+	link int64
+	seriesName
+}
+
+// clone returns k without the memory of the page that its texts may be cut from.
+func (k ownerKey) clone() ownerKey {
+	for _, text := range []*string{&k.stream, (*string)(&k.metric), (*string)(&k.part),
+		&k.source.Provider, (*string)(&k.source.Path), &k.source.Upstream, &k.source.Device, &k.source.App} {
+		*text = strings.Clone(*text)
+	}
+	return k
+}
+
+// owned is what the file says of the owner of a series.
+type owned struct {
+	series, id, width int64
+	last              int64 // no chunk has a greater window
+}
+
 // stamp identifies a state of a connection's data.
 type stamp struct{ epoch, version uint64 }
 
@@ -52,6 +79,8 @@ func (c *cache) reset() {
 	c.versions = map[string]uint64{}
 	c.scopes = map[string]scope{}
 	c.streams = map[streamKey]int64{}
+	c.tops = map[int64]string{}
+	c.owners = map[ownerKey]*owned{}
 }
 
 // drop starts a new epoch.
@@ -82,22 +111,67 @@ func (c *cache) stream(k streamKey) int64 {
 	return c.streams[k]
 }
 
-// learn takes over what a committed transaction made, and marks the
-// connections it wrote to.
-func (c *cache) learn(n *names, touched map[string]bool) {
+func (c *cache) owner(k ownerKey) owned {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if o := c.owners[k]; o != nil {
+		return *o
+	}
+	return owned{}
+}
+
+// top returns a key that no record of a stream comes behind.
+func (c *cache) top(stream int64) (string, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	rid, ok := c.tops[stream]
+	return rid, ok
+}
+
+// teach takes over what a reader found out about a connection on a snapshot that
+// was opened after the stamp was taken, unless the connection was written to
+// since. What a transaction did that is not learned yet, learn will add.
+func (c *cache) teach(connection string, seen stamp, set func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.versions) > maxCached || len(c.scopes) > maxCached || len(c.streams) > maxCached {
+	if c.bound(); seen == (stamp{c.epoch, c.versions[connection]}) {
+		set()
+	}
+}
+
+// bound starts a new epoch if a map is full. The caller holds mu.
+func (c *cache) bound() {
+	if max(len(c.versions), len(c.scopes), len(c.streams), len(c.tops), len(c.owners)) > maxCached {
 		c.reset()
 	}
-	for connection := range touched {
+}
+
+// learn takes over what a committed transaction made, and marks the
+// connections it wrote to.
+func (c *cache) learn(t *tx) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bound()
+	for stream, rid := range t.added {
+		if top, ok := c.tops[stream]; ok && rid > top {
+			c.tops[stream] = strings.Clone(rid)
+		}
+	}
+	for connection := range t.touched {
 		c.versions[connection]++
 	}
-	for connection, s := range n.scopes {
+	for connection, s := range t.names.scopes {
 		c.scopes[connection] = s
 	}
-	for k, id := range n.streams {
+	for k, id := range t.names.streams {
 		c.streams[k] = id
+	}
+	for k, o := range t.owners {
+		if known := c.owners[k]; known != nil {
+			*known = o
+		} else {
+			c.owners[k.clone()] = &o
+		}
 	}
 }
 

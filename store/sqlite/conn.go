@@ -23,6 +23,8 @@ type conn struct {
 	batch   *batch
 	sink    sink
 	visitor visitor
+	// lazy is set until the first statement, before which a transaction begins.
+	lazy bool
 }
 
 type rawConn interface {
@@ -51,6 +53,12 @@ func (c *conn) close() error {
 const maxStatements = 256
 
 func (c *conn) prepare(ctx context.Context, query string) (rawStmt, error) {
+	if c.lazy {
+		c.lazy = false
+		if _, err := c.exec(ctx, "BEGIN"); err != nil {
+			return nil, err
+		}
+	}
 	if s, ok := c.stmts[query]; ok {
 		return s, nil
 	}
@@ -110,16 +118,25 @@ func named(args []any) []driver.NamedValue {
 // exec runs a statement that returns no rows and returns how many rows it
 // changed.
 func (c *conn) exec(ctx context.Context, query string, args ...any) (int, error) {
-	s, err := c.prepare(ctx, query)
+	r, err := c.result(ctx, query, args...)
 	if err != nil {
 		return 0, err
 	}
-	r, err := s.ExecContext(ctx, named(args))
-	if err != nil {
-		return 0, failed(query, err)
-	}
 	n, err := r.RowsAffected()
 	return int(n), err
+}
+
+// result is exec with the driver's result.
+func (c *conn) result(ctx context.Context, query string, args ...any) (driver.Result, error) {
+	s, err := c.prepare(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.ExecContext(ctx, named(args))
+	if err != nil {
+		return nil, failed(query, err)
+	}
+	return r, nil
 }
 
 // script runs statements that are not worth caching.

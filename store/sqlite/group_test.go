@@ -109,6 +109,71 @@ func TestRefusedInAGroup(t *testing.T) {
 	}
 }
 
+// TestGreaterKeys commits keys behind the greatest one known, which are taken to
+// be new without a look, in two stores of one file: what the other store brought
+// is found nevertheless.
+func TestGreaterKeys(t *testing.T) {
+	one, path := groupStore(t)
+	other, err := Open(t.Context(), path, nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, other.Close()) }()
+	commit := func(s *Store, keys ...string) store.Result {
+		res, err := s.Commit(t.Context(), groupBatch("ann", "c", keys...))
+		require.NoError(t, err)
+		return res
+	}
+	require.Equal(t, 2, commit(one, "10", "30").Inserted)
+	require.Equal(t, 2, commit(one, "30", "31").Inserted+commit(one, "20", "31").Inserted, "of 30, 31, 20 and 31")
+	require.Equal(t, 2, commit(other, "40", "50").Inserted)
+	res := commit(one, "31", "40", "45", "50", "60")
+	require.Equal(t, store.Result{Inserted: 2, Unchanged: 3}, res)
+	res = commit(other, "60", "70")
+	require.Equal(t, store.Result{Inserted: 1, Unchanged: 1}, res)
+
+	errs := together(t, one,
+		func() error { _, err := one.Commit(t.Context(), groupBatch("ann", "c", "80")); return err },
+		func() error { _, err := one.Commit(t.Context(), groupBatch("ann", "c", "80", "90")); return err },
+		func() error { _, err := one.Commit(t.Context(), groupBatch("bob", "d", "80")); return err },
+	)
+	require.Equal(t, []error{nil, nil, nil}, errs)
+	require.Equal(t, 2, commit(one, "80", "90").Unchanged)
+	page, err := one.Records(t.Context(), store.RecordQuery{User: "ann"})
+	require.NoError(t, err)
+	require.Len(t, page.Records, 11)
+}
+
+// TestNumbersAfterRelink numbers records on from the number that a relink took:
+// the feed tells all of them once.
+func TestNumbersAfterRelink(t *testing.T) {
+	s, _ := groupStore(t)
+	ctx := t.Context()
+	for _, id := range []string{"old", "new"} {
+		_, err := s.PutConnection(ctx, store.Connection{ID: id, User: "ann", Provider: "withings"})
+		require.NoError(t, err)
+	}
+	// The first commit defines the shape that the others share.
+	_, err := s.Commit(ctx, groupBatch("eve", "e", "0"))
+	require.NoError(t, err)
+	relink := groupBatch("ann", "new", "2", "3")
+	relink.Predecessor = "old"
+	errs := together(t, s,
+		func() error { _, err := s.Commit(ctx, groupBatch("ann", "old", "1")); return err },
+		func() error { _, err := s.Commit(ctx, relink); return err },
+		func() error { _, err := s.Commit(ctx, groupBatch("bob", "c", "4", "5")); return err },
+	)
+	require.Equal(t, []error{nil, nil, nil}, errs)
+	_, err = s.Commit(ctx, groupBatch("bob", "c", "6"))
+	require.NoError(t, err)
+	var ids []int64
+	require.NoError(t, s.read(ctx, func(c *conn) error {
+		return c.each(ctx, func(r row) error {
+			ids = append(ids, r.int(0))
+			return nil
+		}, "SELECT id FROM record ORDER BY id")
+	}))
+	require.Equal(t, []int64{1, 2, 3, 4, 6, 7, 8}, ids)
+}
+
 // TestEraseAmongOthers erases a person whose records lie between those of others
 // and were changed since: no page keeps what it once held.
 func TestEraseAmongOthers(t *testing.T) {

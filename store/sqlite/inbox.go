@@ -3,16 +3,23 @@ package sqlite
 import (
 	"bytes"
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/klauspost/compress/s2"
+
 	"github.com/vitalmux/vitalmux/store"
 )
 
-// settledFor is how long the id of a delivery that was removed is remembered.
+// settledFor is how long the id of a delivery that was removed is remembered,
+// and the key of one that was put.
 const settledFor = 7 * 24 * time.Hour
+
+// maxRoom is how much memory is kept for one delivery to be packed into.
+const maxRoom = 2 << 20
 
 // pageBytes is how much a page of deliveries or items holds before it ends.
 const pageBytes = 64 << 20
@@ -69,26 +76,118 @@ func (s *Store) PutDelivery(ctx context.Context, d store.Delivery) (bool, error)
 	if err := d.Validate(); err != nil {
 		return false, err
 	}
-	// Compressed here, in the caller's goroutine and outside of the lock.
-	body := s.packer.bulk(nil, d.Body)
-	put := false
-	err := s.write(ctx, func(t *tx) (err error) {
-		put, err = t.putDelivery(&d, body)
-		return err
-	})
-	return put, err
-}
-
-// putDelivery stores d with its packed body, unless it is or lately was there.
-func (t *tx) putDelivery(d *store.Delivery, body []byte) (bool, error) {
-	if _, err := t.exec(background, "DELETE FROM delivered WHERE at < ?1", t.now.Add(-settledFor).UnixMilli()); err != nil {
+	leave, err := s.enter(ctx)
+	if err != nil {
 		return false, err
 	}
-	n, err := t.exec(background, `INSERT INTO delivery(id, endpoint, subject, received, status, reason, attempts, next, meta, body)
-		SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE NOT EXISTS (SELECT 1 FROM delivered WHERE id = ?1)
-		ON CONFLICT(id) DO NOTHING`,
-		d.ID, d.Endpoint, d.Subject, d.Received, string(d.Status), d.Reason, d.Attempts, d.NextAt, d.Meta, body)
-	return n > 0, err
+	defer leave()
+	// Packed here, in the caller's goroutine and outside of the lock.
+	room, ok := s.writer.rooms.Get().(*[]byte)
+	if !ok {
+		room = new([]byte)
+	}
+	body := s.packer.quick((*room)[:0], d.Body)
+	in := newIncoming(&d, body)
+	err = s.writer.do(&job{in: in})
+	if *room = body; cap(body) <= maxRoom {
+		s.writer.rooms.Put(room)
+	}
+	return in.put, err
+}
+
+// incoming is a delivery that is to be put.
+type incoming struct {
+	id, key string
+	row     [deliveryColumns]driver.Value
+	put     bool // it is new
+}
+
+// deliveryColumns are those of table delivery, and the key.
+const deliveryColumns = 11
+
+func newIncoming(d *store.Delivery, packed []byte) *incoming {
+	in := &incoming{id: d.ID, key: d.Key, row: [deliveryColumns]driver.Value{
+		d.ID, d.Endpoint, d.Subject, millis(d.Received), string(d.Status), d.Reason, int64(d.Attempts), millis(d.NextAt), d.Meta, packed, nil,
+	}}
+	if d.Key != "" {
+		in.row[deliveryColumns-1] = d.Key
+	}
+	return in
+}
+
+// incomings give rows to temp.batch: their columns, and their places.
+type incomings []*incoming
+
+func (list incomings) len() int { return len(list) }
+
+func (list incomings) column(i, col int) driver.Value {
+	switch {
+	case col < deliveryColumns:
+		return list[i].row[col]
+	case col == deliveryColumns:
+		return int64(i)
+	}
+	return nil
+}
+
+const (
+	knownDeliveries = `SELECT c11 FROM temp.batch WHERE EXISTS (SELECT 1 FROM delivery WHERE id = c0)
+		OR EXISTS (SELECT 1 FROM delivered WHERE id = c0) OR EXISTS (SELECT 1 FROM delivered WHERE id = c10)`
+	putDeliveries = `INSERT OR FAIL INTO delivery(id, endpoint, subject, received, status, reason, attempts, next, meta, body)
+		SELECT c0, c1, c2, c3, c4, c5, c6, c7, coalesce(c8, x''), c9 FROM temp.batch`
+	putKeys = "INSERT OR FAIL INTO delivered(id, at) SELECT c10, ?1 FROM temp.batch WHERE c10 IS NOT NULL"
+)
+
+// putDeliveries stores those of a list that neither are nor lately were there,
+// all in a few statements: a group of the writer is mostly deliveries when many
+// services wait for their answers.
+func (t *tx) putDeliveries(list incomings) error {
+	if len(list) == 0 {
+		return nil
+	}
+	if _, err := t.exec(background, "DELETE FROM delivered WHERE at < ?1", t.now.Add(-settledFor).UnixMilli()); err != nil {
+		return err
+	}
+	defer func() { t.batch.src = nil }()
+	known := make([]bool, len(list))
+	t.batch.src = list
+	if err := t.each(background, func(r row) error {
+		known[r.int(0)] = true
+		return nil
+	}, knownDeliveries); err != nil {
+		return err
+	}
+	fresh, names, keys := make(incomings, 0, len(list)), make(map[string]bool, 2*len(list)), false
+	for i, in := range list {
+		if in.put = !known[i] && !names[in.id] && (in.key == "" || !names[in.key]); !in.put {
+			continue
+		}
+		fresh, names[in.id] = append(fresh, in), true
+		if in.key != "" {
+			names[in.key], keys = true, true
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	t.batch.src = fresh
+	if _, err := t.exec(background, putDeliveries); err != nil || !keys {
+		return err
+	}
+	_, err := t.exec(background, putKeys, t.now)
+	return err
+}
+
+// quick packs what does not stay for long: faster than bulk, and larger. The
+// room is used if it suffices.
+func (p *packer) quick(room, src []byte) []byte {
+	most := 1 + s2.MaxEncodedLen(len(src))
+	if cap(room) < most {
+		room = make([]byte, most)
+	}
+	room = room[:most]
+	room[0] = codecS2
+	return stored(room[:1+len(s2.Encode(room[1:], src))], 0, src)
 }
 
 // Deliveries implements [store.Inbox].
@@ -206,7 +305,7 @@ func (s *Store) UpdateDelivery(ctx context.Context, d store.Delivery) error {
 
 // Assign implements [store.Inbox].
 func (s *Store) Assign(ctx context.Context, deliveryID string, items []store.InboxItem, rest []store.Delivery) error {
-	payloads, bodies := make([][]byte, len(items)), make([][]byte, len(rest))
+	payloads, left := make([][]byte, len(items)), make(incomings, len(rest))
 	for i := range items {
 		if err := items[i].Validate(); err != nil {
 			return err
@@ -217,7 +316,7 @@ func (s *Store) Assign(ctx context.Context, deliveryID string, items []store.Inb
 		if err := rest[i].Validate(); err != nil {
 			return err
 		}
-		bodies[i] = s.packer.bulk(nil, rest[i].Body)
+		left[i] = newIncoming(&rest[i], s.packer.bulk(nil, rest[i].Body))
 	}
 	return s.write(ctx, func(t *tx) error {
 		if found, err := t.one(background, func(row) {}, "SELECT 1 FROM delivery WHERE id = ?1", deliveryID); err != nil || !found {
@@ -228,10 +327,8 @@ func (s *Store) Assign(ctx context.Context, deliveryID string, items []store.Inb
 				return err
 			}
 		}
-		for i := range rest {
-			if _, err := t.putDelivery(&rest[i], bodies[i]); err != nil {
-				return err
-			}
+		if err := t.putDeliveries(left); err != nil {
+			return err
 		}
 		if _, err := t.exec(background, "DELETE FROM delivery WHERE id = ?1", deliveryID); err != nil {
 			return err

@@ -344,18 +344,17 @@ func (s *Store) read(ctx context.Context, fn func(*conn) error) error {
 }
 
 // view calls fn with a connection in a read transaction: all that fn sees is of
-// one moment.
+// one moment. Should fn run no statement there is none.
 func (s *Store) view(ctx context.Context, fn func(*conn) error) (err error) {
 	c, err := s.reader(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := c.exec(background, "BEGIN"); err != nil {
-		s.readers <- c
-		return err
-	}
+	c.lazy = true
 	defer func() {
-		if _, end := c.exec(background, "COMMIT"); end != nil {
+		if c.lazy {
+			c.lazy = false
+		} else if _, end := c.exec(background, "COMMIT"); end != nil {
 			err = errors.Join(err, end, s.bridge.close(c))
 			c = nil
 		}

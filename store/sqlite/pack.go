@@ -53,12 +53,18 @@ func (p *plan) pack(force bool) error {
 	var group errgroup.Group
 	each := (len(p.rows) + workers - 1) / workers
 	for rows := range slices.Chunk(p.rows, each) {
-		a := p.s.arenas.Get().(*arena)
-		a.reset()
-		p.arenas = append(p.arenas, a)
+		a := p.newArena()
 		group.Go(func() error { return p.packRows(rows, a, w, force) })
 	}
 	return group.Wait()
+}
+
+// newArena returns memory that is used again after the commit.
+func (p *plan) newArena() *arena {
+	a := p.s.arenas.Get().(*arena)
+	a.reset()
+	p.arenas = append(p.arenas, a)
+	return a
 }
 
 func (p *plan) packRows(rows []rowWrite, a *arena, w *words, force bool) error {

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"sort"
+	"strings"
 	"time"
 
 	"github.com/vitalmux/vitalmux/health"
@@ -30,9 +32,10 @@ type plan struct {
 	until  time.Time // the lease was seen to end
 
 	scope   scope
-	known   bool    // the connection has a scope
-	streams []int64 // numbers of load.streams, 0 for new ones
-	words   *words  // of the connection; nil for none
+	known   bool     // the connection has a scope
+	streams []int64  // numbers of load.streams, 0 for new ones
+	tops    []string // of streams: their records with greater keys are new
+	words   *words   // of the connection; nil for none
 
 	written    []bool // pages of which a record is written
 	rows       []rowWrite
@@ -140,7 +143,7 @@ func (p *plan) make(ctx context.Context, c *conn, now time.Time) error {
 	if err := p.planCopied(ctx, c); err != nil {
 		return err
 	}
-	if err := p.samples.finish(ctx, c, p.s); err != nil {
+	if err := p.samples.finish(ctx, c, p); err != nil {
 		return err
 	}
 	if err := p.planPages(ctx, c); err != nil {
@@ -160,6 +163,9 @@ func (p *plan) resolve(ctx context.Context, c *conn) error {
 		if p.scope, p.known, err = c.scope(ctx, p.batch.Connection); err != nil {
 			return err
 		}
+		if p.known {
+			p.teach(func(c *cache) { c.scopes[p.batch.Connection] = p.scope })
+		}
 	}
 	if p.known {
 		if p.scope.user != p.batch.User {
@@ -175,6 +181,13 @@ func (p *plan) resolve(ctx context.Context, c *conn) error {
 		return err
 	}
 	return c.checkErased(ctx, p.batch.User)
+}
+
+// teach tells the cache what the plan had to look up.
+func (p *plan) teach(set func(*cache)) {
+	if !p.fresh {
+		p.s.cache.teach(p.batch.Connection, p.stamp, func() { set(p.s.cache) })
+	}
 }
 
 // scope reads the numbers of a connection.
@@ -237,6 +250,7 @@ func (p *plan) planLoad(ctx context.Context, c *conn) error {
 	}
 	p.written = make([]bool, len(p.batch.Pages))
 	p.streams = make([]int64, len(p.load.streams))
+	p.tops = make([]string, len(p.load.streams))
 	if !p.known {
 		return nil
 	}
@@ -246,8 +260,29 @@ func (p *plan) planLoad(ctx context.Context, c *conn) error {
 			return err
 		}
 		p.streams[i] = id
+		if p.tops[i], err = p.top(ctx, c, id); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// top returns the greatest key of a stream, or a greater one.
+func (p *plan) top(ctx context.Context, c *conn, stream int64) (string, error) {
+	if stream == 0 {
+		return "", nil
+	}
+	if !p.fresh {
+		if top, ok := p.s.cache.top(stream); ok {
+			return top, nil
+		}
+	}
+	top := ""
+	_, err := c.one(ctx, func(r row) { top = strings.Clone(r.text(0)) }, "SELECT max(rid) FROM record WHERE stream = ?1", stream)
+	if err == nil {
+		p.teach(func(c *cache) { c.tops[stream] = top })
+	}
+	return top, err
 }
 
 // prepare encodes the records of the pages that are not skipped.
@@ -266,15 +301,19 @@ func (p *plan) prepare(skip []bool) (err error) {
 
 // stream returns the number of a stream of the connection, 0 if it has none.
 func (p *plan) stream(ctx context.Context, c *conn, name streamName) (int64, error) {
-	id := int64(0)
+	id, key := int64(0), streamKey{p.scope.link, name.kind, name.name}
 	if !p.fresh {
-		id = p.s.cache.stream(streamKey{p.scope.link, name.kind, name.name})
+		id = p.s.cache.stream(key)
 	}
 	if id != 0 {
 		return id, nil
 	}
 	_, err := c.one(ctx, func(r row) { id = r.int(0) },
 		"SELECT id FROM stream WHERE link = ?1 AND kind = ?2 AND name = ?3", p.scope.link, string(name.kind), name.name)
+	if id != 0 {
+		key.name = strings.Clone(key.name)
+		p.teach(func(c *cache) { c.streams[key] = id })
+	}
 	return id, err
 }
 
@@ -287,8 +326,8 @@ func (p *plan) planRecords(ctx context.Context, c *conn) error {
 		for hi < len(items) && items[hi].stream == stream {
 			hi++
 		}
-		if id := p.streams[stream]; id != 0 {
-			if err := c.diff(ctx, id, items[lo:hi]); err != nil {
+		if old := p.old(items[lo:hi]); len(old) > 0 {
+			if err := c.diff(ctx, p.streams[stream], old); err != nil {
 				return err
 			}
 		}
@@ -304,6 +343,16 @@ func (p *plan) planRecords(ctx context.Context, c *conn) error {
 		}
 	}
 	return nil
+}
+
+// old returns those items of one stream that may be stored.
+func (p *plan) old(items []item) []item {
+	stream := items[0].stream
+	if p.streams[stream] == 0 {
+		return nil
+	}
+	n := sort.Search(len(items), func(i int) bool { return items[i].rid > p.tops[stream] })
+	return items[:n]
 }
 
 func (p *plan) planItem(ctx context.Context, c *conn, it *item) error {

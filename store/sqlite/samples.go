@@ -6,8 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
 
 	"github.com/vitalmux/vitalmux/health"
 )
@@ -96,9 +95,7 @@ type ownerName struct {
 // ownerPlan is an owner that a commit writes samples of.
 type ownerPlan struct {
 	name   ownerName
-	series int64 // 0: new
-	id     int64 // 0: new
-	width  int64
+	owned       // series and id are 0 for new ones
 	resize bool // the width is not what is stored
 	parts  map[int64]*chunkPart
 	order  []int64
@@ -237,14 +234,18 @@ func (sp *samplePlan) owner(ctx context.Context, c *conn, p *plan, r *health.Rec
 		return o, nil
 	}
 	o := &ownerPlan{name: name, parts: map[int64]*chunkPart{}}
-	if p.known {
+	if p.known && !p.fresh && name.rid == "" {
+		o.owned = p.s.cache.owner(ownerKey{p.scope.link, name.seriesName})
+	}
+	if p.known && o.id == 0 {
 		if _, err := c.one(ctx, func(r row) { o.series = r.int(0) }, findSeries, name.args(p.scope.link)...); err != nil {
 			return nil, err
 		}
 	}
-	if o.series != 0 {
-		if _, err := c.one(ctx, func(r row) { o.id, o.width = r.int(0), r.int(1) },
-			"SELECT id, width FROM owner WHERE series = ?1 AND rid = ?2", o.series, name.rid); err != nil {
+	if o.series != 0 && o.id == 0 {
+		if _, err := c.one(ctx, func(r row) { o.id, o.width, o.last = r.int(0), r.int(1), chunkWindow(r.int(2)) },
+			`SELECT id, width, (SELECT max(id) FROM chunk WHERE id BETWEEN owner.id << 32 AND (owner.id << 32) + 4294967295)
+				FROM owner WHERE series = ?1 AND rid = ?2`, o.series, name.rid); err != nil {
 			return nil, err
 		}
 		if slices.Contains(sp.gone, o.id) {
@@ -252,7 +253,7 @@ func (sp *samplePlan) owner(ctx context.Context, c *conn, p *plan, r *health.Rec
 		}
 	}
 	if o.id == 0 {
-		o.width = widthFor(rhythm(s.Times))
+		o.width, o.last = widthFor(rhythm(s.Times)), -windowBias
 	}
 	if sp.byName == nil {
 		sp.byName = map[ownerName]*ownerPlan{}
@@ -278,7 +279,7 @@ func (n *seriesName) args(link int64) []any {
 // merge replaces the points of the owner in the window of s by those of s.
 func (o *ownerPlan) merge(ctx context.Context, c *conn, st *Store, s *health.Series) error {
 	first, last := window(s.From, o.width), window(s.To-1, o.width)
-	if o.id != 0 {
+	if o.id != 0 && first <= o.last {
 		if err := o.fetch(ctx, c, first, last); err != nil {
 			return err
 		}
@@ -368,11 +369,11 @@ func (s *Store) points(packed []byte, to *health.Series) error {
 }
 
 // finish encodes what changed. Several goroutines do if it is much.
-func (sp *samplePlan) finish(ctx context.Context, c *conn, st *Store) error {
+func (sp *samplePlan) finish(ctx context.Context, c *conn, p *plan) error {
 	var parts []chunkWrite
 	points := 0
 	for _, o := range sp.owners {
-		if err := o.split(ctx, c, st); err != nil {
+		if err := o.split(ctx, c, p.s); err != nil {
 			return err
 		}
 		slices.Sort(o.order)
@@ -390,18 +391,17 @@ func (sp *samplePlan) finish(ctx context.Context, c *conn, st *Store) error {
 	if points < parallelPoints {
 		workers = 1
 	}
-	var group errgroup.Group
-	for some := range slices.Chunk(parts, (len(parts)+workers-1)/workers) {
-		group.Go(func() error {
-			var room []byte
-			for i := range some {
-				room = some[i].encode(st, room)
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
+	if workers < 2 {
+		p.packChunks(parts, p.newArena())
+	} else {
+		var group sync.WaitGroup
+		each := (len(parts) + workers - 1) / workers
+		for some := range slices.Chunk(parts[each:], each) {
+			a := p.newArena()
+			group.Go(func() { p.packChunks(some, a) })
+		}
+		p.packChunks(parts[:each], p.newArena())
+		group.Wait()
 	}
 	for i := range parts {
 		// Without data it is to be deleted, which it is if it was never there.
@@ -416,19 +416,31 @@ func (sp *samplePlan) finish(ctx context.Context, c *conn, st *Store) error {
 // parallelPoints is how many points are packed by several goroutines.
 const parallelPoints = 8192
 
-// encode packs the points of the chunk. Room is memory to use.
-func (w *chunkWrite) encode(st *Store, room []byte) []byte {
-	part := w.owner.parts[w.window]
-	points := &part.points
-	if w.n == 0 {
-		return room
+// packChunks packs the points of chunks in memory of a.
+func (p *plan) packChunks(chunks []chunkWrite, a *arena) {
+	var room []byte
+	for i := range chunks {
+		w := &chunks[i]
+		if w.n == 0 {
+			continue
+		}
+		part := w.owner.parts[w.window]
+		if need := pointsHead + w.n*pointRoom; cap(room) < need {
+			room = a.keep(a.next(need)[:need])
+		}
+		room = health.AppendPoints(room[:0], &part.points)
+		w.data = a.keep(p.s.packer.bulk(a.next(len(room) + 64)[:0], room))
+		w.same = bytes.Equal(w.data, part.stored)
+		w.first, w.last = part.points.Times[0], part.points.Times[w.n-1]
 	}
-	room = health.AppendPoints(room[:0], points)
-	w.data = st.packer.bulk(make([]byte, 0, len(room)/2+64), room)
-	w.same = bytes.Equal(w.data, part.stored)
-	w.first, w.last = points.Times[0], points.Times[w.n-1]
-	return room
 }
+
+// The room for points that AppendPoints does not add to, unless their times are
+// very irregular.
+const (
+	pointsHead = 64
+	pointRoom  = 12
+)
 
 // split gives an owner with a crowded chunk a smaller width.
 func (o *ownerPlan) split(ctx context.Context, c *conn, st *Store) error {

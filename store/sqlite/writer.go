@@ -28,14 +28,17 @@ type writer struct {
 	stopped bool
 	wake    chan struct{}
 	done    chan struct{}
+	rooms   sync.Pool // of *[]byte, for packed deliveries
 
 	dataVersion int64 // of the file as this connection last saw it
 	nextRecord  int64 // 0: to be read
+	lastRecord  int64 // the greatest number of a row, read with nextRecord
 }
 
-// job is one write: a planned commit, or a function.
+// job is one write: a planned commit, a delivery, or a function.
 type job struct {
 	plan *plan
+	in   *incoming
 	fn   func(*tx) error
 	err  error
 	done chan struct{}
@@ -45,10 +48,12 @@ type job struct {
 type tx struct {
 	*conn
 	names   *names
-	touched map[string]bool // connections that were written to
-	dropped bool            // names are gone: the cache is void
-	worded  []int64         // links that got new words
-	shaped  bool            // there are new shapes
+	touched map[string]bool  // connections that were written to
+	dropped bool             // names are gone: the cache is void
+	worded  []int64          // links that got new words
+	shaped  bool             // there are new shapes
+	added   map[int64]string // by stream, the greatest key of a new record
+	owners  map[ownerKey]owned
 	now     time.Time
 }
 
@@ -218,7 +223,7 @@ func (w *writer) attempt(jobs []*job) (err error) {
 	if err := w.begin(); err != nil {
 		return err
 	}
-	t := &tx{conn: c, names: newNames(), touched: map[string]bool{}, now: time.Now()}
+	t := &tx{conn: c, names: newNames(), touched: map[string]bool{}, added: map[int64]string{}, owners: map[ownerKey]owned{}, now: time.Now()}
 	defer func() {
 		if err == nil {
 			_, err = c.exec(background, "COMMIT")
@@ -237,7 +242,7 @@ func (w *writer) attempt(jobs []*job) (err error) {
 			w.store.cache.drop()
 			w.store.vocabulary.forgetWords()
 		} else {
-			w.store.cache.learn(t.names, t.touched)
+			w.store.cache.learn(t)
 		}
 	}()
 	if err := w.observe(); err != nil {
@@ -258,6 +263,15 @@ func (w *writer) attempt(jobs []*job) (err error) {
 		if err := w.apply(t, []*plan{j.plan}); err != nil {
 			return err
 		}
+	}
+	var came incomings
+	for _, j := range jobs {
+		if j.in != nil {
+			came = append(came, j.in)
+		}
+	}
+	if err := t.putDeliveries(came); err != nil {
+		return err
 	}
 	for _, j := range jobs {
 		if j.fn == nil {
