@@ -97,16 +97,22 @@ type Origin struct {
 
 // ResolveRecords reads the records that q selects and returns each datum once,
 // in order of time and kind. It makes one query for connections and one for
-// records, one more for each further q.Limit records of the range (0 is 10,000),
-// and one for each stream of a predecessor; what the range holds is held in
-// memory.
+// records, and one more for each further q.Limit records of the range (0 is
+// 10,000); what the range holds is held in memory. Only where a connection and its
+// predecessor both tell of a datum from before the connection was created, there is
+// one more for each such stream of the predecessor: for its coverage, of which no
+// read spans connections.
 //
 // Records of one kind are the same datum if they are of the same civil day
 // (daily, menstruation), or of different connections and cover the same time:
-// at least half of the longer of two spans, or the same second for points in
-// time (all other kinds). Clocks are compared as instants where both are known,
-// else as wall clock readings. Profiles (athlete) are one datum; devices are as
-// many as there are names of devices.
+// at least half of the longer of two spans, or, for points in time, the same
+// second with a metric in common (all other kinds); what one connection tells of
+// that second in several records without such a metric is one reading. Clocks
+// are compared as instants where both are known, else as wall clock readings.
+// Profiles (athlete) are one datum; devices are as many as there are names of
+// devices. Entries of food and water (nutrition) often have a day and no time:
+// of a connection and its predecessors only the one that goes first is asked for
+// those of a civil day.
 //
 // From and To bound the start of what is returned. ErrInvalid for a query with
 // Keys, Deleted or After.
@@ -134,22 +140,30 @@ func ResolveRecords(ctx context.Context, s Store, q RecordQuery, p Policy) ([]Re
 	}
 	var g grouping
 	for r, err := range AllRecords(ctx, s, q) {
-		if err == nil {
-			err = ranks.look(ctx, s, r.Connection, r.Stream())
-		}
 		if err != nil {
 			return nil, err
 		}
 		g.add(r)
 	}
+	within := func(r *health.Record) bool {
+		start := r.Span.Start.SortMilli()
+		return (from.IsZero() || start >= from.UnixMilli()) && (to.IsZero() || start < to.UnixMilli())
+	}
 	var all []Resolved
+	if err := ranks.oneFoodLog(ctx, s, g.data); err != nil {
+		return nil, err
+	}
 	for _, d := range g.data {
-		r := ranks.resolve(d.records)
-		start := r.Record.Span.Start.SortMilli()
-		if !from.IsZero() && start < from.UnixMilli() || !to.IsZero() && start >= to.UnixMilli() {
+		if !slices.ContainsFunc(d.records, func(r health.Record) bool { return within(&r) }) {
 			continue
 		}
-		all = append(all, r)
+		if err := ranks.look(ctx, s, claimsOf(d.records)); err != nil {
+			return nil, err
+		}
+		r := ranks.resolve(d.records)
+		if within(&r.Record) {
+			all = append(all, r)
+		}
 	}
 	slices.SortStableFunc(all, func(a, b Resolved) int {
 		return cmp.Or(cmp.Compare(a.Record.Span.Start.SortMilli(), b.Record.Span.Start.SortMilli()),
@@ -202,16 +216,26 @@ func (g *grouping) add(r health.Record) {
 		return
 	}
 	start := r.Span.Start.SortMilli()
-	g.open = slices.DeleteFunc(g.open, func(d *datum) bool { return d.until < start })
+	g.open = slices.DeleteFunc(g.open, func(d *datum) bool { return d.until < start || len(d.records) == 0 })
 	var best *datum
+	var matches []*datum
 	most := 0.0
 	for _, d := range g.open {
-		if share := d.share(&r); share > most {
+		share := d.share(&r)
+		if share > 0 {
+			matches = append(matches, d)
+		}
+		if share > most {
 			best, most = d, share
 		}
 	}
 	if best != nil {
 		best.records = append(best.records, r)
+		for _, d := range matches {
+			if d != best && best.takes(d.records) {
+				d.records = nil
+			}
+		}
 		return
 	}
 	d := g.begin(r)
@@ -231,14 +255,45 @@ func (d *datum) share(r *health.Record) float64 {
 	if d.kind != r.Kind {
 		return 0
 	}
-	least := 1.0
+	least, told := 1.0, false
 	for i := range d.records {
-		if d.records[i].Connection == r.Connection {
+		other := &d.records[i]
+		points := other.Span.End.IsZero() && r.Span.End.IsZero()
+		alike := !points || tellTheSame(other, r)
+		if other.Connection == r.Connection && alike {
 			return 0
 		}
-		least = min(least, common(d.records[i].Span, r.Span))
+		told = told || alike
+		least = min(least, common(other.Span, r.Span))
+	}
+	if !told {
+		return 0
 	}
 	return least
+}
+
+// takes adds the records of another datum if all of them belong to d.
+func (d *datum) takes(records []health.Record) bool {
+	before := d.records
+	for i := range records {
+		if d.share(&records[i]) == 0 {
+			d.records = before
+			return false
+		}
+		d.records = append(d.records, records[i])
+	}
+	return true
+}
+
+// tellTheSame reports whether two records have a metric in common, or one of
+// them has no values at all.
+func tellTheSame(a, b *health.Record) bool {
+	if len(a.Values) == 0 || len(b.Values) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(a.Values, func(v health.Value) bool {
+		return slices.ContainsFunc(b.Values, func(w health.Value) bool { return v.Metric == w.Metric })
+	})
 }
 
 // common returns which part of the longer of two spans both cover, 0 if it is
@@ -317,14 +372,126 @@ func newRanking(ctx context.Context, s Store, user string, p Policy) (*ranking, 
 	}
 }
 
-// look finds out until when a stream of a predecessor is complete. What was
+// claim is what a stream tells of a time.
+type claim struct {
+	from streamOf
+	at   int64
+}
+
+// claimsOf returns what records claim.
+func claimsOf(records []health.Record) []claim {
+	claims := make([]claim, len(records))
+	for i := range records {
+		r := &records[i]
+		claims[i] = claim{streamOf{r.Connection, r.Stream()}, r.Span.Start.SortMilli()}
+	}
+	return claims
+}
+
+// oneFoodLog removes from the data the entries of food and water of all but one
+// connection of a line and civil day.
+func (k *ranking) oneFoodLog(ctx context.Context, s Reader, data []*datum) error {
+	type logDay struct {
+		line string
+		day  health.Day
+	}
+	told := make(map[logDay][]health.Record) // one of each connection
+	at := func(r *health.Record) logDay {
+		day := r.Span.Day
+		if day.IsZero() {
+			clock, known := r.Span.Start.WallMilli()
+			if !known {
+				clock = r.Span.Start.SortMilli()
+			}
+			day = health.DayOf(time.UnixMilli(clock).UTC())
+		}
+		return logDay{k.line(r.Connection), day}
+	}
+	for _, d := range data {
+		for i := range d.records {
+			r := &d.records[i]
+			if r.Kind != health.KindNutrition {
+				continue
+			}
+			if on := at(r); !slices.ContainsFunc(told[on], func(other health.Record) bool { return other.Connection == r.Connection }) {
+				told[on] = append(told[on], *r)
+			}
+		}
+	}
+	first := make(map[logDay]string)
+	for on, records := range told {
+		if len(records) == 1 {
+			continue
+		}
+		if err := k.look(ctx, s, claimsOf(records)); err != nil {
+			return err
+		}
+		first[on] = slices.MinFunc(records, func(a, b health.Record) int {
+			c, _ := k.rankOf("", &a).compare(k.rankOf("", &b))
+			return cmp.Or(c, cmp.Compare(a.Connection, b.Connection))
+		}).Connection
+	}
+	for _, d := range data {
+		d.records = slices.DeleteFunc(d.records, func(r health.Record) bool {
+			best := ""
+			if r.Kind == health.KindNutrition {
+				best = first[at(&r)]
+			}
+			return best != "" && best != r.Connection
+		})
+	}
+	return nil
+}
+
+// line returns the first connection of the line that one belongs to.
+func (k *ranking) line(connection string) string {
+	for range k.conns {
+		c := k.conns[connection]
+		if c == nil || k.conns[c.Predecessor] == nil {
+			break
+		}
+		connection = c.Predecessor
+	}
+	return connection
+}
+
+// look finds out until when the streams of predecessors are complete of which
+// that decides between the claims.
+func (k *ranking) look(ctx context.Context, s Reader, claims []claim) error {
+	told := make(map[string]bool)
+	for _, c := range claims {
+		told[c.from.connection] = true
+	}
+	for _, c := range claims {
+		// From when the successor is there, it goes first anyway.
+		next := k.conns[k.next[c.from.connection]]
+		if next == nil || c.at >= next.CreatedAt.UnixMilli() || !k.followed(c.from.connection, told) {
+			continue
+		}
+		if err := k.lookAt(ctx, s, c.from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// followed reports whether a later connection of its line is one of several.
+func (k *ranking) followed(connection string, of map[string]bool) bool {
+	for range k.conns {
+		if connection = k.next[connection]; connection == "" || of[connection] {
+			break
+		}
+	}
+	return of[connection]
+}
+
+// lookAt finds out until when a stream of a predecessor is complete. What was
 // imported is complete.
-func (k *ranking) look(ctx context.Context, s Reader, connection, stream string) error {
-	at := streamOf{connection, stream}
-	if _, known := k.settled[at]; known || k.next[connection] == "" {
+func (k *ranking) lookAt(ctx context.Context, s Reader, at streamOf) error {
+	if _, known := k.settled[at]; known {
 		return nil
 	}
-	windows, err := s.Coverage(ctx, connection, stream)
+	windows, err := s.Coverage(ctx, at.connection, at.stream)
 	if err != nil {
 		return err
 	}
@@ -391,6 +558,11 @@ func (k *ranking) rank(metric health.Metric, from streamOf, source health.Source
 	return r
 }
 
+// rankOf returns the place of what a record says of a metric.
+func (k *ranking) rankOf(metric health.Metric, r *health.Record) rank {
+	return k.rank(metric, streamOf{r.Connection, r.Stream()}, r.Source, r.Span.Start.SortMilli(), r.Rev.Order)
+}
+
 // distance returns how many connections of its line a connection is away from
 // the one that stood for the person at the time.
 func (k *ranking) distance(connection string, at int64) int64 {
@@ -427,11 +599,8 @@ func (k *ranking) resolve(records []health.Record) Resolved {
 		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Connection, b.Connection))
 	}
 	origin := func(r *health.Record) Origin { return Origin{r.Connection, r.Key, r.Source} }
-	rankOf := func(metric health.Metric, r *health.Record) rank {
-		return k.rank(metric, streamOf{r.Connection, r.Stream()}, r.Source, r.Span.Start.SortMilli(), r.Rev.Order)
-	}
 	first := slices.MinFunc(records, func(a, b health.Record) int {
-		c, _ := rankOf("", &a).compare(rankOf("", &b))
+		c, _ := k.rankOf("", &a).compare(k.rankOf("", &b))
 		return cmp.Or(c, sortBy(origin(&a), origin(&b)))
 	})
 	type line struct {
@@ -444,7 +613,7 @@ func (k *ranking) resolve(records []health.Record) Resolved {
 		r := &records[i]
 		for _, v := range r.Values {
 			at := line{v.Metric, v.Part, v.Stat}
-			lines[at] = append(lines[at], candidate{Alternative{v, origin(r)}, rankOf(v.Metric, r)})
+			lines[at] = append(lines[at], candidate{Alternative{v, origin(r)}, k.rankOf(v.Metric, r)})
 		}
 	}
 	resolved := Resolved{Record: first}

@@ -28,9 +28,10 @@ type ResolvedSamples struct {
 // part), instants before wall clock readings, which are not compared with each
 // other.
 //
-// It makes one query for connections and one for samples, one more for each
-// further q.Limit points of the range (0 is 1,000,000), and one for each stream of
-// a predecessor; what the range holds is held in memory. ErrInvalid for a query with Record or After.
+// It makes one query for connections and one for samples, and one more for each
+// further q.Limit points of the range (0 is 1,000,000); what the range holds is held
+// in memory. There are more where [ResolveRecords] makes more. ErrInvalid for a query
+// with Record or After.
 func ResolveSamples(ctx context.Context, s Store, q SampleQuery, p Policy) ([]ResolvedSamples, error) {
 	if q.Record != "" || q.After != "" {
 		return nil, fmt.Errorf("%w: resolved reads take no record and no page", ErrInvalid)
@@ -47,9 +48,6 @@ func ResolveSamples(ctx context.Context, s Store, q SampleQuery, p Policy) ([]Re
 	}
 	tracks := make(map[track][]SampleRun)
 	for run, err := range AllSamples(ctx, s, q) {
-		if err == nil {
-			err = ranks.look(ctx, s, run.Owner.Connection, run.Owner.Stream)
-		}
 		if err != nil {
 			return nil, err
 		}
@@ -63,6 +61,15 @@ func ResolveSamples(ctx context.Context, s Store, q SampleQuery, p Policy) ([]Re
 	slices.SortFunc(order, track.compare)
 	var all []ResolvedSamples
 	for _, at := range order {
+		var claims []claim
+		for _, run := range tracks[at] {
+			if len(run.Series.Times) > 0 {
+				claims = append(claims, claim{streamOf{run.Owner.Connection, run.Owner.Stream}, run.Series.Times[0]})
+			}
+		}
+		if err := ranks.look(ctx, s, claims); err != nil {
+			return nil, err
+		}
 		runs := ranks.resolveRuns(tracks[at])
 		slices.SortStableFunc(runs, func(a, b ResolvedSamples) int { return cmp.Compare(a.Series.From, b.Series.From) })
 		all = append(all, runs...)

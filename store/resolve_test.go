@@ -30,6 +30,11 @@ func (c *counted) Samples(ctx context.Context, q store.SampleQuery) (store.Sampl
 	return c.Store.Samples(ctx, q)
 }
 
+func (c *counted) Coverage(ctx context.Context, connection, stream string) ([]health.Window, error) {
+	c.queries++
+	return c.Store.Coverage(ctx, connection, stream)
+}
+
 func (c *counted) Connections(ctx context.Context, q store.ConnectionQuery) ([]store.Connection, error) {
 	c.queries++
 	return c.Store.Connections(ctx, q)
@@ -138,6 +143,74 @@ func TestOneScaleByTwoWays(t *testing.T) {
 	require.Len(t, page.Records, 3, "both are kept")
 }
 
+// TestReadingsInParts has one service tell in one record what another tells in
+// two.
+func TestReadingsInParts(t *testing.T) {
+	at := health.Zoned(time.Date(2026, 11, 20, 7, 0, 0, 0, time.UTC).UnixMilli(), 3600)
+	whole := func(conn string) health.Record {
+		return reading(conn, direct, health.KindBody, "1", at, health.Moment{}, value("body_weight", 70), value("body_fat", 20))
+	}
+	part := func(conn, key string, v health.Value) health.Record {
+		return reading(conn, direct, health.KindBody, key, at, health.Moment{}, v)
+	}
+	weight, fat, pulse := value("body_weight", 71), value("body_fat", 21), value("heart_rate", 60)
+	for name, tc := range map[string]struct {
+		records []health.Record
+		want    []string
+		data    int
+	}{
+		"parts first":       {[]health.Record{part("b", "1", weight), part("b", "2", fat), whole("c")}, []string{"body body_fat 20 c:connection", "body body_weight 70 c:connection"}, 1},
+		"the whole first":   {[]health.Record{whole("a"), part("b", "1", weight), part("b", "2", fat)}, []string{"body body_fat 21 b:connection", "body body_weight 71 b:connection"}, 1},
+		"other things":      {[]health.Record{part("a", "1", weight), part("b", "1", pulse)}, []string{"body body_weight 71 a:only", "body heart_rate 60 b:only"}, 2},
+		"twice of one":      {[]health.Record{part("a", "1", weight), part("a", "2", weight), part("b", "1", weight)}, []string{"body body_weight 71 b:connection", "body body_weight 71 a:only"}, 2},
+		"one connection":    {[]health.Record{part("a", "1", weight), part("a", "2", fat)}, []string{"body body_weight 71 a:only", "body body_fat 21 a:only"}, 2},
+		"part and whole":    {[]health.Record{part("a", "1", weight), whole("b")}, []string{"body body_fat 20 b:only", "body body_weight 70 b:connection"}, 1},
+		"a third one apart": {[]health.Record{whole("a"), part("b", "1", weight), part("c", "1", pulse)}, []string{"body body_fat 20 a:only", "body body_weight 71 b:connection", "body heart_rate 60 c:only"}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := person(t, store.Connection{ID: "a", Provider: "x"}, store.Connection{ID: "b", Provider: "y"}, store.Connection{ID: "c", Provider: "z"})
+			s.put(t, tc.records...)
+			got, err := store.ResolveRecords(t.Context(), s, store.RecordQuery{User: "ada"}, store.Policy{})
+			require.NoError(t, err)
+			require.ElementsMatch(t, tc.want, lines(got))
+			require.Len(t, got, tc.data)
+		})
+	}
+}
+
+// TestFoodIsToldByOneSide: entries of food have a day at one service and a time
+// at its successor, which has the old ones, too.
+func TestFoodIsToldByOneSide(t *testing.T) {
+	seam := time.Date(2026, 11, 10, 12, 0, 0, 0, time.UTC)
+	s := person(t,
+		store.Connection{ID: "old", Provider: "x", CreatedAt: seam.AddDate(-1, 0, 0)},
+		store.Connection{ID: "new", Provider: "y", CreatedAt: seam, Predecessor: "old"},
+		store.Connection{ID: "app", Provider: "z", CreatedAt: seam.AddDate(0, -1, 0)})
+	entry := func(conn string, dom int, key string, hour int) health.Record {
+		midnight := time.Date(2026, 11, dom, 0, 0, 0, 0, time.UTC).UnixMilli()
+		start := health.Floating(midnight)
+		if hour > 0 {
+			start = health.Zoned(midnight+int64(hour-1)*3600_000, 3600)
+		}
+		r := reading(conn, direct, health.KindNutrition, fmt.Sprint(dom, key), start, health.Moment{}, value("energy_intake", int64(100*dom+len(key))))
+		if hour == 0 {
+			r.Span.Day = health.Day{Year: 2026, Month: 11, Dom: uint8(dom)}
+		}
+		return r
+	}
+	s.put(t,
+		entry("old", 8, "a", 0), entry("old", 8, "bb", 0), entry("new", 8, "a", 8), entry("new", 8, "bb", 8),
+		entry("old", 12, "a", 0), entry("new", 12, "a", 9), entry("new", 12, "bb", 19),
+		entry("old", 9, "a", 0),
+		entry("app", 8, "ccc", 12))
+	got, err := store.ResolveRecords(t.Context(), s, store.RecordQuery{User: "ada"}, store.Policy{})
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{
+		"nutrition energy_intake 801 old:only", "nutrition energy_intake 802 old:only", "nutrition energy_intake 803 app:only",
+		"nutrition energy_intake 901 old:only", "nutrition energy_intake 1201 new:only", "nutrition energy_intake 1202 new:only",
+	}, lines(got))
+}
+
 func TestDaysAreResolvedByTheirName(t *testing.T) {
 	s := person(t, store.Connection{ID: "a", Provider: "x"}, store.Connection{ID: "b", Provider: "y"})
 	day := health.Day{Year: 2026, Month: 10, Dom: 25} // of 25 hours in Berlin
@@ -213,6 +286,48 @@ func TestSeam(t *testing.T) {
 	}, store.Policy{})
 	require.NoError(t, err)
 	require.Equal(t, []string{"daily steps 9 fitbit:seam"}, lines(got), "half open")
+}
+
+// TestSeamQueries counts what reads across a seam cost: what the predecessor has
+// read matters only for what both tell of, before the successor was there.
+func TestSeamQueries(t *testing.T) {
+	seam := time.Date(2026, 11, 10, 12, 0, 0, 0, time.UTC)
+	s := person(t,
+		store.Connection{ID: "google", Provider: "googlehealth", Predecessor: "fitbit", CreatedAt: seam},
+		store.Connection{ID: "fitbit", Provider: "fitbit", CreatedAt: seam.AddDate(-2, 0, 0)},
+		store.Connection{ID: "terra", Provider: "terra", CreatedAt: seam.AddDate(-1, 0, 0)},
+	)
+	for n, conns := range map[int][]string{
+		1: {"fitbit"}, 4: {"fitbit", "terra"}, 7: {"google"}, 10: {"google", "fitbit"}, 17: {"google", "fitbit", "terra"}, 20: {"google"},
+	} {
+		at := time.Date(2026, 11, n, 0, 0, 0, 0, time.UTC)
+		for _, conn := range conns {
+			r := reading(conn, health.Source{Provider: conn, Path: health.PathDirect}, health.KindDaily, at.Format(time.DateOnly),
+				health.At(at), health.At(at.AddDate(0, 0, 1)), value("steps", int64(n)))
+			r.Span.Day = health.DayOf(at)
+			milli := at.UnixMilli()
+			r.Series = []health.Series{{
+				Metric: health.MetricHeartRate, From: milli, To: milli + 86_400_000, Times: []int64{milli + 1000}, Values: []int64{60}, Count: 1,
+			}}
+			r.Normalize()
+			s.put(t, r)
+		}
+	}
+	for day, want := range map[int]int{1: 2, 4: 2, 7: 2, 10: 3, 17: 2, 20: 2} {
+		from := time.Date(2026, 11, day, 0, 0, 0, 0, time.UTC)
+		s.queries = 0
+		list, err := store.ResolveRecords(t.Context(), s, store.RecordQuery{User: "ada", From: from, To: from.AddDate(0, 0, 1)}, store.Policy{})
+		require.NoError(t, err)
+		require.Len(t, list, 1)
+		require.Equal(t, want, s.queries, "records of day %d", day)
+		s.queries = 0
+		runs, err := store.ResolveSamples(t.Context(), s, store.SampleQuery{
+			User: "ada", Metric: health.MetricHeartRate, From: from.UnixMilli(), To: from.AddDate(0, 0, 1).UnixMilli(),
+		}, store.Policy{})
+		require.NoError(t, err)
+		require.Len(t, runs, 1)
+		require.Equal(t, want, s.queries, "samples of day %d", day)
+	}
 }
 
 // TestLastWeekOfThePredecessor has a service end before late data could reach it:
