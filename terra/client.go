@@ -49,8 +49,8 @@ type Config struct {
 	// addresses here.
 	BaseURL string
 	// WidgetSessionURL is the address that makes widget sessions; empty means
-	// auth/generateWidgetSession below BaseURL, which is being withdrawn. Its
-	// successor is [WidgetSessionURL].
+	// auth/generateWidgetSession below BaseURL, for accounts that still have it. Set
+	// [WidgetSessionURL], its successor, for all others.
 	WidgetSessionURL string
 	// WidgetURL is where people open a session whose answer has no address of
 	// its own; empty means [DefaultWidgetURL].

@@ -212,8 +212,7 @@ type dataAnswer[T any] struct {
 	RetryAfter Number `json:"retry_after_seconds"`
 }
 
-// readData asks for one type of data. T is a model, or an element of one where
-// the faults of each datum matter.
+// readData asks for one type of data. T is a model, or [rawValue].
 func readData[T any](ctx context.Context, c *Client, kind string, request interface {
 	query(op string) (url.Values, error)
 }) (Answer[T], error) {

@@ -84,6 +84,10 @@ type decoder struct {
 	path   []string
 	faults []Fault
 	lists  uintptr // bytes that lists take
+	// twice is set when an object has a member twice, of which nobody knows which
+	// one is meant. Members that are not known do not count, and those of samples
+	// are looked at when they are read.
+	twice bool
 }
 
 // scanner is implemented by types that read themselves. scan consumes one value
@@ -92,10 +96,10 @@ type scanner interface {
 	scan(*jsonscan.Scanner) bool
 }
 
-// container is implemented by types that read what they hold on their own
-// account.
+// container is implemented by types that read themselves as objects. read
+// consumes one value and reports whether it could be read.
 type container interface {
-	read(*decoder)
+	read(*decoder) bool
 }
 
 // into fills what v points to from the next value.
@@ -125,8 +129,7 @@ func (d *decoder) value(p *plan, v reflect.Value) bool {
 		case scanner:
 			return x.scan(d.s) || d.fault()
 		case container:
-			x.read(d)
-			return true
+			return x.read(d) || d.fault()
 		}
 	}
 	switch v.Kind() {
@@ -177,12 +180,16 @@ func (d *decoder) value(p *plan, v reflect.Value) bool {
 }
 
 func (d *decoder) members(p *plan, v reflect.Value) {
+	var seen [maxMembers / 64]uint64
 	for d.s.NextMember() {
 		m, ok := p.members[string(d.s.Name())]
 		if !ok {
 			d.s.Skip()
 			continue
 		}
+		word, bit := &seen[m.number/64], uint64(1)<<(m.number%64)
+		d.twice = d.twice || *word&bit != 0
+		*word |= bit
 		field := v.FieldByIndex(m.field)
 		if m.older && told(field) {
 			d.s.Skip()
@@ -219,29 +226,6 @@ func (d *decoder) elements(p *plan, v reflect.Value) {
 	v.Set(list)
 }
 
-// element is one element of a list of models, with the bytes it came as and what
-// of it could not be read.
-type element[T any] struct {
-	value  T
-	raw    []byte
-	faults []Fault
-}
-
-func (e *element[T]) read(outer *decoder) {
-	at := outer.s.Mark()
-	d := decoder{s: outer.s, lists: outer.lists}
-	if d.s.Kind() == jsonscan.Null { // nothing to be mapped
-		d.s.Skip()
-		d.fault()
-	} else {
-		d.into(&e.value)
-	}
-	e.raw, e.faults, outer.lists = d.s.Since(at), d.faults, d.lists
-}
-
-// sample returns the type of the model.
-func (e *element[T]) sample() reflect.Type { return reflect.TypeFor[T]() }
-
 // plan says how values of one type are read.
 type plan struct {
 	scans   bool              // it implements scanner or container
@@ -254,7 +238,11 @@ type member struct {
 	step  string // of the path: ".name"
 	older bool   // it has the name of an older model
 	plan  *plan
+	// number tells the names of a struct apart. There are at most maxMembers.
+	number int
 }
+
+const maxMembers = 128
 
 // knownPlans has the plans of the models. It never changes.
 var knownPlans = sync.OnceValue(func() map[reflect.Type]*plan {
@@ -311,10 +299,10 @@ func (pl planner) plan(t reflect.Type) *plan {
 			if name == "" || name == "-" {
 				continue
 			}
-			m := member{field: f.Index, step: "." + name, plan: pl.plan(f.Type)}
+			m := member{field: f.Index, step: "." + name, plan: pl.plan(f.Type), number: len(p.members)}
 			p.members[name] = m
 			if older := f.Tag.Get("also"); older != "" {
-				m.older, m.step = true, "."+older
+				m.older, m.step, m.number = true, "."+older, len(p.members)
 				p.members[older] = m
 			}
 		}

@@ -278,7 +278,7 @@ func TestDataBeforeAuth(t *testing.T) {
 func TestReauthentication(t *testing.T) {
 	for name, order := range map[string][]int{"in order": {0, 1}, "auth first": {1, 0}} {
 		t.Run(name, func(t *testing.T) {
-			h := newHost(t, terratest.Config{}, nil)
+			h := newHost(t, terratest.Config{DisabledTypes: allButDaily()}, nil)
 			h.destination(terratest.Destination{})
 			h.run()
 			h.consent("u1", "DUMMY", "a")
@@ -301,6 +301,7 @@ func TestReauthentication(t *testing.T) {
 			})
 			moved := h.connections("u1")[0]
 			require.Equal(t, conn.ID, moved.ID)
+			h.settled(moved)
 			_, err := h.engine.Sync(t.Context(), conn.ID)
 			require.NoError(t, err, "reads with the new id")
 		})
@@ -340,7 +341,7 @@ func TestConsentTakenBack(t *testing.T) {
 			"access_revoked": func(h *host, id string) { h.RevokeAccess(id) },
 		} {
 			t.Run(name+" "+what, func(t *testing.T) {
-				h := newHost(t, terratest.Config{}, nil)
+				h := newHost(t, terratest.Config{DisabledTypes: allButDaily()}, nil)
 				h.destination(terratest.Destination{})
 				h.run()
 				h.consent("u1", "GARMIN", "a")
@@ -412,6 +413,49 @@ func TestPingedPayload(t *testing.T) {
 	h.ExpirePayloads()
 	h.Release()
 	h.eventually("read again", func() bool { return h.steps("u1", day) == h.truth(conn.UpstreamID, day) })
+}
+
+// TestPingedLargeRequest: the parts of a large request, and how many there are,
+// are behind addresses, and count as what they lead to.
+func TestPingedLargeRequest(t *testing.T) {
+	h := newHost(t, terratest.Config{
+		Days: 70, HeartRateSamples: -1, ChunkElements: 9, ShuffleChunks: true,
+		DisabledTypes: allButDaily(),
+	}, func(cfg *healthsync.Config) { cfg.History = 60 * 24 * time.Hour })
+	h.destination(terratest.Destination{Ping: true})
+	h.run()
+	h.consent("u1", "DUMMY", "a")
+	conn := h.connected("u1")
+	complete := func() bool {
+		windows, err := h.store.Coverage(t.Context(), conn.ID, "daily")
+		require.NoError(t, err)
+		return len(windows) == 1 && windows[0].First.Compare(yesterdayDay().Add(-55)) <= 0 && windows[0].Last.Compare(yesterdayDay().Add(-1)) >= 0
+	}
+	h.eventually("complete", complete)
+	h.settled(conn)
+	asked, parts := 0, 0
+	for _, r := range h.Requests() {
+		if r.Path == "/daily" && r.Query.Get("to_webhook") == "true" {
+			asked++
+		}
+	}
+	for _, d := range h.Deliveries() {
+		if d.Type == "daily" {
+			parts++
+		}
+	}
+	require.Equal(t, 1, asked, "large requests")
+	require.Greater(t, parts, 6)
+	stored := h.records("u1", "daily")
+	for n := range 55 {
+		require.Contains(t, stored, "daily/"+yesterdayDay().Add(-n).String())
+	}
+	require.Empty(t, h.kept(store.DeliveryDead))
+}
+
+// allButDaily are the types of data that tests about days do without.
+func allButDaily() []string {
+	return []string{"activity", "body", "sleep", "nutrition", "menstruation", "athlete"}
 }
 
 // yesterdayDay is yesterday as a day.

@@ -116,7 +116,7 @@ func TestYearAsOneRequest(t *testing.T) {
 	}
 	sim := terratest.New(terratest.Config{
 		Seed: 11, Days: 400, HeartRateSamples: -1, ChunkElements: 6, ShuffleChunks: true, RetryPlan: plan, Parallel: 2,
-		DisabledTypes: []string{"activity", "body", "sleep", "nutrition", "menstruation", "athlete"},
+		DisabledTypes: allButDaily(),
 	})
 	api := httptest.NewServer(sim)
 	t.Cleanup(func() {

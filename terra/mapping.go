@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"math"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,64 +75,78 @@ type envelope struct {
 // The error, of class ErrMalformed, is for data that is not JSON or of another
 // shape, and for a kind that is not known.
 func mapData(kind string, user User, data []byte, at envelope) ([]health.Record, []providers.Quarantined, error) {
-	if at.Now.IsZero() {
-		at.Now = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-	}
-	m := mapper{kind: kind, upstream: user.Provider, at: at, now: at.Now.UnixMilli(), scan: jsonscan.New(data)}
-	var err error
-	switch kind {
-	case kindActivity:
-		err = mapEach(&m, (*draft).activity)
-	case kindAthlete:
-		err = mapEach(&m, (*draft).athlete)
-	case kindBody:
-		err = mapEach(&m, (*draft).body)
-	case kindDaily:
-		err = mapEach(&m, (*draft).daily)
-	case kindHealthObservation:
-		err = mapEach(&m, (*draft).observation)
-	case kindHormone:
-		err = mapEach(&m, (*draft).hormone)
-	case kindMenstruation:
-		err = mapEach(&m, (*draft).menstruation)
-	case kindNutrition:
-		err = mapEach(&m, (*draft).nutrition)
-	case kindPlannedWorkout:
-		err = mapEach(&m, (*draft).plannedWorkout)
-	case kindSleep:
-		err = mapEach(&m, (*draft).sleep)
-	default:
-		err = malformed(codeKind)
+	s := jsonscan.New(data)
+	m := newMapper(kind, at)
+	m.resync = true
+	err := m.all(&s)
+	if err == nil && s.End() != nil {
+		err = malformed(codeBadJSON)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	m.finish()
+	m.finish(user)
 	return m.records, m.quarantined, nil
 }
 
 // mapper maps one array.
 type mapper struct {
-	kind     string
-	upstream string
-	at       envelope
-	now      int64 // at.Now in milliseconds
-	scan     jsonscan.Scanner
+	kind string
+	at   envelope
+	now  int64 // at.Now in milliseconds
+	scan *jsonscan.Scanner
+	// resync is set where an element that breaks the grammar may be set aside;
+	// else it fails the whole.
+	resync bool
 
 	records     []health.Record
 	origins     [][]byte // what each record was mapped from
 	quarantined []providers.Quarantined
 }
 
+func newMapper(kind string, at envelope) mapper {
+	if at.Now.IsZero() {
+		at.Now = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	return mapper{kind: kind, at: at, now: at.Now.UnixMilli()}
+}
+
+// all maps the data that the scanner stands in front of.
+func (m *mapper) all(s *jsonscan.Scanner) error {
+	m.scan = s
+	switch m.kind {
+	case kindActivity:
+		return mapEach(m, (*draft).activity)
+	case kindAthlete:
+		return mapEach(m, (*draft).athlete)
+	case kindBody:
+		return mapEach(m, (*draft).body)
+	case kindDaily:
+		return mapEach(m, (*draft).daily)
+	case kindHealthObservation:
+		return mapEach(m, (*draft).observation)
+	case kindHormone:
+		return mapEach(m, (*draft).hormone)
+	case kindMenstruation:
+		return mapEach(m, (*draft).menstruation)
+	case kindNutrition:
+		return mapEach(m, (*draft).nutrition)
+	case kindPlannedWorkout:
+		return mapEach(m, (*draft).plannedWorkout)
+	case kindSleep:
+		return mapEach(m, (*draft).sleep)
+	default:
+		return malformed(codeKind)
+	}
+}
+
 // mapEach maps all elements. What each returns is why the element cannot be
 // mapped, empty if it can.
 func mapEach[T any](m *mapper, each func(*draft, *T) string) error {
-	s := &m.scan
+	s := m.scan
 	switch s.Kind() {
 	case jsonscan.Object:
-		if err := mapOne(m, 0, each); err != nil {
-			return err
-		}
+		return mapOne(m, 0, each)
 	case jsonscan.Array:
 		s.Array()
 		for i := 0; s.NextElement(); i++ {
@@ -141,26 +154,24 @@ func mapEach[T any](m *mapper, each func(*draft, *T) string) error {
 				return err
 			}
 		}
+		return nil
 	case jsonscan.Invalid:
 		return malformed(codeNotJSON)
 	default:
+		s.Skip()
 		return malformed(codeShape)
 	}
-	if s.End() != nil {
-		return malformed(codeBadJSON)
-	}
-	return nil
 }
 
 func mapOne[T any](m *mapper, i int, each func(*draft, *T) string) error {
-	s := &m.scan
+	s := m.scan
 	at, object := s.Mark(), s.Kind() == jsonscan.Object
 	var v T
 	in := decoder{s: s}
 	in.into(&v)
 	raw, unknown := s.Since(at), m.kind+"/#"+strconv.Itoa(i)
 	if s.Err() != nil {
-		if !s.Resync(at) {
+		if !m.resync || !s.Resync(at) {
 			return malformed(codeBadJSON)
 		}
 		m.setAside(unknown, reasonNotJSON, s.Since(at))
@@ -172,7 +183,7 @@ func mapOne[T any](m *mapper, i int, each func(*draft, *T) string) error {
 	case !object:
 	case in.lists > maxLists:
 		reason = reasonFlooded
-	case hasTwice(raw, planOf(reflect.TypeFor[T]())):
+	case in.twice:
 		reason = reasonTwice
 	default:
 		d.faults = in.faults
@@ -196,13 +207,15 @@ func (m *mapper) setAside(key, reason string, raw []byte) {
 
 // finish brings the records into canonical form and sets those aside that are
 // not valid, or are there twice: of those, the one that reaches furthest and
-// holds most is kept, whatever the order they came in.
-func (m *mapper) finish() {
+// holds most is kept, whatever the order they came in. The user is whose they are.
+func (m *mapper) finish(user User) {
+	upstream := strings.TrimSpace(user.Provider)
 	kept := m.records[:0]
 	seen := make(map[string]int, len(m.records))
 	origins := m.origins[:0]
 	for i := range m.records {
 		r, origin := m.records[i], m.origins[i]
+		r.Source.Upstream = upstream
 		r.Normalize()
 		if err := r.Validate(m.at.Now); err != nil {
 			m.setAside(r.Key, reasonOf(err), origin)
@@ -270,7 +283,7 @@ type draft struct {
 func (d *draft) begin(kind health.Kind, parts ...string) {
 	d.Kind = kind
 	d.Key = d.m.kind + "/" + strings.Join(parts, "/")
-	d.Source = health.Source{Provider: Name, Path: health.PathTerra, Upstream: strings.TrimSpace(d.m.upstream)}
+	d.Source = health.Source{Provider: Name, Path: health.PathTerra}
 	d.Rev = health.Rev{Order: d.m.at.Order, Mapping: mappingVersion, Push: d.m.at.Push}
 	d.key = d.Key
 }

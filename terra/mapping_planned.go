@@ -1,10 +1,10 @@
 package terra
 
 import (
-	"reflect"
 	"strings"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/jsonscan"
 )
 
 // plannedWorkout maps a planned workout of the surface of 2026 or of the older
@@ -15,14 +15,19 @@ func (d *draft) plannedWorkout(v *PlannedWorkout) string {
 		return reasonNoID
 	}
 	if id == "" {
-		old, faults, err := Decode[LegacyPlannedWorkout](d.raw)
-		if err != nil || old.Metadata.ID == "" {
-			return reasonNoID
-		}
-		if hasTwice(d.raw, planOf(reflect.TypeFor[LegacyPlannedWorkout]())) {
+		var old LegacyPlannedWorkout
+		s := jsonscan.New(d.raw)
+		in := decoder{s: &s}
+		if in.into(&old); in.twice {
 			return reasonTwice
 		}
-		d.faults = append(d.faults, faults...)
+		if in.lists > maxLists {
+			return reasonFlooded
+		}
+		if old.Metadata.ID == "" {
+			return reasonNoID
+		}
+		d.faults = append(d.faults, in.faults...)
 		details, id = &PlannedWorkoutDetails{Metadata: old.Metadata, Steps: old.Steps}, old.Metadata.ID
 	}
 	d.begin(health.KindPlannedWorkout, keyPart(id))

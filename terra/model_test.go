@@ -268,15 +268,13 @@ func TestDecodeRefusesFloods(t *testing.T) {
 		return []byte(`{"data":[` + strings.TrimSuffix(strings.Repeat("{},", n), ",") + `]}`)
 	}
 	many := maxLists/int(reflect.TypeFor[Activity]().Size()) + 1
-	for _, into := range []any{new(dataAnswer[Activity]), new(dataAnswer[element[Activity]])} {
-		_, err := decode(activities(many), into)
-		require.ErrorIs(t, err, providers.ErrMalformed)
-		require.Equal(t, codeFlooded, errorOf(t, err).Code)
-	}
-	var w dataAnswer[element[Nutrition]]
+	_, err := decode(activities(many), new(dataAnswer[Activity]))
+	require.ErrorIs(t, err, providers.ErrMalformed)
+	require.Equal(t, codeFlooded, errorOf(t, err).Code)
+	var w dataAnswer[Nutrition]
 	meals := maxLists/int(reflect.TypeFor[Meal]().Size())/2 + 1
 	one := `{"meals":[` + strings.TrimSuffix(strings.Repeat("{},", meals), ",") + `]}`
-	_, err := decode([]byte(`{"data":[`+one+`]}`), &w)
+	_, err = decode([]byte(`{"data":[`+one+`]}`), &w)
 	require.NoError(t, err)
 	_, err = decode([]byte(`{"data":[`+one+`,`+one+`]}`), &w)
 	require.Equal(t, codeFlooded, errorOf(t, err).Code, "elements share the room")
@@ -522,23 +520,4 @@ func TestPointsWrittenAlike(t *testing.T) {
 		a := Samples[HeartRateDataSample]{raw: []byte(array)}
 		require.Equal(t, pointsInFull(t, a.Raw()), slices.Collect(a.Points("bpm")), array)
 	}
-}
-
-// An element of a list has its own faults and the bytes it came as.
-func TestElements(t *testing.T) {
-	var w dataAnswer[element[HormoneSample]]
-	body := []byte(`{"data":[ {"timestamp":"a","lh_mIU_per_ml":1} ,{"timestamp":"b","lh_mIU_per_ml":[]},null,7,{"timestamp":"c"}],"type":"hormone"}`)
-	faults, err := decode(body, &w)
-	require.NoError(t, err)
-	require.Empty(t, faults)
-	list := *w.Data
-	require.Len(t, list, 5)
-	require.Equal(t, `{"timestamp":"a","lh_mIU_per_ml":1}`, string(list[0].raw))
-	require.Equal(t, Whole(1), list[0].value.LHMIUPerMl)
-	require.Equal(t, []Fault{{Path: "lh_mIU_per_ml", Reason: reasonType}}, list[1].faults)
-	require.Equal(t, Timestamp("b"), list[1].value.Timestamp)
-	for _, odd := range list[2:4] {
-		require.Equal(t, []Fault{{Reason: reasonType}}, odd.faults)
-	}
-	require.Equal(t, Timestamp("c"), list[4].value.Timestamp)
 }

@@ -195,10 +195,16 @@ func (c *Code) scan(s *jsonscan.Scanner) bool {
 type Contributors map[string]Number
 
 // UnmarshalJSON reads what a model is decoded from.
-func (c *Contributors) UnmarshalJSON(b []byte) error { return unmarshalOne(b, c) }
+func (c *Contributors) UnmarshalJSON(b []byte) error {
+	s := jsonscan.New(b)
+	if !c.read(&decoder{s: &s}) || s.End() != nil {
+		return errType
+	}
+	return nil
+}
 
-func (c *Contributors) scan(s *jsonscan.Scanner) bool {
-	ok := true
+func (c *Contributors) read(d *decoder) bool {
+	s, ok := d.s, true
 	add := func(name string, n Number) {
 		if *c == nil {
 			*c = Contributors{}
@@ -209,9 +215,11 @@ func (c *Contributors) scan(s *jsonscan.Scanner) bool {
 	case jsonscan.Null:
 		s.Skip()
 	case jsonscan.Object:
-		s.Object()
-		for s.NextMember() {
+		seen := map[string]bool{}
+		for s.Object(); s.NextMember(); {
 			name, n := string(s.Name()), Number{}
+			d.twice = d.twice || seen[name]
+			seen[name] = true
 			if n.scan(s) {
 				add(name, n)
 			} else {

@@ -66,7 +66,7 @@ const (
 type Provider struct {
 	*Client
 	cfg          ProviderConfig
-	secrets      []string
+	keys         []*signingKey
 	hosts        []string
 	payloads     *http.Client
 	capabilities providers.Capabilities
@@ -81,6 +81,7 @@ var (
 	_ providers.Remapper        = (*Provider)(nil)
 	_ providers.WebhookParser   = (*Provider)(nil)
 	_ providers.WebhookVerifier = (*Provider)(nil)
+	_ providers.WebhookSorter   = (*Provider)(nil)
 	_ providers.PayloadFetcher  = (*Provider)(nil)
 )
 
@@ -98,10 +99,10 @@ func NewProvider(cfg ProviderConfig) (*Provider, error) {
 		if len(text) < minSecret {
 			return nil, invalid(op, "a signing secret has less than 16 bytes")
 		}
-		p.secrets = append(p.secrets, text)
+		p.keys = append(p.keys, &signingKey{secret: text})
 	}
 	switch {
-	case len(p.secrets) == 0:
+	case len(p.keys) == 0:
 		return nil, invalid(op, "signing secrets are required")
 	case cfg.Tolerance != 0 && (cfg.Tolerance < minTolerance || cfg.Tolerance > maxTolerance):
 		return nil, invalid(op, "tolerance: want one minute to 7 days")
@@ -324,11 +325,11 @@ func page(f *fetch, a Answer[rawValue], days int) (providers.Page, error) {
 		return providers.Page{}, f.malformed(codeNoDate)
 	}
 	out.Raw = []health.RawBody{{Name: f.kind, Body: a.Raw}}
-	var err error
-	out.Records, out.Quarantined, out.Digest, err = mapAnswer(f.kind, a.Raw, a.Date)
+	w, m, err := mapAnswer(f.kind, a.Raw, a.Date)
 	if err != nil {
 		return providers.Page{}, f.malformed(codeShape)
 	}
+	out.Records, out.Quarantined, out.Digest = m.records, m.quarantined, w.digest()
 	return out, nil
 }
 
@@ -336,29 +337,42 @@ func (f *fetch) malformed(code string) error {
 	return &providers.Error{Provider: Name, Op: f.op, Kind: providers.ErrMalformed, Code: code}
 }
 
-// mapAnswer maps an answer with data as of the time that it tells. The digest is
-// of the data and of who wrote it, because the rest of an answer changes each
-// time.
-func mapAnswer(kind string, body []byte, date time.Time) ([]health.Record, []providers.Quarantined, uint64, error) {
-	w, err := scanEvent(body)
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	w.kind = kind
-	data := w.content()
-	if data == nil {
-		return nil, nil, 0, malformed(codeShape)
-	}
+// mapAnswer maps an answer with data as of the time that it tells.
+func mapAnswer(kind string, body []byte, date time.Time) (wireEvent, mapper, error) {
 	at := envelope{Now: date}
 	if !date.IsZero() {
 		at.Order = date.UnixMilli()
 	}
-	records, aside, err := mapData(kind, w.user, data, at)
-	if err != nil {
-		return nil, nil, 0, err
+	m := newMapper(kind, at)
+	var failure error
+	// The data is most of an answer: it is walked over once.
+	read := func(s *jsonscan.Scanner) { failure = m.all(s) }
+	if kind == kindAthlete { // which is under another name, mostly
+		read = nil
 	}
-	told := append([]byte(strconv.Itoa(mappingVersion)+" "+w.user.Provider+" "), data...)
-	return records, aside, health.Digest(told), nil
+	w, err := scanEvent(body, read)
+	w.kind = kind
+	switch {
+	case err != nil:
+	case w.content() == nil:
+		err = malformed(codeShape)
+	case read == nil:
+		s := jsonscan.New(w.content())
+		err = m.all(&s)
+	default:
+		err = failure
+	}
+	if err != nil {
+		return wireEvent{}, mapper{}, err
+	}
+	m.finish(w.user)
+	return w, m, nil
+}
+
+// digest is of the data and of who wrote it, because the rest of an answer
+// changes each time.
+func (w *wireEvent) digest() uint64 {
+	return health.Digest(append([]byte(strconv.Itoa(mappingVersion)+" "+w.user.Provider+" "), w.content()...))
 }
 
 // Remap maps the stored answer of a page again.
@@ -369,11 +383,11 @@ func (p *Provider) Remap(raw health.RawPage) ([]health.Record, error) {
 	}
 	var all []health.Record
 	for _, body := range raw.Bodies {
-		records, _, _, err := mapAnswer(raw.Stream, body.Body, raw.Date)
+		_, m, err := mapAnswer(raw.Stream, body.Body, raw.Date)
 		if err != nil {
 			return nil, f.malformed(codeShape)
 		}
-		all = append(all, records...)
+		all = append(all, m.records...)
 	}
 	return all, nil
 }
@@ -413,7 +427,8 @@ func (p *Provider) Exchange(context.Context, providers.Callback) (providers.Gran
 }
 
 // Confirm asks Terra for the user with a reference id. Of several the newest
-// counts.
+// counts. A user is reserved before the person consents: one that is not said to
+// be active is asked for by itself.
 func (p *Provider) Confirm(ctx context.Context, reference string, _ providers.Callback) (string, error) {
 	users, err := p.UsersByReference(ctx, reference)
 	if err != nil {
@@ -425,7 +440,15 @@ func (p *Provider) Confirm(ctx context.Context, reference string, _ providers.Ca
 			newest = u
 		}
 	}
-	if !isID(newest.UserID) {
+	found := isID(newest.UserID)
+	if found && newest.Active == nil {
+		info, err := p.UserInfo(ctx, newest.UserID)
+		if err != nil {
+			return "", err
+		}
+		found = !inactive(info) && (info.IsAuthenticated != nil || info.User.Active != nil)
+	}
+	if !found {
 		return "", &providers.Error{Provider: Name, Op: "confirm", Kind: providers.ErrNotFound}
 	}
 	return newest.UserID, nil

@@ -1,6 +1,7 @@
 package terra_test
 
 import (
+	"io"
 	"net/http"
 	"testing"
 	"time"
@@ -204,5 +205,42 @@ func TestAuthorize(t *testing.T) {
 	for _, r := range []providers.AuthRequest{{State: "s"}, {RedirectURL: "https://a.example.com"}, {State: "s", RedirectURL: "http://a.example.com"}} {
 		_, err := successor.Authorize(t.Context(), r)
 		require.ErrorIs(t, err, providers.ErrInvalid)
+	}
+}
+
+// A user is there before the person consents, and not every answer says whether
+// it is in order: that is asked for.
+func TestConfirmAsksWhetherAUserIsInOrder(t *testing.T) {
+	for name, tc := range map[string]struct {
+		listed, info string // of the user, besides its id
+		good         bool
+		asked        int
+	}{
+		"listed as active":        {`"active":true`, ``, true, 1},
+		"listed as not active":    {`"active":false`, ``, false, 1},
+		"not told, authenticated": {`"active":null`, `,"is_authenticated":true`, true, 2},
+		"not told, not so":        {`"active":null`, `,"is_authenticated":false`, false, 2},
+		"not told at all":         {`"active":null`, ``, false, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			p := newProvider(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked++
+				user := `{"user_id":"u1","provider":"GARMIN","reference_id":"state",` + tc.listed + `}`
+				if r.URL.Query().Has("user_id") {
+					_, _ = io.WriteString(w, `{"user":`+user+`,"status":"success"`+tc.info+`}`)
+					return
+				}
+				_, _ = io.WriteString(w, `[`+user+`]`)
+			}), nil)
+			id, err := p.Confirm(t.Context(), "state", providers.Callback{})
+			require.Equal(t, tc.asked, asked)
+			if tc.good {
+				require.NoError(t, err)
+				require.Equal(t, "u1", id)
+				return
+			}
+			require.ErrorIs(t, err, providers.ErrNotFound)
+		})
 	}
 }

@@ -29,9 +29,11 @@ type SessionRequest struct {
 	// Language of the page, such as "en".
 	Language string
 	// SuccessURL and FailureURL are where the person is sent back to; empty
-	// means the ones of the dashboard. They are https.
+	// means the ones of the dashboard. They are https, on every host: Terra takes no
+	// others, and a service on this machine is reached through a tunnel.
 	SuccessURL, FailureURL string
-	// Extra are more members of the request, such as show_disconnect.
+	// Extra are more members of the request, such as show_disconnect. Those that
+	// have a field here are refused.
 	Extra map[string]any
 }
 
@@ -46,8 +48,8 @@ type WidgetSession struct {
 }
 
 // WidgetSession starts a connect flow on the widget. It is not repeated when it
-// fails. With the older call, an answer 410 is ErrRetired and names the
-// successor.
+// fails. Without Config.WidgetSessionURL it makes the older call, which Terra ends
+// on 3 November 2026: the answer 410 is then ErrRetired and names the successor.
 func (c *Client) WidgetSession(ctx context.Context, r SessionRequest) (WidgetSession, error) {
 	const op = "generate widget session"
 	body := map[string]any{}
@@ -192,8 +194,9 @@ func fillConnectBody(op string, body map[string]any, reference, language, succes
 		put(body, name, address)
 	}
 	for name, v := range extra {
-		if _, twice := body[name]; twice {
-			return invalid(op, "an extra member has the name of one that is set already")
+		switch name {
+		case "providers", "reference_id", "language", "auth_success_redirect_url", "auth_failure_redirect_url", "resource":
+			return invalid(op, "an extra member has the name of one that has a field")
 		}
 		body[name] = v
 	}

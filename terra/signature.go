@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vitalmux/vitalmux/providers"
@@ -60,8 +61,12 @@ const (
 // depends on the number of secrets and on the length of the body, not on what
 // matches.
 func VerifySignature(secrets []string, header string, body []byte, now time.Time, tolerance time.Duration) error {
+	keys := make([]*signingKey, len(secrets))
+	for i, secret := range secrets {
+		keys[i] = &signingKey{secret: secret}
+	}
 	sig, ok := parseSignature([]string{header})
-	matched, _ := sig.match(secrets, func(mac hash.Hash) error {
+	matched, _ := sig.match(keys, func(mac hash.Hash) error {
 		_, _ = mac.Write(body)
 		return nil
 	})
@@ -126,19 +131,36 @@ func parseSignature(headers []string) (sig signature, ok bool) {
 	return sig, true
 }
 
-// match reports whether one of the secrets signed what write writes. All of them
+// signingKey is a signing secret, with states of HMAC that began with it.
+type signingKey struct {
+	secret string
+	macs   sync.Pool // of hash.Hash
+}
+
+// mac returns a state that nobody else uses until it is put back.
+func (k *signingKey) mac() hash.Hash {
+	if mac, ok := k.macs.Get().(hash.Hash); ok {
+		mac.Reset()
+		return mac
+	}
+	return hmac.New(sha256.New, []byte(k.secret))
+}
+
+// match reports whether one of the keys signed what write writes. All of them
 // are tried with all signatures, whatever matches.
-func (sig *signature) match(secrets []string, write func(hash.Hash) error) (matched bool, err error) {
-	for _, secret := range secrets {
-		if secret == "" {
+func (sig *signature) match(keys []*signingKey, write func(hash.Hash) error) (matched bool, err error) {
+	for _, key := range keys {
+		if key.secret == "" {
 			continue // anybody can sign with it
 		}
-		mac := hmac.New(sha256.New, []byte(secret))
+		mac := key.mac()
 		_, _ = io.WriteString(mac, sig.stamp+".")
 		if err := write(mac); err != nil {
 			return false, err
 		}
-		sum := mac.Sum(nil)
+		var room [sha256.Size]byte
+		sum := mac.Sum(room[:0])
+		key.macs.Put(mac)
 		for i := range sig.macs {
 			equal := hmac.Equal(sum, sig.macs[i][:])
 			matched = matched || equal && i < sig.count

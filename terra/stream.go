@@ -234,9 +234,10 @@ func (s *streaming) receive(ctx context.Context, conn *websocket.Conn, token str
 		}
 		return broken(conn.Write(writing, websocket.MessageText, text))
 	}
-	// The heart begins to beat with the greeting; until it, and until the
-	// service is ready, a deadline runs.
-	beat := time.NewTimer(handshake)
+	late := time.NewTimer(handshake) // runs until the service is ready
+	defer late.Stop()
+	beat := time.NewTimer(0) // the heart begins to beat with the greeting
+	beat.Stop()
 	defer beat.Stop()
 	again := time.NewTimer(0)
 	again.Stop()
@@ -264,7 +265,6 @@ func (s *streaming) receive(ctx context.Context, conn *websocket.Conn, token str
 		again.Reset(pause)
 		return nil
 	}
-	deadline := time.Now().Add(handshake)
 	for {
 		select {
 		case <-ctx.Done():
@@ -273,8 +273,10 @@ func (s *streaming) receive(ctx context.Context, conn *websocket.Conn, token str
 			if err := replay(); err != nil {
 				return ready, err
 			}
+		case <-late.C:
+			return ready, broken(errSilent)
 		case <-beat.C:
-			if interval == 0 || !acked || !ready && !time.Now().Before(deadline) {
+			if !acked {
 				return ready, broken(errSilent)
 			}
 			acked = false
@@ -300,6 +302,7 @@ func (s *streaming) receive(ctx context.Context, conn *websocket.Conn, token str
 				acked = true
 			case opReady:
 				ready = true
+				late.Stop()
 			case opDispatch:
 				if first == 0 && s.missed(f.Seq) {
 					first = f.Seq

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vitalmux/vitalmux/health"
@@ -65,22 +68,30 @@ func inStream(t *testing.T, cfg terratest.Config, test func(t *testing.T, s *str
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(simNow()))
 		sim := terratest.New(cfg)
-		listener := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
-		server := &http.Server{Handler: sim}
-		served := make(chan error, 1)
-		go func() { served <- server.Serve(listener) }()
-		transport := &http.Transport{DialContext: listener.dial}
-		client, err := terra.New(terra.Config{
-			DevID: terratest.DefaultDevID, APIKey: providers.NewSecret(terratest.DefaultAPIKey), StreamingURL: "http://localhost",
-			SocketURL: "ws://localhost" + terratest.StreamPath, Transport: transport, MaxWait: -1,
+		overPipes(t, sim, func(client *terra.Client) {
+			test(t, &streamed{Server: sim, client: client, samples: make(chan terra.StreamSample, 1000)})
+			sim.Close()
 		})
-		require.NoError(t, err)
-		test(t, &streamed{Server: sim, client: client, samples: make(chan terra.StreamSample, 1000)})
-		sim.Close()
-		transport.CloseIdleConnections()
-		require.NoError(t, server.Close())
-		require.ErrorIs(t, <-served, http.ErrServerClosed)
 	})
+}
+
+// overPipes calls a function with a client of a service that is reached over
+// pipes. It runs in a bubble.
+func overPipes(t *testing.T, service http.Handler, use func(*terra.Client)) {
+	listener := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	server := &http.Server{Handler: service}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	transport := &http.Transport{DialContext: listener.dial}
+	client, err := terra.New(terra.Config{
+		DevID: terratest.DefaultDevID, APIKey: providers.NewSecret(terratest.DefaultAPIKey), StreamingURL: "http://localhost",
+		SocketURL: "ws://localhost" + terratest.StreamPath, Transport: transport, MaxWait: -1,
+	})
+	require.NoError(t, err)
+	use(client)
+	transport.CloseIdleConnections()
+	require.NoError(t, server.Close())
+	require.ErrorIs(t, <-served, http.ErrServerClosed)
 }
 
 // start streams until the returned function is called, which returns why the
@@ -287,5 +298,40 @@ func TestStreamRefused(t *testing.T) {
 		require.True(t, ok, "%v", err)
 		require.True(t, e.ClientFault)
 		require.ErrorIs(t, s.client.Stream(t.Context(), terra.StreamConfig{}), providers.ErrInvalid)
+	})
+}
+
+// A service that greets and is never ready is left after 15 seconds, however
+// rarely it wants to hear the heart beat.
+func TestStreamNeverReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var connected atomic.Int32
+		service := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == terratest.ConsumerPath {
+				_, _ = io.WriteString(w, `{"token":"t"}`)
+				return
+			}
+			conn, err := websocket.Accept(w, r, nil)
+			if err != nil {
+				return
+			}
+			defer func() { _ = conn.CloseNow() }()
+			connected.Add(1)
+			if conn.Write(r.Context(), websocket.MessageText, []byte(`{"op":2,"d":{"heartbeat_interval":3600000}}`)) != nil {
+				return
+			}
+			for {
+				if _, _, err := conn.Read(context.Background()); err != nil {
+					return
+				}
+			}
+		})
+		overPipes(t, service, func(client *terra.Client) {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+			defer cancel()
+			err := client.Stream(ctx, terra.StreamConfig{Handle: func(context.Context, terra.StreamSample) error { return nil }})
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		})
+		require.GreaterOrEqual(t, int(connected.Load()), 8)
 	})
 }

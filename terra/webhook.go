@@ -1,6 +1,7 @@
 package terra
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/jsonscan"
 	"github.com/vitalmux/vitalmux/providers"
 )
@@ -59,8 +61,10 @@ type wireEvent struct {
 }
 
 // scanEvent reads a whole delivery. Members of a wrong type are as if they were
-// not there; one that is there twice is an error.
-func scanEvent(body []byte) (w wireEvent, err error) {
+// not there; one that is there twice is an error. Unless it is nil, read reads the
+// data as it is come by, instead of when all the rest is known; what it has read
+// counts only if there is no error.
+func scanEvent(body []byte, read func(*jsonscan.Scanner)) (w wireEvent, err error) {
 	s := jsonscan.New(body)
 	switch s.Kind() {
 	case jsonscan.Object:
@@ -138,7 +142,15 @@ func scanEvent(body []byte) (w wireEvent, err error) {
 		case "expires_in":
 			number(21, &w.expiresIn)
 		case "data":
-			other(22, func() { w.data = s.Raw() })
+			other(22, func() {
+				if read == nil || s.Kind() == jsonscan.Null {
+					w.data = s.Raw()
+					return
+				}
+				at := s.Mark()
+				read(&s)
+				w.data = s.Since(at)
+			})
 		case "athlete":
 			other(23, func() { w.athlete = s.Raw() })
 		default:
@@ -156,7 +168,7 @@ func readEvent(body []byte) (wireEvent, error) {
 	if len(body) == 0 {
 		return wireEvent{}, unreadableEvent(codeEmpty)
 	}
-	w, err := scanEvent(body)
+	w, err := scanEvent(body, nil)
 	if err == nil && w.kind == "" {
 		err = unreadableEvent(codeShape)
 	}
@@ -249,14 +261,34 @@ func (p *Provider) WebhookTraits() providers.WebhookTraits {
 	return providers.WebhookTraits{
 		Signed: true, Deadline: hookDeadline, MaxBody: maxDelivery,
 		Header: []string{SignatureHeader, DeprecatedSignatureHeader, ReferenceHeader, TraceHeader, OrderingHeader},
+		// Never ReferenceHeader: all parts of a request share it.
+		DuplicateHeader: TraceHeader,
 	}
+}
+
+// maxPointer is the longest delivery that is looked at for an address before it
+// is answered.
+const maxPointer = maxURL + 4<<10
+
+// UrgentWebhook reports whether a delivery is an s3_payload event. Those are
+// short; all but them are told by their bytes, without reading them.
+func (p *Provider) UrgentWebhook(r *providers.WebhookRequest) bool {
+	if len(r.Body) > maxPointer || !bytes.Contains(r.Body, []byte("s3_")) {
+		return false
+	}
+	w, err := readEvent(r.Body)
+	if err != nil || isKind(w.kind) {
+		return false
+	}
+	notes, err := w.notifications(hookFacts{})
+	return err == nil && notes[0].Payload != nil
 }
 
 // VerifyWebhook verifies a delivery in a fixed amount of memory.
 func (p *Provider) VerifyWebhook(now time.Time, r *providers.WebhookRequest) (time.Time, error) {
 	values, named := signatureValues(r.Header)
 	sig, read := parseSignature(values)
-	matched, err := sig.match(p.secrets, func(mac hash.Hash) error {
+	matched, err := sig.match(p.keys, func(mac hash.Hash) error {
 		_, err := io.Copy(mac, r.Open())
 		return err
 	})
@@ -355,7 +387,8 @@ func isID(id string) bool {
 }
 
 // notifications says what an event without data is about. Those that ask for
-// nothing, and those that are not known, are of EventUnknown.
+// nothing are of EventIgnored, those that are not known, or lack what they should
+// have, of EventUnknown.
 func (w *wireEvent) notifications(f hookFacts) ([]providers.Notification, error) {
 	n := w.base(f)
 	nobody := n.UpstreamID == ""
@@ -364,9 +397,13 @@ func (w *wireEvent) notifications(f hookFacts) ([]providers.Notification, error)
 		if nobody {
 			return nil, unreadableEvent(codeNobody)
 		}
-		if !strings.EqualFold(w.status, "error") { // else the person declined, and the user is gone
+		if n.Event = providers.EventIgnored; !strings.EqualFold(w.status, "error") { // else the person declined, and the user is gone
 			n.Event, n.Reference = providers.EventAuth, cmp.Or(w.referenceID, w.user.ReferenceID)
 		}
+	case "auth_cancelled", "healthcheck", "processing", "rate_limit_hit", "google_no_datasource":
+		// A connect flow that ended without a user, a sign of life, and what the
+		// service does or cannot do by itself.
+		n.Event = providers.EventIgnored
 	case "deauth", "access_revoked":
 		if nobody {
 			return nil, unreadableEvent(codeNobody)
@@ -376,7 +413,10 @@ func (w *wireEvent) notifications(f hookFacts) ([]providers.Notification, error)
 		if !isID(w.newUser.UserID) {
 			return nil, unreadableEvent(codeNobody)
 		}
-		if n.UpstreamID = w.newUser.UserID; isID(w.oldUser.UserID) {
+		// Without the old one there is nothing to move; the new one has an auth
+		// event of its own.
+		n.Event, n.UpstreamID = providers.EventIgnored, w.newUser.UserID
+		if isID(w.oldUser.UserID) {
 			n.Event, n.OldUpstreamID = providers.EventReauth, w.oldUser.UserID
 		}
 	case "connection_error", "connexion_error":
@@ -448,10 +488,23 @@ func (c *collector) add(data []byte) error {
 	c.again = c.again || slices.ContainsFunc(aside, whole)
 	if len(records) > 0 {
 		n := c.event.base(c.facts)
-		n.Event, n.Records = providers.EventData, records
+		n.Event, n.Records, n.Raw = providers.EventData, records, []health.RawPage{c.event.answer(c.facts.order, data)}
 		c.notes = append(c.notes, n)
 	}
 	return nil
+}
+
+// answer returns data as Terra answers with it to a request, for [Provider.Remap].
+func (w *wireEvent) answer(order int64, data []byte) health.RawPage {
+	type user struct {
+		ID       string `json:"user_id"`
+		Provider string `json:"provider"`
+	}
+	whose, _ := json.Marshal(user{w.user.UserID, w.user.Provider}) // two strings can be written
+	body := slices.Concat([]byte(`{"type":"`), []byte(w.kind), []byte(`","user":`), whose, []byte(`,"data":`), data, []byte(`}`))
+	return health.RawPage{
+		Stream: w.kind, Date: time.UnixMilli(order).UTC(), Bodies: []health.RawBody{{Name: w.kind, Body: body}},
+	}
 }
 
 // whole reports whether what was set aside is a datum and not a member of one.

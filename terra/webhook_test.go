@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/store"
@@ -136,26 +137,24 @@ func TestEnvelopeAccepted(t *testing.T) {
 		body   string
 		reason string
 	}{
-		"H13 empty":                    {"", "empty"},
-		"H14 null":                     {"null", "unreadable"},
-		"H14 array":                    {"[]", "unreadable"},
-		"H14 text":                     {`"x"`, "unreadable"},
-		"H14 number":                   {"1", "unreadable"},
-		"H19 not UTF-8":                {"{\"type\":\"\xff\"}", "unreadable"},
-		"H20 deep":                     {`{"type":"daily",` + user + `,"data":` + deep + `}`, "unreadable"},
-		"H21 unknown type":             {`{"type":"moon_phase",` + user + `}`, "unknown event"},
-		"H21 a list of data":           {`{"type":"lab_report.completed","event_id":"e","data":{"session_id":"s"}}`, "unreadable"},
-		"J1 the type twice":            {`{"type":"deauth","type":"auth",` + user + `}`, "unreadable"},
-		"J1 the user twice":            {`{"type":"deauth",` + user + `,` + user + `}`, "unreadable"},
-		"J2 another case":              {`{"TYPE":"deauth",` + user + `}`, "unreadable"},
-		"J18 half a surrogate":         {`{"type":"deauth","user":{"user_id":"\ud800","provider":"GARMIN"}}`, "unreadable"},
-		"J21 data without anybody":     {`{"type":"daily","data":[]}`, "unreadable"},
-		"J23 data of a wrong type":     {`{"type":"daily",` + user + `,"data":7}`, "unreadable"},
-		"J23 a user of a wrong type":   {`{"type":"deauth","user":"u"}`, "unreadable"},
-		"J29 a page":                   {"<html></html>", "unreadable"},
-		"two documents":                {`{"type":"deauth",` + user + `}{}`, "unreadable"},
-		"a reauth without the old one": {`{"type":"user_reauth","new_user":{"user_id":"n","provider":"GARMIN"}}`, "unknown event"},
-		"a declined consent":           {`{"type":"auth","status":"error","reason":"access_denied",` + user + `}`, "unknown event"},
+		"H13 empty":                  {"", "empty"},
+		"H14 null":                   {"null", "unreadable"},
+		"H14 array":                  {"[]", "unreadable"},
+		"H14 text":                   {`"x"`, "unreadable"},
+		"H14 number":                 {"1", "unreadable"},
+		"H19 not UTF-8":              {"{\"type\":\"\xff\"}", "unreadable"},
+		"H20 deep":                   {`{"type":"daily",` + user + `,"data":` + deep + `}`, "unreadable"},
+		"H21 unknown type":           {`{"type":"moon_phase",` + user + `}`, "unknown event"},
+		"H21 a list of data":         {`{"type":"lab_report.completed","event_id":"e","data":{"session_id":"s"}}`, "unreadable"},
+		"J1 the type twice":          {`{"type":"deauth","type":"auth",` + user + `}`, "unreadable"},
+		"J1 the user twice":          {`{"type":"deauth",` + user + `,` + user + `}`, "unreadable"},
+		"J2 another case":            {`{"TYPE":"deauth",` + user + `}`, "unreadable"},
+		"J18 half a surrogate":       {`{"type":"deauth","user":{"user_id":"\ud800","provider":"GARMIN"}}`, "unreadable"},
+		"J21 data without anybody":   {`{"type":"daily","data":[]}`, "unreadable"},
+		"J23 data of a wrong type":   {`{"type":"daily",` + user + `,"data":7}`, "unreadable"},
+		"J23 a user of a wrong type": {`{"type":"deauth","user":"u"}`, "unreadable"},
+		"J29 a page":                 {"<html></html>", "unreadable"},
+		"two documents":              {`{"type":"deauth",` + user + `}{}`, "unreadable"},
 	} {
 		require.Equal(t, http.StatusOK, h.post([]byte(c.body)), row)
 		h.eventually(row, func() bool { return len(h.kept(store.DeliveryDead)) == 1 })
@@ -183,6 +182,91 @@ func TestEnvelopeAccepted(t *testing.T) {
 	require.Equal(t, http.StatusOK, h.post([]byte(`{"type":"user_reauth","old_user":{"user_id":"x"},"new_user":{"user_id":"x"}}`)), "H27")
 	require.Equal(t, http.StatusOK, h.post([]byte(`{"type":"user_reauth","old_user":{"user_id":"x"},"new_user":{"user_id":"y"}}`)), "H27")
 	h.eventually("H27: the unknown one waits", func() bool { return len(h.kept(store.DeliveryParked)) == 6 })
+}
+
+// TestEventTypes: what becomes of an event of each type that is not data. All are
+// acknowledged. What asks for nothing is done; what waits for its person is kept
+// for them; only what is not known, or says nothing that it should, is kept for
+// somebody to look at.
+func TestEventTypes(t *testing.T) {
+	h := newHost(t, terratest.Config{}, nil)
+	h.run()
+	const done, user = "", `"user":{"user_id":"u","provider":"GARMIN"}`
+	for body, want := range map[string]store.DeliveryStatus{
+		`{"type":"auth","status":"success",` + user + `}`:                                                               done,
+		`{"type":"auth","status":"error","reason":"access_denied",` + user + `}`:                                        done,
+		`{"type":"auth_cancelled","status":"error","flow_id":"f","reason":"access_denied","reference_id":"r"}`:          done,
+		`{"type":"healthcheck","status":"success","trend_percentage":1,"sent_webhooks_last_hour":5}`:                    done,
+		`{"type":"processing","status":"success",` + user + `,"retry_after_seconds":60}`:                                done,
+		`{"type":"rate_limit_hit",` + user + `,"start_date":"2026-01-01","retrying_at":"2026-01-02"}`:                   done,
+		`{"type":"google_no_datasource","status":"warning",` + user + `}`:                                               done,
+		`{"type":"user_reauth","status":"warning","new_user":{"user_id":"n","provider":"GARMIN"}}`:                      done,
+		`{"type":"user_reauth","old_user":{"user_id":"u"},"new_user":{"user_id":"n"}}`:                                  store.DeliveryParked,
+		`{"type":"deauth","status":"success",` + user + `}`:                                                             store.DeliveryParked,
+		`{"type":"access_revoked","status":"warning",` + user + `}`:                                                     store.DeliveryParked,
+		`{"type":"connection_error","status":"warning",` + user + `}`:                                                   store.DeliveryParked,
+		`{"type":"connexion_error","status":"warning",` + user + `}`:                                                    store.DeliveryParked,
+		`{"type":"permission_change","status":"warning",` + user + `,"scopes_added":"A","scopes_removed":""}`:           store.DeliveryParked,
+		`{"type":"large_request_processing","status":"processing",` + user + `,"reference":"r"}`:                        store.DeliveryParked,
+		`{"type":"request_processing","status":"processing",` + user + `,"reference":"r"}`:                              store.DeliveryParked,
+		`{"type":"large_request_sending",` + user + `,"reference":"r","expected_payloads":2}`:                           store.DeliveryParked,
+		`{"type":"request_completed",` + user + `,"reference":"r"}`:                                                     store.DeliveryParked,
+		`{"type":"large_request_sending",` + user + `,"expected_payloads":2}`:                                           store.DeliveryDead,
+		`{"type":"route",` + user + `,"data":[]}`:                                                                       store.DeliveryDead,
+		`{"type":"lab_report.completed","event_id":"e","occurred_at":"2026-01-01T00:00:00Z","data":{"session_id":"s"}}`: store.DeliveryDead,
+		`{"type":"lab_report.failed","event_id":"e","occurred_at":"2026-01-01T00:00:00Z","data":{"session_id":"s"}}`:    store.DeliveryDead,
+		`{"type":"moon_phase",` + user + `}`:                                                                            store.DeliveryDead,
+	} {
+		require.Equal(t, http.StatusOK, h.post([]byte(body)), body)
+		h.eventually(body, func() bool { return len(h.kept(store.DeliveryNew))+len(h.kept(store.DeliveryUrgent)) == 0 })
+		left := h.kept("")
+		if want == done {
+			require.Empty(t, left, body)
+			continue
+		}
+		require.Len(t, left, 1, body)
+		require.Equal(t, want, left[0].Status, body)
+		require.NoError(t, h.store.Assign(t.Context(), left[0].ID, nil, nil))
+	}
+}
+
+// TestTraceID: a delivery is a repetition by its trace id too, and not by the
+// reference that the parts of a request share.
+func TestTraceID(t *testing.T) {
+	h := newHost(t, terratest.Config{}, nil)
+	now := time.Now()
+	send := func(n int, trace string) {
+		body := fmt.Appendf(nil, `{"type":"moon_phase","user":{"user_id":"u","provider":"GARMIN"},"n":%d}`, n)
+		headers := []string{terra.SignatureHeader, signedBy(terratest.DefaultSigningSecret, now, body), terra.ReferenceHeader, "shared"}
+		if trace != "" {
+			headers = append(headers, terra.TraceHeader, trace)
+		}
+		require.Equal(t, http.StatusOK, h.post(body, headers...))
+	}
+	for i, c := range []struct {
+		n     int
+		trace string
+		kept  int
+	}{
+		{1, "", 1}, {2, "", 2}, // the reference is no name
+		{3, "a", 3}, {3, "a", 3}, {4, "a", 3}, // a name that came, with whatever signature
+		{3, "b", 3}, {5, "b", 4}, // what came before gives no name away
+		{6, "c:chunk:0", 5}, {7, "c:chunk:1", 6},
+		{1, "c:chunk:2", 6}, {8, strings.Repeat("x", 4000), 7}, {9, strings.Repeat("x", 4000) + "y", 8},
+	} {
+		send(c.n, c.trace)
+		require.Len(t, h.kept(store.DeliveryNew), c.kept, "delivery %d", i)
+	}
+	body := []byte(`{"type":"moon_phase","n":10}`)
+	require.Equal(t, http.StatusUnauthorized, h.post(body, terra.SignatureHeader, "t=1,v1=00", terra.TraceHeader, "z"))
+	send(10, "z")
+	require.Len(t, h.kept(store.DeliveryNew), 9, "a forged delivery names nothing")
+	h.run()
+	h.eventually("settled", func() bool { return len(h.kept(store.DeliveryNew)) == 0 })
+	dead := len(h.kept(store.DeliveryDead))
+	send(11, "a")
+	h.eventually("settled", func() bool { return len(h.kept(store.DeliveryNew)) == 0 })
+	require.Len(t, h.kept(store.DeliveryDead), dead, "remembered after it was worked on")
 }
 
 // TestSecretIsReplaced: while two secrets sign, and with either alone.
@@ -238,6 +322,46 @@ func TestRepeatedDelivery(t *testing.T) {
 	h.settled(conn)
 	require.Equal(t, h.truth(conn.UpstreamID, day), h.steps("u1", day))
 	require.Equal(t, 1, changes())
+}
+
+// TestPushedDataIsMappedAgain: what a delivery brought is kept as it came, and
+// gives the records that are stored when it is mapped again.
+func TestPushedDataIsMappedAgain(t *testing.T) {
+	var adapter providers.Remapper
+	h := newHost(t, terratest.Config{}, func(c *healthsync.Config) { adapter = c.Providers[0].(providers.Remapper) })
+	h.destination(terratest.Destination{})
+	h.run()
+	h.consent("u1", "DUMMY", "a")
+	conn := h.connected("u1")
+	day := yesterday()
+	h.Hold()
+	since := len(h.Deliveries())
+	h.Edit(conn.UpstreamID, terratest.Key{Kind: terratest.KindDaily, ID: day})
+	d := h.Deliveries()[since]
+	require.True(t, h.Deliver(t.Context(), d.ID)[0].Acknowledged)
+	h.settled(conn)
+	stored := func() health.Record {
+		page, err := h.store.Records(t.Context(), store.RecordQuery{User: "u1", Connections: []string{conn.ID}, Kinds: []health.Kind{health.KindDaily}, Keys: []string{"daily/" + day}})
+		require.NoError(t, err)
+		require.Len(t, page.Records, 1)
+		return page.Records[0]
+	}()
+	raw, err := h.engine.RawPages(t.Context(), store.RawQuery{Connection: conn.ID})
+	require.NoError(t, err)
+	again := 0
+	for _, page := range raw.Pages {
+		records, err := adapter.Remap(page)
+		require.NoError(t, err)
+		for _, r := range records {
+			if r.Key == stored.Key && r.Rev.Order == stored.Rev.Order {
+				require.Equal(t, stored.Values, r.Values)
+				require.Equal(t, stored.Texts, r.Texts)
+				require.Equal(t, stored.Span, r.Span)
+				again++
+			}
+		}
+	}
+	require.Equal(t, 1, again)
 }
 
 // TestDeauthBeforeAuth: H26, the service's answer decides and not the order.

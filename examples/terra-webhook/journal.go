@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -185,14 +186,27 @@ func (j *journal) streams(ctx context.Context, connection string) ([]string, err
 		`SELECT DISTINCT stream FROM v_records WHERE connection = ?`, connection)
 }
 
-// few returns the first of the values of a record, which are a JSON object.
+// few returns some of the values of a record, which are a JSON object: those that
+// tell most, then wholes before parts and means.
 func few(values string) string {
+	telling := []string{
+		"steps", "distance", "sleep_duration", "sleep_deep", "sleep_rem", "body_weight", "heart_rate_resting", "heart_rate.mean",
+		"energy_total", "energy_intake", "nutrient_protein", "menstrual_cycle_day",
+	}
+	place := func(name string) int {
+		if i := slices.Index(telling, name); i >= 0 {
+			return i
+		}
+		return len(telling) + strings.Count(name, "@") + strings.Count(name, ".")
+	}
 	var named map[string]json.Number
 	if json.Unmarshal([]byte(values), &named) != nil {
 		return ""
 	}
 	var list []string
-	for _, name := range slices.Sorted(maps.Keys(named)) {
+	for _, name := range slices.SortedFunc(maps.Keys(named), func(a, b string) int {
+		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a, b))
+	}) {
 		if list = append(list, fmt.Sprintf("%s %s", name, named[name])); len(list) == 4 {
 			break
 		}

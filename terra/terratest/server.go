@@ -69,6 +69,9 @@ func (p reply) text(c *call) (body []byte, contentType string) {
 	default:
 		v = object{"status": "error", "message": p.detail}
 	}
+	if made, ok := v.(encoded); ok {
+		return made, contentType
+	}
 	return marshal(v), contentType
 }
 

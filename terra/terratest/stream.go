@@ -330,22 +330,19 @@ func (s *Server) identify(d json.RawMessage, c *consumer) error {
 	return nil
 }
 
-// replay sends history between two sequence numbers, both excluded; without the upper one all after the lower one.
+// replay sends history between two sequence numbers, both excluded and both required.
 func (s *Server) replay(d json.RawMessage, c *consumer) error {
 	var body struct {
-		After  int64  `json:"after"`
+		After  *int64 `json:"after"`
 		Before *int64 `json:"before"`
 	}
-	if c.token.producer || json.Unmarshal(d, &body) != nil {
+	if c.token.producer || json.Unmarshal(d, &body) != nil || body.After == nil || body.Before == nil {
 		return closing{websocket.StatusUnsupportedData, "not a consumer's replay"}
 	}
-	before := s.stream.seq + 1
-	if body.Before != nil {
-		before = *body.Before
-	}
-	s.note(StreamEvent{What: "replay", After: body.After, Before: before})
+	after, before := *body.After, *body.Before
+	s.note(StreamEvent{What: "replay", After: after, Before: before})
 	for _, h := range s.stream.history {
-		if h.Seq > body.After && h.Seq < before {
+		if h.Seq > after && h.Seq < before {
 			c.send(h.frame())
 		}
 	}

@@ -95,8 +95,8 @@ func TestStream(t *testing.T) {
 	f := consumer.read()
 	require.Equal(t, "steps", f.T)
 	require.EqualValues(t, 3, f.Seq)
-	consumer.send(`{"op":7,"d":{"after":2}}`)
-	require.EqualValues(t, 3, consumer.read().Seq, "no upper bound: everything after")
+	consumer.send(`{"op":7,"d":{"after":2,"before":1000}}`)
+	require.EqualValues(t, 3, consumer.read().Seq)
 
 	second := dial(t, server)
 	second.send(`{"op":3,"d":{"token":"` + streamToken(t, s, terratest.ConsumerPath) + `","type":1}}`)
@@ -135,6 +135,7 @@ func TestStreamRefusals(t *testing.T) {
 		`{"op":6,"t":"steps","d":{}}`:     websocket.StatusUnsupportedData,
 		`[]`:                              websocket.StatusUnsupportedData,
 		`{"op":7,"d":{"after":"a word"}}`: websocket.StatusUnsupportedData,
+		`{"op":7,"d":{"after":0}}`:        websocket.StatusUnsupportedData, // the service wants both bounds
 	} {
 		c := identified()
 		c.send(text)
