@@ -11,8 +11,9 @@
 //   - [WebhookParser] when the service sends anything to a webhook, and with it
 //     [WebhookProber] when the service checks the endpoint, [WebhookKeyer]
 //     when the keys of its signatures are published and replaced,
-//     [WebhookVerifier] when deliveries may be large, and [PayloadFetcher] when
-//     they may only point to the data.
+//     [WebhookVerifier] when deliveries may be large, [PayloadFetcher] when
+//     they may only point to the data, and [WebhookSorter] when those are to be
+//     found without reading the others.
 //   - [Confirmer] when the outcome of a connect flow can be asked for.
 //   - [Lister] when the service tells who has connected an account.
 //   - [Remapper] when stored answers can be mapped again by newer code.

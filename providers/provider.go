@@ -96,7 +96,8 @@ type Stream struct {
 	// first mark it reads one window, which reaches a few hours beyond now.
 	Changes bool
 	// AbsenceDeletes reports whether a datum that is missing from a complete
-	// walk of a closed window was deleted at the service.
+	// walk of a closed window was deleted at the service. A walk that finds no
+	// record at all is believed when the window is still empty a day later.
 	AbsenceDeletes bool
 	// CallsPerPage is the most requests one Fetch makes; 0 means 1. It is
 	// charged to the budget.

@@ -71,6 +71,20 @@ type WebhookTraits struct {
 	// ones are separate events. Signed deliveries of other services are
 	// taken once: the same bytes with the same timestamp are a repetition.
 	Triggers bool
+	// DuplicateHeader names the one of Header in which the service names a
+	// delivery, with the same name each time it tries to deliver it; "" if
+	// there is none. A delivery is then also a repetition if its name was
+	// accepted within a week, whatever was signed with it. It is not used where
+	// Triggers is set.
+	//
+	// The name need not be signed. It is looked at after the delivery was
+	// verified, and remembered only with one that is stored. So who cannot sign
+	// cannot plant a name: a genuine delivery that came before is a repetition
+	// by what was signed, under any name, for longer than its signature is
+	// good. To have one dropped by its name he must hold another one back, and
+	// put the name on it before the first comes; who stands there can drop both
+	// anyway. A header with several values, or none, is as if it were not there.
+	DuplicateHeader string
 }
 
 // WebhookParser reads deliveries.
@@ -85,15 +99,26 @@ type WebhookParser interface {
 	ParseWebhook(now time.Time, r *WebhookRequest) ([]Notification, error)
 }
 
-// WebhookVerifier verifies deliveries that are too large to be read when they
-// arrive. [WebhookParser] reads them later, from WebhookRequest.Large, and
-// verifies them again.
+// WebhookVerifier verifies deliveries without reading them, for adapters whose
+// MaxBody is more than 1 MiB. Their deliveries are only verified when they
+// arrive. [WebhookParser] reads them after they were answered, those of 1 MiB or
+// more from WebhookRequest.Large, and verifies them again.
 type WebhookVerifier interface {
 	// VerifyWebhook verifies a delivery as ParseWebhook does, without looking
 	// at what it says, and returns the time that was signed with it; zero if
 	// none was. It reads the body once, by WebhookRequest.Open, in bounded
 	// memory. It is pure. A failed verification is ErrSignature.
 	VerifyWebhook(now time.Time, r *WebhookRequest) (signed time.Time, err error)
+}
+
+// WebhookSorter says which deliveries cannot wait, for a [WebhookVerifier] that
+// is a [PayloadFetcher] too.
+type WebhookSorter interface {
+	// UrgentWebhook reports whether a delivery that was verified has nothing
+	// but a Payload to tell. It is called before the delivery is answered and
+	// looks at no more than it must: one that it does not recognise is found
+	// when its turn comes. It is pure; r has its body in memory.
+	UrgentWebhook(r *WebhookRequest) bool
 }
 
 // PayloadFetcher fetches what deliveries only point to: the notifications with
@@ -183,6 +208,11 @@ type Notification struct {
 	Window health.Window
 	// Records are set when the delivery carries the data itself.
 	Records []health.Record
+	// Raw is what Records were mapped from, a page for each stream of theirs, in
+	// a form that the adapter's Remap reads, and with nothing about anybody
+	// else. It is kept as Page.Raw is; none keeps nothing. A page without a Date
+	// has At.
+	Raw []health.RawPage
 	// Payload is set when the delivery only points to its content. Event is
 	// then EventData, UpstreamID may be empty if the delivery does not say
 	// whom it is about, and Streams and Window say what to read if it cannot be
@@ -202,6 +232,7 @@ const (
 	EventDeauth  Event = "deauth"  // a person took the consent back
 	EventReauth  Event = "reauth"  // the upstream id changed
 	EventRequest Event = "request" // how it stands with the request that Reference names
+	EventIgnored Event = "ignored" // known, and nothing is to be done about it
 	EventUnknown Event = "unknown" // kept, not acted on
 )
 

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// settledFor is how long the id of a delivery that was removed is remembered.
+// settledFor is how long the id of a delivery that was removed is remembered,
+// and the key of one that was put.
 const settledFor = 7 * 24 * time.Hour
 
 // pageBytes is how much a page of deliveries or items holds before it ends.
@@ -81,8 +82,13 @@ func (d *memoryData) putDelivery(v Delivery) bool {
 	if _, ok := d.deliveries[v.ID]; ok {
 		return false
 	}
-	if _, ok := d.settled[v.ID]; ok {
-		return false
+	for _, name := range []string{v.ID, v.Key} {
+		if _, ok := d.settled[name]; ok {
+			return false
+		}
+	}
+	if v.Key != "" {
+		d.settled[v.Key], v.Key = now, ""
 	}
 	d.deliveries[v.ID] = copyDelivery(v)
 	return true

@@ -274,7 +274,11 @@ type Flows interface {
 // worked on.
 type Delivery struct {
 	// ID identifies the delivery; a second one with the same ID is the same.
-	ID       string
+	ID string
+	// Key is another name of it, where it has one: a second one with the same
+	// Key is the same too. It is for PutDelivery alone, which remembers it with
+	// the delivery that it stores, for a week; Deliveries leaves it empty.
+	Key      string
 	Endpoint string // provider and endpoint name
 	// Subject is the upstream id of the person it is about, where it is about
 	// one: a parked delivery waits for this person to be known.
@@ -393,8 +397,9 @@ type Settings interface {
 
 // Inbox keeps deliveries durably before they are acknowledged.
 type Inbox interface {
-	// PutDelivery stores a delivery durably; false if one with the ID is, or
-	// lately was, there.
+	// PutDelivery stores a delivery durably; false if one with the ID or the
+	// Key is, or lately was, there: then nothing is remembered of it. The Body
+	// is the caller's again when it returns.
 	PutDelivery(ctx context.Context, d Delivery) (bool, error)
 	// Deliveries lists deliveries by Received and ID. A list ends before its
 	// bodies are more than 64 MiB together, unless the first alone is: only an

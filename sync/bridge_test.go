@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/providers/fitbit"
 	"github.com/vitalmux/vitalmux/providers/fitbit/fitbittest"
@@ -291,20 +292,21 @@ func relinked(t testing.TB, s store.Store) []store.Change {
 	}
 }
 
-// TestTwoYearsThenTheSuccessor has somebody with two years at the legacy service
-// live through its end and consent at its successor, and compares the resolved
+// TestTwoYearsThenTheSuccessor has somebody with years at the legacy service (two
+// of them at full counts) live through its end and consent at its successor, and compares the resolved
 // history with what the tracker measured, per day and metric.
 func TestTwoYearsThenTheSuccessor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 10, 20, 12, 0, 0, 0, time.UTC)))
-		m := newRemoval(t, 730, nil)
+		days := proof.N(310, 730) // more than the 300 after which the tracker is another
+		m := newRemoval(t, days, nil)
 		before := m.toFitbit(t, "ada", m.person.ID)
 		sync := func() {
 			_, err := m.engine.Sync(t.Context(), before.ID)
 			require.NoError(t, err)
 		}
 		sync()
-		_, err := m.engine.Backfill(t.Context(), before.ID, time.Now().AddDate(0, 0, -731))
+		_, err := m.engine.Backfill(t.Context(), before.ID, time.Now().AddDate(0, 0, -days-1))
 		require.NoError(t, err)
 		m.pass(11, sync)
 		require.Empty(t, m.awaiting(t, "ada"))
@@ -340,10 +342,10 @@ func TestTwoYearsThenTheSuccessor(t *testing.T) {
 			require.NoError(t, err)
 		}
 		sync()
-		_, err = m.engine.Backfill(t.Context(), after.ID, time.Now().AddDate(0, 0, -760))
+		_, err = m.engine.Backfill(t.Context(), after.ID, time.Now().AddDate(0, 0, -days-30))
 		require.NoError(t, err)
 		m.pass(8, sync)
-		m.requireHistory(t, "ada", before.ID, after.ID)
+		m.requireHistory(t, days, "ada", before.ID, after.ID)
 	})
 }
 
@@ -356,7 +358,7 @@ type measured struct {
 }
 
 // requireHistory compares the resolved history with the truth.
-func (m *removal) requireHistory(t *testing.T, user, before, after string) {
+func (m *removal) requireHistory(t *testing.T, held int, user, before, after string) {
 	resolved, err := store.ResolveRecords(t.Context(), m.store, store.RecordQuery{User: user}, store.Policy{})
 	require.NoError(t, err)
 	days := map[string]map[measured]store.ResolvedValue{}
@@ -387,7 +389,7 @@ func (m *removal) requireHistory(t *testing.T, user, before, after string) {
 	}
 
 	truth := m.fitbit.Days(m.person.ID)
-	require.Equal(t, 730+24, len(truth))
+	require.Equal(t, held+24, len(truth))
 	seam := must(m.store.Connection(t.Context(), after)).CreatedAt.In(m.zone).Format(time.DateOnly)
 	origins := map[string]int{}
 	for _, d := range truth[:len(truth)-1] { // the successor's present day still grows
@@ -425,7 +427,7 @@ func (m *removal) requireHistory(t *testing.T, user, before, after string) {
 			}
 		}
 	}
-	require.Greater(t, origins[before], 5000)
+	require.Greater(t, origins[before], 7*held)
 	require.Greater(t, origins[after], 100)
 	for date, got := range days {
 		if !slices.ContainsFunc(truth, func(d fitbittest.Day) bool { return d.Date == date }) {

@@ -160,12 +160,8 @@ func (e *Engine) completedBefore(ctx context.Context, provider, nonce string, qu
 	if !ok || begun != provider {
 		return store.Connection{}, "", ErrFlow
 	}
-	note, secret, err := e.takeFlow(ctx, finishedID(state, nonce))
+	_, secret, err := e.lookAtFlow(ctx, finishedID(state, nonce)) // it stays for the next reload
 	if err != nil {
-		return store.Connection{}, "", err
-	}
-	// Flows can only be taken: it is put back for the next reload.
-	if err := e.cfg.Store.PutFlow(context.WithoutCancel(ctx), note); err != nil {
 		return store.Connection{}, "", err
 	}
 	conn, err := e.cfg.Store.Connection(ctx, secret.Connection)

@@ -300,14 +300,43 @@ func (e *Engine) complete(ctx context.Context, provider, nonce string, query url
 	if err != nil {
 		return store.Connection{}, secret.ReturnTo, err
 	}
-	note := store.Flow{
-		ID: finishedID(state, nonce), Provider: flow.Provider, User: flow.User, RedirectURL: flow.RedirectURL,
-		ExpiresAt: now().Add(e.flowTTL(flow.Provider)),
-	}
-	if err := e.putFlow(working, note, flowSecret{ReturnTo: secret.ReturnTo, Connection: conn.ID}); err != nil {
-		e.cfg.Logger.WarnContext(working, "completed flow not noted", "connection", conn.ID, "err", err)
-	}
+	e.noteFinished(working, finishedID(state, nonce), flow, secret, conn)
 	return conn, secret.ReturnTo, e.begun(working, conn)
+}
+
+// noteFinished remembers for a while what a flow led to, for a callback that
+// comes again.
+func (e *Engine) noteFinished(ctx context.Context, id string, flow store.Flow, secret flowSecret, conn store.Connection) {
+	flow.ID, flow.ExpiresAt = id, now().Add(e.flowTTL(flow.Provider))
+	err := e.putFlow(ctx, flow, flowSecret{ReturnTo: secret.ReturnTo, Connection: conn.ID})
+	if err != nil && !errors.Is(err, store.ErrConflict) {
+		e.cfg.Logger.WarnContext(ctx, "completed flow not noted", "connection", conn.ID, "err", err)
+	}
+}
+
+// lookAtFlow returns a flow and leaves it in the store. Flows can only be taken:
+// it is out of the store for a moment, in which others get ErrFlow.
+func (e *Engine) lookAtFlow(ctx context.Context, id string) (store.Flow, flowSecret, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.cfg.RefreshTimeout)
+	defer cancel()
+	flow, secret, err := e.takeFlow(ctx, id)
+	if err != nil {
+		return flow, secret, err
+	}
+	for try := 1; ; try++ {
+		err = e.cfg.Store.PutFlow(ctx, flow)
+		if errors.Is(err, store.ErrConflict) {
+			err = nil // a try whose answer was lost
+		}
+		if err == nil || try == 3 || !passing(err) {
+			return flow, secret, err
+		}
+		select {
+		case <-ctx.Done():
+			return flow, secret, err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // takeFlow takes a flow: of several callers one gets it, the others ErrFlow.
@@ -532,17 +561,25 @@ func (e *Engine) scheduleAt(ctx context.Context, conn store.Connection, at time.
 	return errors.Join(errs...)
 }
 
+// began reports whether a reference has the form of a state that this engine gave
+// a flow that ends by a delivery.
+func (e *Engine) began(provider, reference string) bool {
+	_, begun, ok := e.readState(url.Values{"state": {reference}})
+	return ok && begun == provider && e.capabilities[provider].ConnectByDelivery
+}
+
 // completeByReference ends a connect flow whose outcome the service reports by
 // a signed delivery: reference is the state that the flow was begun with, and
 // the service holds the grant itself, so that there are no tokens. An account
 // that is connected already is returned as it is: deliveries come more than
 // once.
 func (e *Engine) completeByReference(ctx context.Context, provider, reference, upstreamID string) (store.Connection, error) {
-	state, begun, ok := e.readState(url.Values{"state": {reference}})
-	if !ok || begun != provider || !e.capabilities[provider].ConnectByDelivery {
+	if !e.began(provider, reference) {
 		return store.Connection{}, ErrFlow
 	}
-	flow, secret, err := e.takeFlow(ctx, flowID(state, ""))
+	// The delivery was acknowledged: until the connection is stored the flow
+	// stays, for another try. Deliveries are worked on one at a time.
+	flow, secret, err := e.lookAtFlow(ctx, flowID(reference, ""))
 	if errors.Is(err, ErrFlow) {
 		known, failure := e.cfg.Store.Connections(ctx, store.ConnectionQuery{Provider: provider, UpstreamID: upstreamID})
 		if failure == nil && len(known) > 0 {
@@ -555,11 +592,6 @@ func (e *Engine) completeByReference(ctx context.Context, provider, reference, u
 	}
 	working, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.cfg.RefreshTimeout)
 	defer cancel()
-	// The delivery was acknowledged: until the connection is stored the flow
-	// stays, for another try. Deliveries are worked on one at a time.
-	if err := e.cfg.Store.PutFlow(working, flow); err != nil {
-		return store.Connection{}, err
-	}
 	conn, err := e.link(working, flow, providers.Grant{
 		UpstreamID: upstreamID, Credential: providers.Credential{UpstreamID: upstreamID},
 	}, secret.Predecessor)
@@ -575,6 +607,7 @@ func (e *Engine) completeByReference(ctx context.Context, provider, reference, u
 	if err != nil {
 		return store.Connection{}, err
 	}
+	e.noteFinished(working, finishedID(reference, ""), flow, secret, conn)
 	return conn, e.begun(working, conn)
 }
 
@@ -583,11 +616,22 @@ func (e *Engine) completeByReference(ctx context.Context, provider, reference, u
 const maxConfirming = 4
 
 // confirm asks the provider how a flow ended whose redirect proves nothing. As
-// long as it does not say, its delivery is waited for.
+// long as it does not say, its delivery is waited for. A state that nobody was
+// given, which anybody can invent, is not worth a request.
 func (e *Engine) confirm(ctx context.Context, provider, state string, query url.Values) (store.Connection, error) {
 	confirmer, ok := e.providers[provider].(providers.Confirmer)
 	if !ok {
 		return store.Connection{}, ErrPending
+	}
+	switch _, _, err := e.lookAtFlow(ctx, flowID(state, "")); {
+	case errors.Is(err, ErrFlow):
+		conn, _, err := e.completedBefore(ctx, provider, "", query)
+		if errors.Is(err, ErrFlow) {
+			err = ErrPending // unknown, or in the hands of a delivery
+		}
+		return conn, err
+	case err != nil:
+		return store.Connection{}, err
 	}
 	select {
 	case e.confirming <- struct{}{}:
@@ -606,7 +650,7 @@ func (e *Engine) confirm(ctx context.Context, provider, state string, query url.
 	}
 	conn, err := e.completeByReference(ctx, provider, state, upstreamID)
 	if errors.Is(err, ErrFlow) {
-		err = ErrPending // unknown, or in the hands of a delivery
+		err = ErrPending // in the hands of a delivery
 	}
 	return conn, err
 }

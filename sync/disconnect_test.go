@@ -112,11 +112,21 @@ func TestDisconnectQueuesWhatIsLeftAtTheProvider(t *testing.T) {
 	}
 }
 
+// pointless is a service whose deliveries point nowhere.
+type pointless struct{ *counted }
+
+// FetchPayload keeps the engine from looking for payloads to fetch.
+func (pointless) FetchPayload() {}
+
 // TestJobsAreTriedFor30Days runs the engine against a service that never takes
 // the grant back.
 func TestJobsAreTriedFor30Days(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		p, conn := newConnected(t, provsim.Config{}, nil)
+		p, conn := newConnected(t, provsim.Config{}, func(p *portal) {
+			// A month of loops that look for other work every few seconds is
+			// what the test would cost.
+			p.cfg.Workers, p.cfg.Providers = -1, []providers.Provider{pointless{p.api}}
+		})
 		p.revokesFail(provsimError(providers.ErrUnavailable))
 		require.NoError(t, p.engine.Disconnect(t.Context(), conn.ID, false))
 		ctx, cancel := context.WithCancel(t.Context())

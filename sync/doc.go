@@ -32,7 +32,9 @@
 // Absence is taken for a deletion only in the part of a window that is over,
 // and only by a walk that one process made from its first page to its last: in
 // [Engine.Run] one of at most [Config.Slice] pages, which no rate limit and no
-// failure cut. A service whose page tokens count rows may skip a row when
+// failure cut. A walk that showed no record at all is believed when the same part
+// is still empty a day later: the deletion of an only record is seen late, and
+// one empty answer deletes nothing. A service whose page tokens count rows may skip a row when
 // another is deleted while a walk goes on; reconciliation finds it.
 //
 // Rate limits are kept per process, unless the processes that share an

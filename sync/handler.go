@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -106,7 +107,8 @@ type endpoint struct {
 	connection string
 	parser     providers.WebhookParser
 	traits     providers.WebhookTraits
-	// verifier is set where bodies may be put into files.
+	// verifier is set where deliveries are only verified when they arrive, and
+	// their bodies may be put into files.
 	verifier providers.WebhookVerifier
 }
 
@@ -347,7 +349,7 @@ func (e *Engine) serveDelivery(w http.ResponseWriter, r *http.Request, point end
 	}
 	failpoint.Hit("inbox_before_put")
 	handed = true
-	if err := e.putDelivery(ctx, d, large, release); err != nil {
+	if err := e.putDelivery(ctx, point, d, large, release); err != nil {
 		e.cfg.Logger.ErrorContext(ctx, "delivery not stored", "provider", point.provider, "err", err)
 		busy(w)
 		return
@@ -366,11 +368,11 @@ func (e *Engine) serveDelivery(w http.ResponseWriter, r *http.Request, point end
 	e.pokeInbox()
 }
 
-// notifications returns what a delivery tells: of one that is in a file only
-// that it is genuine, and when it was signed. What it says is read by the
-// worker.
+// notifications returns what a delivery tells. Where there is a verifier, that
+// is only that it is genuine, and when it was signed: what it says is read by
+// the worker.
 func (p endpoint) notifications(received time.Time, req *providers.WebhookRequest) ([]providers.Notification, error) {
-	if req.Large == nil {
+	if p.verifier == nil {
 		return p.parser.ParseWebhook(received, req)
 	}
 	signed, err := p.verifier.VerifyWebhook(received, req)
@@ -378,6 +380,15 @@ func (p endpoint) notifications(received time.Time, req *providers.WebhookReques
 		return nil, fmt.Errorf("%w: %w", providers.ErrSignature, err)
 	}
 	return []providers.Notification{{At: signed}}, nil
+}
+
+// urgent reports whether all that a delivery tells is where its content is.
+func (p endpoint) urgent(req *providers.WebhookRequest, notes []providers.Notification) bool {
+	if p.verifier == nil {
+		return p.points(notes)
+	}
+	sorter, ok := p.parser.(providers.WebhookSorter)
+	return ok && req.Large == nil && sorter.UrgentWebhook(req)
 }
 
 // delivery returns what is to be stored, with no ID if there is nothing, and
@@ -398,12 +409,12 @@ func (e *Engine) delivery(point endpoint, req *providers.WebhookRequest, receive
 		if len(req.Body) == 0 || err == nil {
 			d.Reason = reasonEmpty
 		}
-	case point.points(notes):
+	case point.urgent(req, notes):
 		d.Status = store.DeliveryUrgent
 	}
 	d.ID = randomID()
 	if point.traits.Signed && !point.traits.Triggers {
-		d.ID = deliveryID(point, notes, digest)
+		d.ID, d.Key = deliveryID(point, notes, digest), point.deliveryKey(req.Header)
 	}
 	kept := deliveryMeta{Version: deliveryVersion, Method: req.Method, Query: req.Query, Header: req.Header}
 	if req.Large != nil {
@@ -419,24 +430,43 @@ func (e *Engine) delivery(point endpoint, req *providers.WebhookRequest, receive
 
 // deliveryID identifies a signed delivery by its endpoint, the time that the
 // service signed and the digest of its body. The same body at another time is
-// another delivery: data may change and change back.
+// another delivery: data may change and change back. It begins with the time, so
+// that a store that orders ids writes new ones next to each other.
 func deliveryID(point endpoint, notes []providers.Notification, digest []byte) string {
-	stamps := make([]byte, 0, 8*len(notes))
+	stamps := make([]byte, 0, 16)
 	for i, n := range notes {
 		if !n.At.IsZero() && (i == 0 || !n.At.Equal(notes[i-1].At)) {
 			stamps = strconv.AppendInt(append(stamps, ' '), n.At.UnixMilli(), 10)
 		}
 	}
 	sum := sha256.Sum256(associated("vitalmux delivery v1", point.provider, point.name(), string(stamps), string(digest)))
-	return hex.EncodeToString(sum[:])
+	id := make([]byte, 0, 64)
+	if len(notes) > 0 && !notes[0].At.IsZero() {
+		id = append(strconv.AppendInt(id, notes[0].At.Unix(), 36), '.')
+	}
+	return string(base64.RawURLEncoding.AppendEncode(id, sum[:]))
+}
+
+// deliveryKey identifies a delivery by its endpoint and the name that the
+// service gave it; "" if it has none. See [providers.WebhookTraits].
+func (p endpoint) deliveryKey(header http.Header) string {
+	if p.traits.DuplicateHeader == "" {
+		return ""
+	}
+	values := header.Values(p.traits.DuplicateHeader)
+	if len(values) != 1 || strings.TrimSpace(values[0]) == "" {
+		return ""
+	}
+	sum := sha256.Sum256(associated("vitalmux delivery name v1", p.provider, p.name(), strings.TrimSpace(values[0])))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
 // putDelivery stores a delivery within its budget, whatever the store does.
 // One that is in a file may take as long again as the service waits for an
 // answer. Release is called when the body is not needed any more.
-func (e *Engine) putDelivery(ctx context.Context, d store.Delivery, large *spool, release func()) error {
+func (e *Engine) putDelivery(ctx context.Context, point endpoint, d store.Delivery, large *spool, release func()) error {
 	budget := storeBudget
-	if point, ok := e.endpoint(d.Endpoint); ok && large != nil {
+	if large != nil {
 		budget += point.traits.Deadline
 	}
 	ctx, cancel := context.WithTimeout(ctx, budget)
@@ -473,9 +503,10 @@ func (e *Engine) readBody(w http.ResponseWriter, r *http.Request, point endpoint
 	if err := control.SetReadDeadline(time.Now().Add(point.traits.Deadline)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return nil, nil, nil, nil, http.StatusRequestTimeout
 	}
-	var held int64
+	var held room
 	release = gosync.OnceFunc(func() {
-		e.received.release(held)
+		e.received.release(held.size)
+		held.giveBack()
 		if large != nil {
 			e.received.unspool()
 			large.close()
@@ -498,22 +529,66 @@ func (e *Engine) readBody(w http.ResponseWriter, r *http.Request, point endpoint
 	return body, large, release, digester.Sum(nil), 0
 }
 
+// room is the memory that a body takes, of a pool where there is one for its
+// size.
+type room struct {
+	size int64
+	of   *gosync.Pool
+	all  *[]byte
+}
+
+func (r *room) giveBack() {
+	if r.of != nil {
+		r.of.Put(r.all)
+	}
+	r.of, r.all = nil, nil
+}
+
+const (
+	// firstRoom is how much memory the beginning of a body gets. Each further
+	// step has roomStep times as much as the one before.
+	firstRoom = 4 << 10
+	roomStep  = 4
+	// roomSteps is how many there are up to inMemory; a larger room is of no
+	// pool.
+	roomSteps = 5
+)
+
+// room returns room for a number of bytes.
+func (r *receiver) room(size int64) room {
+	whole := int64(firstRoom)
+	for i := range r.rooms {
+		if size <= whole {
+			all, ok := r.rooms[i].Get().(*[]byte)
+			if !ok {
+				fresh := make([]byte, whole)
+				all = &fresh
+			}
+			return room{size, &r.rooms[i], all}
+		}
+		whole *= roomStep
+	}
+	fresh := make([]byte, size)
+	return room{size, nil, &fresh}
+}
+
 // readAll reads to the end, or one byte beyond the limit. Memory is taken from
 // the budget as it fills, not as the request announces.
-func (e *Engine) readAll(r io.Reader, digester hash.Hash, limit int64, held *int64) ([]byte, int) {
-	const first = 4 << 10
+func (e *Engine) readAll(r io.Reader, digester hash.Hash, limit int64, held *room) ([]byte, int) {
 	var body []byte
 	for {
 		if int64(len(body)) > limit {
 			return body, 0
 		}
 		if len(body) == cap(body) {
-			size := min(max(first, 2*int64(cap(body))), limit+1)
-			if !e.received.reserve(size-*held, e.cfg.DeliveryBytes) {
+			size := min(max(firstRoom, roomStep*int64(cap(body))), limit+1)
+			if !e.received.reserve(size-held.size, e.cfg.DeliveryBytes) {
 				return nil, http.StatusServiceUnavailable
 			}
-			*held = size
-			body = append(make([]byte, 0, size), body...)
+			more := e.received.room(size)
+			body = append((*more.all)[:0:size], body...)
+			held.giveBack()
+			*held = more
 		}
 		n, err := r.Read(body[len(body):cap(body)])
 		digester.Write(body[len(body) : len(body)+n])
@@ -551,6 +626,10 @@ type receiver struct {
 
 	// urgent tells the worker that there is one that points to its content.
 	urgent chan struct{}
+
+	// rooms are for bodies of firstRoom bytes, and of roomStep times as many
+	// from one to the next.
+	rooms [roomSteps]gosync.Pool
 
 	mu    gosync.Mutex
 	bytes int64

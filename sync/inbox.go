@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -392,14 +391,17 @@ func (a *assignment) read(ctx context.Context, d store.Delivery) error {
 		// It was genuine when it was taken: the secret is not configured any
 		// more.
 		return &deadError{reasonUnverified}
-	case err != nil && len(notes) == 0:
-		return &deadError{reasonUnreadable}
-	case len(notes) == 0:
+	case len(notes) == 0 && (err == nil || req.Size() == 0):
 		return &deadError{reasonEmpty}
+	case len(notes) == 0:
+		return &deadError{reasonUnreadable}
 	}
 	left := remainder{unreadable: err != nil}
 	for i, note := range notes {
 		if len(meta.Only) > 0 && !slices.Contains(meta.Only, i) {
+			continue
+		}
+		if note.Event == providers.EventIgnored {
 			continue
 		}
 		if note.Event == providers.EventUnknown && point.traits.Signed {
@@ -522,12 +524,6 @@ func (a *assignment) assign(ctx context.Context, d store.Delivery, id string, po
 
 // flowAttempts is how often a delivery looks for the connect flow that it ends.
 const flowAttempts = 2
-
-// began reports whether a reference has the form of one that this engine gave.
-func (a *assignment) began(provider, reference string) bool {
-	_, begun, ok := a.readState(url.Values{"state": {reference}})
-	return ok && begun == provider && a.capabilities[provider].ConnectByDelivery
-}
 
 func (a *assignment) touch(connection string) {
 	if !slices.Contains(a.touched, connection) {

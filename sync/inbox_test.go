@@ -296,6 +296,105 @@ func (s stamped) ParseWebhook(now time.Time, r *providers.WebhookRequest) ([]pro
 	return notes, err
 }
 
+// nameHeader is where the service naming names its deliveries.
+const nameHeader = "X-Name"
+
+// naming is a service that names its deliveries, and has nothing to ask for in
+// those about a person called nobody.
+type naming struct{ *provsim.Provider }
+
+func (n naming) WebhookTraits() providers.WebhookTraits {
+	traits := n.Provider.WebhookTraits()
+	traits.Header, traits.DuplicateHeader = append(slices.Clone(traits.Header), nameHeader), nameHeader
+	return traits
+}
+
+func (n naming) ParseWebhook(now time.Time, r *providers.WebhookRequest) ([]providers.Notification, error) {
+	notes, err := n.Provider.ParseWebhook(now, r)
+	for i := range notes {
+		if notes[i].UpstreamID == "nobody" {
+			notes[i].Event = providers.EventIgnored
+		}
+	}
+	return notes, err
+}
+
+// TestDeliveryThatItsServiceNamed: it is taken once under its name, whatever was
+// signed with it, and what was not stored leaves no name behind.
+func TestDeliveryThatItsServiceNamed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		triggers := false
+		for range 2 {
+			m := newMailroom(t, func(c *mailConfig) {
+				c.adapter.Triggers = triggers
+				c.wrap = func(p *provsim.Provider) providers.Provider { return naming{p} }
+			})
+			start := time.Now()
+			send := func(n, status int, forged bool, names ...string) {
+				body, at := fmt.Appendf(nil, `{"events":[{"type":"other","user":"u1","at":%d}]}`, n), start
+				if n >= 30 {
+					at = time.Now()
+				}
+				header := m.Header(body, at)
+				if header[nameHeader] = names; forged {
+					body = append(body, ' ')
+				}
+				require.Equal(t, status, m.post(signedPath, header, body).Code)
+			}
+			kept := func() int { return len(m.kept(t, "")) }
+			send(1, 200, false, "a")
+			send(2, 200, false, "a")
+			if triggers {
+				require.Equal(t, 2, kept(), "each is news")
+				continue
+			}
+			require.Equal(t, 1, kept(), "another body of the same name")
+			send(1, 200, false, "b")
+			require.Equal(t, 1, kept(), "another name of the same body")
+			send(2, 200, false, "b")
+			require.Equal(t, 2, kept(), "a repetition gives no name away")
+			send(3, 401, true, "c")
+			send(3, 200, false, "c")
+			require.Equal(t, 3, kept(), "a forgery gives no name away")
+			for n, names := range [][]string{nil, {""}, {" "}, {"d", "d"}, {"d", "e"}} {
+				send(10+n, 200, false, names...)
+				require.Equal(t, 4+n, kept(), "no name")
+			}
+			send(20, 200, false, " a\t")
+			require.Equal(t, 8, kept(), "spaces around it")
+			m.work(t, time.Minute)
+			for range 6 {
+				time.Sleep(24 * time.Hour)
+				send(30, 200, false, "a")
+				require.Empty(t, m.kept(t, store.DeliveryNew), "long after it was worked on")
+			}
+			time.Sleep(25 * time.Hour)
+			send(30, 200, false, "a")
+			require.Len(t, m.kept(t, store.DeliveryNew), 1, "a week later")
+			triggers = true
+		}
+	})
+}
+
+// TestEventThatAsksForNothing leaves nothing: no dead letter, nobody who is
+// waited for, and nobody is made due. What comes with it has its effect.
+func TestEventThatAsksForNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m := newMailroom(t, func(c *mailConfig) {
+			c.wrap = func(p *provsim.Provider) providers.Provider { return naming{p} }
+		})
+		m.link(t, "u1")
+		m.work(t, time.Hour)
+		ignored := provsim.Event{Type: provsim.TypeDeauth, User: "nobody"}
+		m.send(t, ignored)
+		m.send(t, ignored, weightEvent("u1", "w1", time.Now().Add(-time.Hour), 1, 70_000))
+		m.work(t, time.Minute)
+		require.EqualValues(t, 70_000, m.values(t, "u1", provsim.StreamEvents)["events/w1"])
+		m.nothingLeft(t)
+		require.Zero(t, m.count(healthsync.AlarmDeadLetter))
+	})
+}
+
 // TestTriggersAreNeverSuppressedByContent: equal hints are separate events.
 func TestTriggersAreNeverSuppressedByContent(t *testing.T) {
 	m := newMailroom(t, func(c *mailConfig) { c.adapter.Triggers = true })

@@ -233,11 +233,14 @@ func (s *session) applyRecords(ctx context.Context, item store.InboxItem, note p
 		}
 		w := walker{session: s, stream: stream}
 		good, bad := w.accept(providers.Page{Records: records}, at)
-		page := store.Page{Stream: stream.Name, Key: "push", Records: good}
+		page := store.Page{Stream: stream.Name, Key: "push", Records: good, Raw: rawOf(note, stream.Name, order)}
 		for _, q := range bad {
 			page.Quarantined = append(page.Quarantined, store.Quarantined{
 				Connection: s.conn.ID, Stream: stream.Name, Key: q.Key, Reason: q.Reason, At: at,
 			})
+		}
+		if err := s.sealRaw(ctx, &page); err != nil {
+			return err
 		}
 		batch.Pages = append(batch.Pages, page)
 		reports = append(reports, StreamReport{Stream: stream.Name, Lane: store.LaneLive, Pages: 1, Quarantined: len(bad)})
@@ -283,9 +286,23 @@ func (s *session) applyRecords(ctx context.Context, item store.InboxItem, note p
 	return nil
 }
 
+// rawOf returns what the records of a stream came from, if the adapter says so.
+func rawOf(note providers.Notification, stream string, at time.Time) *health.RawPage {
+	for _, raw := range note.Raw {
+		if raw.Stream == stream && len(raw.Bodies) > 0 {
+			if raw.Date.IsZero() {
+				raw.Date = at
+			}
+			return &raw
+		}
+	}
+	return nil
+}
+
 // deauthorized finds out whether a consent was taken back, as the service says:
 // the service's answer to a call decides, because the delivery may be older
-// than the consent.
+// than the consent. It is asked also where the delivery is signed: deliveries
+// come in any order, and after a day.
 func (s *session) deauthorized(ctx context.Context, item store.InboxItem) error {
 	err := s.probe(ctx)
 	switch {

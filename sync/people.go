@@ -21,6 +21,9 @@ const (
 	// settingListed begins the name of the setting that says when a provider's
 	// people were last compared.
 	settingListed = "listed/"
+	// flowSettles is how long a connect flow that nobody knows may be in the
+	// hands of the delivery that ends it: it is out of the store for a moment.
+	flowSettles = 5 * time.Second
 	// maxListed bounds a list that does not end.
 	maxListed = 100_000
 )
@@ -43,7 +46,9 @@ type PeopleReport struct {
 
 // ReconcilePeople compares the people that a provider knows with its
 // connections, and returns [errors.ErrUnsupported] for a provider that does not
-// tell. Run does it every Config.PeopleEvery.
+// tell. Run does it every Config.PeopleEvery. If somebody has no connection
+// whose connect flow may be ending at the moment, it waits for a few seconds and
+// looks again.
 func (e *Engine) ReconcilePeople(ctx context.Context, provider string) (PeopleReport, error) {
 	report := PeopleReport{Provider: provider}
 	lister, ok := e.providers[provider].(providers.Lister)
@@ -52,6 +57,7 @@ func (e *Engine) ReconcilePeople(ctx context.Context, provider string) (PeopleRe
 	}
 	began := now()
 	seen := make(map[[16]byte]bool)
+	var ending []providers.UpstreamUser
 	for token, pages := "", 0; ; pages++ {
 		listing, done := context.WithTimeout(ctx, e.cfg.RefreshTimeout)
 		page, err := lister.UpstreamUsers(listing, token)
@@ -62,8 +68,15 @@ func (e *Engine) ReconcilePeople(ctx context.Context, provider string) (PeopleRe
 		for _, u := range page.Users {
 			if key := printOf(u.ID); u.ID != "" && !seen[key] {
 				seen[key] = true
-				if err := e.compare(ctx, provider, u, &report); err != nil {
+				report.Listed++
+				known, err := e.compare(ctx, provider, u, &report)
+				switch {
+				case err != nil:
 					return report, err
+				case !known && e.began(provider, u.Reference):
+					ending = append(ending, u)
+				case !known:
+					e.unlinked(ctx, provider, u, &report)
 				}
 			}
 		}
@@ -76,6 +89,9 @@ func (e *Engine) ReconcilePeople(ctx context.Context, provider string) (PeopleRe
 			}
 		}
 		token = page.Next
+	}
+	if err := e.compareAgain(ctx, provider, ending, &report); err != nil {
+		return report, err
 	}
 	if report.Unlinked > 0 {
 		e.alarm(ctx, AlarmEvent{Kind: AlarmUnlinked, Provider: provider}, 1)
@@ -104,25 +120,48 @@ func printOf(id string) [16]byte {
 	return [16]byte(sum[:16])
 }
 
-// compare looks whether a person that the provider knows has a connection.
-func (e *Engine) compare(ctx context.Context, provider string, u providers.UpstreamUser, report *PeopleReport) error {
-	report.Listed++
-	_, known, err := e.connectionOf(ctx, provider, u.ID)
-	if err != nil || known {
-		return err
+// compare reports whether a person that the provider knows has a connection, if
+// only since the connect flow that the provider names was completed with this.
+func (e *Engine) compare(ctx context.Context, provider string, u providers.UpstreamUser, report *PeopleReport) (known bool, err error) {
+	if _, known, err = e.connectionOf(ctx, provider, u.ID); known || err != nil || u.Reference == "" {
+		return known, err
 	}
-	if u.Reference != "" {
-		switch _, err := e.completeByReference(ctx, provider, u.Reference, u.ID); {
-		case err == nil:
-			report.Completed++
-			return nil
-		case !errors.Is(err, ErrFlow) && !errors.Is(err, ErrLinked) && !errors.Is(err, store.ErrErased):
+	switch _, err = e.completeByReference(ctx, provider, u.Reference, u.ID); {
+	case err == nil:
+		report.Completed++
+		return true, nil
+	case errors.Is(err, ErrFlow), errors.Is(err, ErrLinked), errors.Is(err, store.ErrErased):
+		return false, nil
+	}
+	return false, err
+}
+
+// compareAgain looks once more at people whose connect flow was not found: a
+// delivery, or a callback, may have been about to complete it.
+func (e *Engine) compareAgain(ctx context.Context, provider string, people []providers.UpstreamUser, report *PeopleReport) error {
+	if len(people) == 0 {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(flowSettles):
+	}
+	for _, u := range people {
+		known, err := e.compare(ctx, provider, u, report)
+		if err != nil {
 			return err
 		}
+		if !known {
+			e.unlinked(ctx, provider, u, report)
+		}
 	}
+	return nil
+}
+
+func (e *Engine) unlinked(ctx context.Context, provider string, u providers.UpstreamUser, report *PeopleReport) {
 	report.Unlinked++
 	call(ctx, e, e.cfg.Hooks.Unlinked, UnlinkedEvent{Provider: provider, UpstreamID: u.ID})
-	return nil
 }
 
 // doubt has it found out whether a consent still stands, in the way of a

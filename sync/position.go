@@ -37,6 +37,8 @@ type position struct {
 	// Unplaced is set while records that the lane has read wait for the
 	// person's zone.
 	Unplaced *period `json:"unplaced,omitempty"`
+	// Empty is what complete reads of the lane showed no record of.
+	Empty []emptyRead `json:"empty,omitempty"`
 }
 
 // plan is the work of a backfill, newest window first.

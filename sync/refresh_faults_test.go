@@ -228,7 +228,7 @@ func TestRefusedApplicationTouchesNoUser(t *testing.T) {
 			working.Wait()
 			return failed
 		}
-		for range 60 {
+		for range proof.N(20, 60) {
 			require.Equal(t, users, everybody())
 			time.Sleep(30 * time.Second)
 		}

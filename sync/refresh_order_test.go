@@ -197,7 +197,7 @@ func (f *fate) Check() {
 // answers, consents, revocations, erasures and crashes come in, the store holds
 // what the model says.
 func TestOrderOfRefreshesAndConsents(t *testing.T) {
-	sequences := proof.N(10_000, 10_000)
+	sequences := proof.N(3_000, 10_000)
 	proof.Row(t, "R10", proof.Counts{"sequences": sequences})
 	for range sequences / 100 { // rapid checks a hundred at a time
 		bubbled(t, func(t *testing.T) {

@@ -108,7 +108,7 @@ type walker struct {
 	walk  store.Walk
 	// whole is set while all pages of the walk were seen by this process and
 	// held nothing that could not be read: only then does absence mean
-	// something.
+	// something. See absent for a walk that showed nothing.
 	whole bool
 	keys  map[health.Kind][]string
 	// passed is the token of one page behind, by which a walk that goes in a
@@ -307,15 +307,13 @@ func (w *walker) commit(ctx context.Context, cur store.Cursor, page providers.Pa
 		}
 		pos = w.course.completed(pos, w.query, date, w.walk.Candidate)
 		pos.Checked = now.UTC()
-		next.HighWater, next.Walk = pos.encode(), nil
 		if window, ok := w.closed(w.coverable(pos), date); ok {
 			batch.Covered = []store.Covered{{Stream: w.stream.Name, Window: window}}
 		}
 		if window, ok := w.closed(w.query.window(), date); ok && w.whole && w.query.Date != 0 {
-			batch.Absent = []store.Absent{{
-				Stream: w.stream.Name, Window: window, Keys: w.keys, Order: w.query.Date,
-			}}
+			batch.Absent, pos.Empty = w.absent(pos.Empty, window)
 		}
+		next.HighWater, next.Walk = pos.encode(), nil
 	}
 	batch.Cursors = []store.CursorSwap{{Old: cur, New: next}}
 	result, err := w.cfg.Store.Commit(ctx, batch)

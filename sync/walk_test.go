@@ -262,6 +262,10 @@ func TestAbsenceOnADayThatIsNotOver(t *testing.T) {
 		time.Sleep(day)
 		_, err = w.engine.Sync(t.Context(), w.conn.ID)
 		require.NoError(t, err)
+		require.Contains(t, w.held(t), "weights/1", "it is empty for the first time")
+		time.Sleep(day)
+		_, err = w.engine.Sync(t.Context(), w.conn.ID)
+		require.NoError(t, err)
 		require.Empty(t, w.held(t))
 	})
 }

@@ -152,6 +152,7 @@ func (p *Provider) news(n providers.Notification, e Event, data map[string][]jso
 		n.Records = append(n.Records, records...)
 		if len(records) > 0 {
 			n.Streams = append(n.Streams, stream)
+			n.Raw = append(n.Raw, answerOf(stream, rows))
 		}
 		if !carried || len(aside) > 0 {
 			again.Streams = append(again.Streams, stream)
@@ -171,6 +172,18 @@ func (p *Provider) news(n providers.Notification, e Event, data map[string][]jso
 		all = append(all, again)
 	}
 	return all
+}
+
+// answerOf returns rows as the service answers with them.
+func answerOf(stream string, rows []json.RawMessage) health.RawPage {
+	body := []byte(`{"rows":[`)
+	for i, row := range rows {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, row...)
+	}
+	return health.RawPage{Stream: stream, Bodies: []health.RawBody{{Name: stream, Body: append(body, `],"next":""}`...)}}}
 }
 
 // genuine reports whether one of the secrets signed the delivery and its time

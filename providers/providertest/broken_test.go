@@ -639,6 +639,7 @@ func variants() map[string]map[string]func(*broken) {
 			"header twice":               traits(func(t *providers.WebhookTraits) { t.Header = append(t.Header, t.Header[0]) }),
 			"authorization":              traits(func(t *providers.WebhookTraits) { t.Header = append(t.Header, "Authorization") }),
 			"cookie":                     traits(func(t *providers.WebhookTraits) { t.Header = append(t.Header, "Cookie") }),
+			"name in no header":          traits(func(t *providers.WebhookTraits) { t.DuplicateHeader = "X-Name" }),
 			"probe header in lower case": traits(func(t *providers.WebhookTraits) { t.ProbeHeader = []string{"authorization"} }),
 			"probe header twice":         traits(func(t *providers.WebhookTraits) { t.ProbeHeader = []string{"Authorization", "Authorization"} }),
 		},

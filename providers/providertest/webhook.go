@@ -132,6 +132,8 @@ func checkTraits(d *deliveries) error {
 		return errors.New("a negative number")
 	case t.Signed && len(t.Header) == 0:
 		return errors.New("a signature and no header")
+	case t.DuplicateHeader != "" && !slices.Contains(t.Header, t.DuplicateHeader):
+		return fmt.Errorf("the header %q that names deliveries is not among those that are kept", t.DuplicateHeader)
 	}
 	for i, name := range t.Header {
 		switch {
@@ -208,7 +210,7 @@ func checkNews(d *deliveries) error {
 	caps := d.provider.Capabilities()
 	events := []providers.Event{
 		providers.EventData, providers.EventAuth, providers.EventDeauth, providers.EventReauth, providers.EventRequest,
-		providers.EventUnknown,
+		providers.EventIgnored, providers.EventUnknown,
 	}
 	connected := false
 	err := d.eachNews(func(n providers.Notification) error {
@@ -217,7 +219,7 @@ func checkNews(d *deliveries) error {
 		switch {
 		case !slices.Contains(events, n.Event):
 			return fmt.Errorf("there is no event %q", n.Event)
-		case n.UpstreamID == "" && n.Event != providers.EventUnknown && n.Payload == nil:
+		case n.UpstreamID == "" && n.Event != providers.EventUnknown && n.Event != providers.EventIgnored && n.Payload == nil:
 			return errors.New("a notification about nobody")
 		case n.Event == providers.EventReauth && n.OldUpstreamID == "":
 			return errors.New("a new upstream id without the old one")

@@ -24,6 +24,7 @@ func inboxCases() []testCase {
 		{id: "flow-once", rule: "a connect flow is taken by exactly one", check: checkFlowOnce},
 		{id: "flow-expiry", rule: "an expired connect flow is not found", timed: true, check: checkFlowExpiry},
 		{id: "inbox-delivery", rule: "a delivery is stored once, listed by arrival and filtered", check: checkInboxDelivery},
+		{id: "inbox-key", rule: "a delivery of a key that came lately is not stored, and nothing is remembered of it", check: checkInboxKey},
 		{id: "inbox-update", rule: "an update changes where a delivery stands and nothing else", check: checkInboxUpdate},
 		{id: "inbox-assign", rule: "assigning moves a delivery into inboxes; doing it again is harmless", check: checkInboxAssign},
 		{id: "inbox-subject", rule: "a delivery is found by its id, and by whom it is about", check: checkInboxSubject},
@@ -228,6 +229,35 @@ func checkInboxDelivery(c *checker) {
 		c.ok(err, "PutDelivery by %d", i)
 	}
 	c.equal("deliveries of one ID that are new", count(fresh), 1)
+}
+
+func checkInboxKey(c *checker) {
+	keyed := func(id, key string) store.Delivery {
+		d := deliveryOf(id, 0)
+		d.Key = key
+		return d
+	}
+	c.that(c.deliver(keyed("a", "k1")), "a new delivery is not new")
+	c.that(!c.deliver(keyed("b", "k1")), "another delivery of a known key is new")
+	c.that(!c.deliver(keyed("a", "k2")), "a known delivery of another key is new")
+	c.that(c.deliver(keyed("c", "k2")), "the key of a delivery that was not stored is remembered")
+	c.that(c.deliver(keyed("b", "")), "the id of a delivery that was not stored is remembered")
+	c.that(c.deliver(keyed("d", "")), "two without a key are the same")
+	list := c.deliveries(store.DeliveryQuery{})
+	c.equal("what is stored", ids(list), "a b c d")
+	c.sameDelivery("one with a key", list[0], deliveryOf("a", 0))
+	c.equal("the key", list[0].Key, "")
+	c.ok(c.s.Assign(c.ctx, "a", nil, nil), "Assign")
+	c.that(!c.deliver(keyed("e", "k1")), "a key is forgotten with its delivery")
+	c.equal("what is left", ids(c.deliveries(store.DeliveryQuery{})), "b c d")
+	fresh := make([]bool, 20)
+	for i, err := range together(len(fresh), func(i int) (err error) {
+		fresh[i], err = c.s.PutDelivery(c.ctx, keyed(fmt.Sprint("raced ", i), "raced"))
+		return err
+	}) {
+		c.ok(err, "PutDelivery by %d", i)
+	}
+	c.equal("deliveries of one key that are new", count(fresh), 1)
 }
 
 // count counts what is true.

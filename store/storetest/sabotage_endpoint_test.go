@@ -42,6 +42,27 @@ func endpointSabotages() []sabotage {
 			}
 		}), "inbox-pages"},
 
+		{"does not look at the keys of deliveries", plain(func(f *fake) {
+			f.putDelivery = func(ctx context.Context, d store.Delivery) (bool, error) {
+				d.Key = ""
+				return f.Store.PutDelivery(ctx, d)
+			}
+		}), "inbox-key"},
+
+		{"remembers the key of a delivery that it did not store", plain(func(f *fake) {
+			f.putDelivery = func(ctx context.Context, d store.Delivery) (bool, error) {
+				put, err := f.Store.PutDelivery(ctx, d)
+				if err != nil || put || d.Key == "" {
+					return put, err
+				}
+				key := store.Delivery{ID: "of the key", Key: d.Key}
+				if _, err := f.Store.PutDelivery(ctx, key); err != nil {
+					return false, err
+				}
+				return false, f.Store.Assign(ctx, key.ID, nil, nil)
+			}
+		}), "inbox-key"},
+
 		{"cuts large bodies", plain(func(f *fake) {
 			f.putDelivery = func(ctx context.Context, d store.Delivery) (bool, error) {
 				d.Body = d.Body[:min(len(d.Body), 64<<20-1)]

@@ -209,7 +209,7 @@ func workSabotages() []sabotage {
 				_, err := f.Store.PutDelivery(ctx, d)
 				return true, err
 			}
-		}), "inbox-assign inbox-delivery reopen"},
+		}), "inbox-assign inbox-delivery inbox-key reopen"},
 
 		{"assigns what was assigned before", plain(func(f *fake) {
 			f.assign = func(ctx context.Context, id string, items []store.InboxItem, rest []store.Delivery) error {
