@@ -72,6 +72,11 @@
 //
 // # Limits
 //
+// The client may be one of a single server, of a master under Sentinel, or of a
+// Cluster: what is to change together is in one slot. A failover may take back
+// what was queued, which is still due then, and bookings of the last moment, so
+// that a limit may be exceeded by as many requests.
+//
 // A booked request costs some 100 bytes of Redis until it no longer counts:
 // what a limit allows in its period is what its key can hold. asynq reads the
 // clocks of the processes for retries and leases; they may differ by seconds.

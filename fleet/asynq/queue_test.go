@@ -15,6 +15,7 @@ import (
 	"time"
 
 	hibiken "github.com/hibiken/asynq"
+	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	fleet "github.com/vitalmux/vitalmux/fleet/asynq"
@@ -77,7 +78,10 @@ type ward struct {
 }
 
 func newWard(t *testing.T, people int) *ward {
-	client := connect(t, startRedis(t))
+	return newWardOn(t, connect(t, startRedis(t)), people)
+}
+
+func newWardOn(t *testing.T, client goredis.UniversalClient, people int) *ward {
 	w := &ward{store: &stubborn{Memory: store.NewMemory()}, inspector: hibiken.NewInspectorFromRedisClient(client)}
 	key := make([]byte, 32)
 	_, err := rand.Read(key)
