@@ -72,9 +72,18 @@ func redisMode(ctx context.Context, b *bench, z size, mode syncing, memory, rang
 			return err
 		}
 		for range 3 {
+			before, err := processorTime()
+			if err != nil {
+				return err
+			}
 			if err := best.time("encode", func() error { return d.encode(formPacked) }); err != nil {
 				return err
 			}
+			after, err := processorTime()
+			if err != nil {
+				return err
+			}
+			best.keep("encode", after-before) // not what others had of the processor
 		}
 		dir := filepath.Join(b.dir, fmt.Sprint(z.topic, mode.name, round))
 		if perRecord, trips, err = redisRound(ctx, dir, z, mode, jsonSize, d, next, best); err != nil {
@@ -94,6 +103,13 @@ func redisMode(ctx context.Context, b *bench, z size, mode syncing, memory, rang
 		Note: fmt.Sprintf("AppendValues and AppendRest, %d B per record", packedSize)})
 	row("insert", "insert", encode, 1.1, "without encoding")
 	row("insert, with encoding", "insert", 0, 0, "")
+	work := func(name, ours string) {
+		each := func(name string) float64 { return float64(best["work of "+name].Nanoseconds()) / 1000 / n }
+		b.Add(Row{Topic: topic, Name: name, Unit: "µs/record", Measured: each(ours), Anchor: each("anchor"),
+			Note: "client and server, of all their processors, with encoding"})
+	}
+	work("insert, processor time", "insert")
+	work("re-sync unchanged, by record, processor time", "same")
 	b.Add(Row{Topic: topic, Name: "insert, against setting one key again and again", Unit: "k records/s", Measured: rate("insert", encode), Anchor: rate("one key", 0),
 		Note: "without encoding; the anchor stores one value"})
 	row("re-sync unchanged, by record", "same", encode, 4, "without encoding")
@@ -110,7 +126,8 @@ func redisMode(ctx context.Context, b *bench, z size, mode syncing, memory, rang
 		"over loopback.", z.note, jsonSize, packedSize, z.count, z.connections, batchSize)
 	b.Note(topic, "Anchor: `redis-benchmark -P 100 -c 1 -t set -d %d -r 1073741824` on the same server, %s: a key for each value, as records are.", jsonSize, mode.name)
 	b.Note(topic, "Store: `Commit` of pages with validation, encoding, fingerprint, comparison, compression and change entries. \"Without encoding\" is its\n"+
-		"time less that of \"encoding alone\" over the same records, on one core; a range without decoding is its time less that of decoding alone.")
+		"time less that of \"encoding alone\" over the same records, on one core, though a commit uses several; a range without decoding is its time\n"+
+		"less that of decoding alone. Processor time is what client and server use together; it depends less on what else the machine does.")
 	return nil
 }
 
@@ -154,11 +171,12 @@ func redisRound(ctx context.Context, dir string, z size, mode syncing, jsonSize 
 	}
 	defer server.Close()
 	for name, keys := range map[string]int{"anchor": 1 << 30, "one key": 0} {
-		perSecond, err := redisSet(ctx, server, z.count, jsonSize, keys)
+		took, used, err := redisSet(ctx, server, z.count, jsonSize, keys)
 		if err != nil {
 			return 0, 0, err
 		}
-		best.keep(name, time.Duration(float64(z.count)/perSecond*float64(time.Second)))
+		best.keep(name, took)
+		best.keep("work of "+name, used)
 		if _, err := server.Do("FLUSHALL"); err != nil {
 			return 0, 0, err
 		}
@@ -173,7 +191,7 @@ func redisRound(ctx context.Context, dir string, z size, mode syncing, jsonSize 
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := best.time("insert", func() error { return d.commit(ctx, s, nil, inserted) }); err != nil {
+	if err := timeWork(server, best, "insert", func() error { return d.commit(ctx, s, nil, inserted) }); err != nil {
 		return 0, 0, err
 	}
 	full, err := usedMemory(server)
@@ -181,7 +199,7 @@ func redisRound(ctx context.Context, dir string, z size, mode syncing, jsonSize 
 		return 0, 0, err
 	}
 	perRecord = (full - empty) / float64(z.count)
-	if err := best.time("same", func() error { return d.commit(ctx, s, nil, unchanged) }); err != nil {
+	if err := timeWork(server, best, "same", func() error { return d.commit(ctx, s, nil, unchanged) }); err != nil {
 		return 0, 0, err
 	}
 	if trips, err = redisRanges(ctx, s, d, &sent, best); err != nil {
@@ -221,125 +239,178 @@ func redisRanges(ctx context.Context, s store.Store, d *dataset, sent *atomic.In
 	return trips, nil
 }
 
+// timeWork is best.time, and keeps the processor time of this process and of the
+// server under "work of" the name.
+func timeWork(server *redistest.Server, best lap, name string, fn func() error) error {
+	used := func() (time.Duration, error) {
+		own, err := processorTime()
+		theirs, err2 := serverTime(server)
+		return own + theirs, errors.Join(err, err2)
+	}
+	before, err := used()
+	if err != nil {
+		return err
+	}
+	if err := best.time(name, fn); err != nil {
+		return err
+	}
+	after, err := used()
+	best.keep("work of "+name, after-before)
+	return err
+}
+
+// serverTime is what a server used of its processors so far.
+func serverTime(server *redistest.Server) (time.Duration, error) {
+	seconds := 0.0
+	for _, field := range []string{"used_cpu_user", "used_cpu_sys"} {
+		n, err := serverInfo(server, "cpu", field)
+		if err != nil {
+			return 0, err
+		}
+		seconds += n
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
+}
+
 // redisSet has redis-benchmark set values of a size, each with one of so many keys
-// at random or all with one if keys is 0, and returns how many it sets per second.
-func redisSet(ctx context.Context, server *redistest.Server, n, size, keys int) (float64, error) {
+// at random or all with one if keys is 0. It returns how long that takes, and how
+// much processor time of both.
+func redisSet(ctx context.Context, server *redistest.Server, n, size, keys int) (took, used time.Duration, err error) {
 	host, port, err := net.SplitHostPort(server.Addr())
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	args := []string{"-h", host, "-p", port, "-P", "100", "-c", "1", "-t", "set", "-n", strconv.Itoa(n), "-d", strconv.Itoa(size), "--csv"}
 	if keys > 0 {
 		args = append(args, "-r", strconv.Itoa(keys))
 	}
-	out, err := exec.CommandContext(ctx, "redis-benchmark", args...).Output()
+	before, err := serverTime(server)
 	if err != nil {
-		return 0, fmt.Errorf("redis-benchmark, which comes with redis-server: %w", err)
+		return 0, 0, err
 	}
+	cmd := exec.CommandContext(ctx, "redis-benchmark", args...)
+	out, err := cmd.Output()
+	if err != nil {
+		return 0, 0, fmt.Errorf("redis-benchmark, which comes with redis-server: %w", err)
+	}
+	after, err := serverTime(server)
+	if err != nil {
+		return 0, 0, err
+	}
+	used = after - before + cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	lines := csv.NewReader(strings.NewReader(string(out)))
 	lines.FieldsPerRecord = -1
 	rows, err := lines.ReadAll()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	for _, row := range rows {
 		if len(row) > 1 && row[0] == "SET" {
-			return strconv.ParseFloat(row[1], 64)
+			perSecond, err := strconv.ParseFloat(row[1], 64)
+			return time.Duration(float64(n) / perSecond * float64(time.Second)), used, err
 		}
 	}
-	return 0, errors.New("redis-benchmark told no rate")
+	return 0, 0, errors.New("redis-benchmark told no rate")
 }
 
 // usedMemory is what the data on a server takes.
 func usedMemory(server *redistest.Server) (float64, error) {
-	info, err := server.Do("INFO", "memory")
+	return serverInfo(server, "memory", "used_memory_dataset")
+}
+
+// serverInfo returns a number that INFO tells.
+func serverInfo(server *redistest.Server, section, field string) (float64, error) {
+	info, err := server.Do("INFO", section)
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(fmt.Sprint(info)) {
-		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "used_memory_dataset:"); ok {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(line), field+":"); ok {
 			return strconv.ParseFloat(text, 64)
 		}
 	}
-	return 0, errors.New("the server tells no used_memory_dataset")
+	return 0, fmt.Errorf("the server tells no %s", field)
 }
 
 // redisFencing measures what the fence and the version check of a cursor cost,
 // in commits of pages and of single records.
 func redisFencing(ctx context.Context, b *bench) error {
 	for _, mode := range []syncing{never, always} {
-		best := lap{}
+		topic := "Fencing on Redis, " + mode.name
 		for _, each := range []struct {
-			name                                 string
-			perBatch, connections, perConnection int
-		}{{"pages of 1,000 records", 1000, 10, 5000}, {"single records", 1, 1, 2000}} {
+			name                     string
+			perBatch, pairs, commits int
+		}{{"pages of 1,000 records", 1000, 10, 5}, {"single records", 1, 1, 1000}} {
+			took := map[bool][]time.Duration{}
 			for round := range b.rounds {
 				server, err := startRedis(filepath.Join(b.dir, fmt.Sprint("fence", mode.name, each.perBatch, round)), mode)
 				if err != nil {
 					return err
 				}
-				lists := makeMeasurements(each.connections, each.perConnection, uint64(round))
-				for _, fenced := range []bool{false, true} {
-					err = errors.Join(err, redisFenced(ctx, server, lists, each.perBatch, fenced, fmt.Sprint(each.name, fenced), best))
-				}
+				lists := makeMeasurements(2*each.pairs, each.perBatch*each.commits, uint64(round))
+				err = redisFenced(ctx, server, lists, each.perBatch, took)
 				server.Close()
 				if err != nil {
 					return err
 				}
 			}
 			rate := func(fenced bool) float64 {
-				return float64(each.connections*each.perConnection/each.perBatch) / best[fmt.Sprint(each.name, fenced)].Seconds()
+				slices.Sort(took[fenced])
+				return 1 / took[fenced][len(took[fenced])/2].Seconds()
 			}
-			b.Add(Row{Topic: "Fencing on Redis, " + mode.name, Name: each.name, Unit: "commits/s", Measured: rate(true), Anchor: rate(false),
-				Note: "with lease and cursor, against the same commits without"})
+			b.Add(Row{Topic: topic, Name: each.name, Unit: "commits/s", Measured: rate(true), Anchor: rate(false),
+				Note: "with lease and cursor, against commits without"})
 		}
-		b.Note("Fencing on Redis, "+mode.name, "The lease is watched and compared, and the cursor compared and moved, in the round trips that a commit takes anyway. Without them a\n"+
-			"commit still watches the user's scope, so that the records it compared are those that it replaces.")
+		b.Note(topic, "The lease is watched and compared, and the cursor compared and moved, in the round trips that a commit takes anyway. Without them a\n"+
+			"commit still watches the user's scope, so that the records it compared are those that it replaces. Commits of both sorts take turns, those\n"+
+			"without with one half of the connections; a rate is that of the median of all.")
 	}
 	return nil
 }
 
-// redisFenced commits the records, with or without lease and cursor.
-func redisFenced(ctx context.Context, server *redistest.Server, lists [][]health.Record, perBatch int, fenced bool, name string, best lap) (err error) {
-	if _, err := server.Do("FLUSHALL"); err != nil {
-		return err
-	}
+// redisFenced commits records, in turns without and with lease and cursor: of the
+// first half of the connections, and of the other.
+func redisFenced(ctx context.Context, server *redistest.Server, lists [][]health.Record, perBatch int, took map[bool][]time.Duration) (err error) {
 	s, err := openRedis(ctx, server.Addr(), nil)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	leases := make([]store.Lease, len(lists))
-	for i := range lists {
-		if leases[i], err = s.Acquire(ctx, connectionName(i), "sync", time.Hour); err != nil {
+	free, fenced := lists[:len(lists)/2], lists[len(lists)/2:]
+	for i := range fenced {
+		lease, err := s.Acquire(ctx, fenced[i][0].Connection, "sync", time.Hour)
+		if err != nil {
 			return err
 		}
-	}
-	return best.time(name, func() error {
-		for i, list := range lists {
-			cursor := store.Cursor{Connection: connectionName(i), Stream: list[0].Stream(), Lane: store.LaneLive}
-			for records := range slices.Chunk(list, perBatch) {
-				batch := store.Batch{
-					User: "user", Connection: cursor.Connection, Unfenced: true, Now: benchNow, Cause: store.CauseLive,
-					Pages: []store.Page{{Stream: cursor.Stream, Records: records}},
-				}
-				if fenced {
-					moved := cursor
-					moved.HighWater = records[0].Key
-					batch.Unfenced, batch.Lease, batch.Cursors = false, leases[i], []store.CursorSwap{{Old: cursor, New: moved}}
-					cursor = moved
-				}
+		cursor := store.Cursor{Connection: lease.Connection, Stream: fenced[i][0].Stream(), Lane: store.LaneLive}
+		for from := 0; from < len(fenced[i]); from += perBatch {
+			with, without := plainBatch(fenced[i][from:from+perBatch]), plainBatch(free[i][from:from+perBatch])
+			moved := cursor
+			moved.HighWater = fenced[i][from].Key
+			with.Unfenced, with.Lease, with.Cursors = false, lease, []store.CursorSwap{{Old: cursor, New: moved}}
+			cursor = moved
+			for _, batch := range []store.Batch{without, with} {
+				start := time.Now()
 				r, err := s.Commit(ctx, batch)
 				if err == nil {
-					err = inserted(r, len(records))
+					err = inserted(r, perBatch)
 				}
 				if err != nil {
 					return err
 				}
+				took[!batch.Unfenced] = append(took[!batch.Unfenced], time.Since(start))
 			}
 		}
-		return nil
-	})
+	}
+	return nil
+}
+
+// plainBatch is a page of the records of one connection, without lease and cursor.
+func plainBatch(page []health.Record) store.Batch {
+	return store.Batch{
+		User: "user of " + page[0].Connection, Connection: page[0].Connection, Unfenced: true, Now: benchNow, Cause: store.CauseLive,
+		Pages: []store.Page{{Stream: page[0].Stream(), Records: page}},
+	}
 }
 
 // makeMeasurements makes the records of some connections.
@@ -437,10 +508,7 @@ func clusterRound(ctx context.Context, mode syncing, best lap, people, each int,
 // commitPages commits the records of a user with one connection in pages.
 func commitPages(ctx context.Context, s store.Store, list []health.Record) error {
 	for page := range slices.Chunk(list, batchSize) {
-		r, err := s.Commit(ctx, store.Batch{
-			User: "user of " + page[0].Connection, Connection: page[0].Connection, Unfenced: true, Now: benchNow, Cause: store.CauseLive,
-			Pages: []store.Page{{Stream: page[0].Stream(), Records: page}},
-		})
+		r, err := s.Commit(ctx, plainBatch(page))
 		if err == nil {
 			err = inserted(r, len(page))
 		}

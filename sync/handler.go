@@ -473,14 +473,15 @@ func (e *Engine) putDelivery(ctx context.Context, point endpoint, d store.Delive
 	defer cancel()
 	stored := make(chan error, 1)
 	go func() {
-		defer release()
-		stored <- e.guard(ctx, "storing a delivery", AlarmEvent{Provider: providerOf(d)}, func() error {
+		err := e.guard(ctx, "storing a delivery", AlarmEvent{Provider: providerOf(d)}, func() error {
 			if large == nil {
 				_, err := e.cfg.Store.PutDelivery(ctx, d)
 				return err
 			}
 			return e.putLarge(ctx, d, large)
 		})
+		release()
+		stored <- err
 	}()
 	select {
 	case err := <-stored:

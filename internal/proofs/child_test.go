@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"github.com/vitalmux/vitalmux/internal/failpoint/failpointtest"
@@ -28,6 +29,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	goredis.SetLogger(silence{}) // servers fail on purpose here
 	status, child := failpointtest.Enter(map[string]func() error{
 		"settle": inChild((*child).settleAll),
 		"patrol": inChild((*child).patrol),
@@ -44,6 +46,10 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
+
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}
 
 // The short times of most engines here: just long enough that a machine that is
 // busy with all of them keeps them. The protocol's own pauses are longer.

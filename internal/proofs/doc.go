@@ -24,7 +24,7 @@
 // Pauses of the refresh protocol are too long to wait for. Where a proof needs
 // one to be over, it starts a process whose clock is ahead by the pause, which
 // is what a process that starts later is. SIGKILL takes a process away, not the
-// machine: power loss is not tried here. Redis runs throughout; what its own end
-// does is tried in package store/redis. With -short the proofs over Redis are left
-// out.
+// machine: power loss is not tried here. Redis runs throughout, except in
+// TestPeopleAfterFailovers, which kills its masters; what else its own end does
+// is tried in package store/redis. With -short the proofs over Redis are left out.
 package proofs

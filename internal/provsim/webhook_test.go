@@ -179,6 +179,9 @@ func TestParse(t *testing.T) {
 	record.Rev.Push = true
 	odd := providers.Notification{Event: providers.EventUnknown, Detail: "malformed"}
 	at := time.UnixMilli(1772323200000).UTC()
+	answer := func(rows string) []health.RawPage {
+		return []health.RawPage{{Stream: "daily", Bodies: []health.RawBody{{Name: "daily", Body: []byte(`{"rows":[` + rows + `],"next":""}`)}}}}
+	}
 	for _, c := range []struct {
 		name, events string
 		want         []providers.Notification
@@ -193,9 +196,10 @@ func TestParse(t *testing.T) {
 		{"unknown stream", `{"type":"data","user":"u1","streams":["weather"]}`, []providers.Notification{{UpstreamID: "u1", Event: providers.EventUnknown, Detail: "data"}}},
 		{"records", `{"type":"data","user":"u1","data":{"daily":[` + day + `]}}`, []providers.Notification{{
 			UpstreamID: "u1", Event: providers.EventData, Detail: "data", Streams: []string{"daily"}, Records: []health.Record{record},
+			Raw: answer(day),
 		}}},
 		{"one row bad", `{"type":"data","user":"u1","data":{"daily":[` + day + `,{"id":7}],"events":[{}]}}`, []providers.Notification{
-			{UpstreamID: "u1", Event: providers.EventData, Detail: "data", Streams: []string{"daily"}, Records: []health.Record{record}},
+			{UpstreamID: "u1", Event: providers.EventData, Detail: "data", Streams: []string{"daily"}, Records: []health.Record{record}, Raw: answer(day + `,{"id":7}`)},
 			{UpstreamID: "u1", Event: providers.EventData, Detail: "data", Streams: []string{"daily", "events"}},
 		}},
 		{"auth", `{"type":"auth","user":"u1","reference":"r"}`, []providers.Notification{{UpstreamID: "u1", Event: providers.EventAuth, Detail: "auth", Reference: "r"}}},

@@ -54,6 +54,10 @@ func compareBounds(a, b bound) int {
 type group struct {
 	name   groupName
 	number uint64 // in front of the fields of the locator
+	// last is the last key that a record ever had, in the order of compareKeys:
+	// a key after it is new, and need not be looked for. Most services number
+	// what they give out.
+	last   string
 	chunks []*chunk
 	stored string // the directory's value, "" for none
 }
@@ -68,11 +72,14 @@ type chunk struct {
 	size uint64
 
 	entries []entry // by bound; set by the head
-	added   []entry
-	body    []byte // unpacked; nil if it was not read
-	loaded  bool   // entries are set
-	head    bool   // the head is to be written
-	content bool   // the body is to be written
+	stored  int     // how many of the entries the head has; what follows was appended
+	added   []entry // what comes between the entries
+	coming  int     // how many are likely to come
+	packed  string  // the body as it is stored; "" if it was not read
+	body    []byte  // unpacked; nil if it was not read or not yet unpacked
+	loaded  bool    // entries are set
+	head    bool    // the head is to be written
+	content bool    // the body is to be written
 }
 
 // entry is one record of a chunk.
@@ -80,17 +87,20 @@ type entry struct {
 	rid     string
 	start   int64
 	rev     health.Rev
-	day     int64 // 0: none
+	day     int64  // 0: none
+	fresh   []byte // the content, if it is not that of the body
+	at      int    // where the content begins in the body
+	values  int    // bytes of the two halves of the content
+	rest    int
 	deleted bool
 	plain   bool
-	at      int // where the content begins in the body
-	values  int // bytes of the two halves of the content
-	rest    int
-	fresh   []byte // the content, if it is not that of the body
-	gone    bool   // moved to another chunk
+	gone    bool // moved to another chunk
 }
 
 func (e *entry) bound() bound { return bound{e.start, e.rid} }
+
+// size is how many bytes the content has.
+func (e *entry) size() int { return e.values + e.rest }
 
 const (
 	entryDeleted = 1 << iota
@@ -107,7 +117,7 @@ func decodeGroup(name groupName, value string) (*group, error) {
 		return g, nil
 	}
 	d := newDecoder(value)
-	g.number = d.uint()
+	g.number, g.last = d.uint(), d.text()
 	n := d.count()
 	g.chunks = make([]*chunk, 0, n)
 	list := make([]chunk, n)
@@ -135,6 +145,7 @@ func (c *chunk) noDays() { c.min, c.max = math.MaxInt64, math.MinInt64 }
 func (g *group) encode() []byte {
 	e := newEncoder()
 	e.uint(g.number)
+	e.text(g.last)
 	e.uint(uint64(len(g.chunks)))
 	var at bound
 	id := int64(0)
@@ -160,6 +171,36 @@ func (g *group) find(at bound) int {
 		i--
 	}
 	return max(i, 0)
+}
+
+// findAfter is find for a place that is not before one that is in chunk i.
+func (g *group) findAfter(i int, at bound) int {
+	if i+1 == len(g.chunks) || compareBounds(at, g.chunks[i+1].from) < 0 {
+		return i
+	}
+	return g.find(at)
+}
+
+// compareKeys orders shorter keys before longer ones, so that numbers are in
+// order.
+func compareKeys(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b)) }
+
+// isNew reports whether the key is none that a record of the group has.
+func (g *group) isNew(rid string) bool { return compareKeys(rid, g.last) > 0 }
+
+// seek returns the index of the entry at a place, which is not before that of
+// entry i; if there is none, the index of the first one after it.
+func (c *chunk) seek(i int, at bound) (index int, found bool) {
+	for end := min(i+2, len(c.entries)); i < end; i++ {
+		switch x := &c.entries[i]; {
+		case x.start == at.start && x.rid == at.rid:
+			return i, true
+		case compareBounds(x.bound(), at) > 0:
+			return i, false
+		}
+	}
+	n, found := slices.BinarySearchFunc(c.entries[i:], at, func(x entry, at bound) int { return compareBounds(x.bound(), at) })
+	return i + n, found
 }
 
 // covers returns the indexes of the chunks that may hold records with a start
@@ -225,14 +266,19 @@ func encodeHead(entries []entry) []byte {
 	return e.b
 }
 
-func decodeHead(value string) ([]entry, error) {
+// decodeHead reads what encodeHead packed, with room for more entries; into
+// zero entries behind those of the slice, if there are enough of them.
+func decodeHead(value string, room int, into []entry) ([]entry, error) {
 	d := newDecoder(value)
 	n := d.count()
-	entries := make([]entry, n)
+	if into == nil || cap(into) < n+room {
+		into = make([]entry, 0, n+room)
+	}
+	entries := into[:n]
 	// One text holds all keys.
 	keys, ends := make([]byte, 0, 2*len(value)), make([]int, n)
 	var before entry
-	at, first := 0, 0
+	at, first := uint64(0), 0
 	for i := range entries {
 		x := &entries[i]
 		k := d.uint()
@@ -256,12 +302,12 @@ func decodeHead(value string) ([]entry, error) {
 			x.day = day
 		}
 		values, rest := d.uint(), d.uint()
-		if values > maxUnpacked || rest > maxUnpacked {
+		if values > maxUnpacked || rest > maxUnpacked || at+values+rest > maxUnpacked {
 			d.fail()
 			break
 		}
-		x.at, x.values, x.rest = at, int(values), int(rest)
-		at += x.values + x.rest
+		x.at, x.values, x.rest = int(at), int(values), int(rest)
+		at += values + rest
 		before = *x
 		before.day = day
 	}
@@ -281,10 +327,10 @@ func decodeHead(value string) ([]entry, error) {
 func (c *chunk) contentOf(x *entry) (values, rest []byte, err error) {
 	b := x.fresh
 	if b == nil {
-		if x.at+x.values+x.rest > len(c.body) {
+		if x.at+x.size() > len(c.body) {
 			return nil, nil, ErrDamaged
 		}
-		b = c.body[x.at : x.at+x.values+x.rest]
+		b = c.body[x.at:][:x.size()]
 	}
 	return b[:x.values], b[x.values:], nil
 }
@@ -323,16 +369,10 @@ func (g *group) arrange(newID func() int64) (removed []int64) {
 			c.entries = slices.DeleteFunc(c.entries, func(x entry) bool { return x.gone })
 		}
 		if len(c.added) > 0 {
-			sorted := slices.IsSortedFunc(c.added, compareEntries)
-			if !sorted {
-				slices.SortFunc(c.added, compareEntries)
-			}
-			tail := len(c.entries) == 0 || compareEntries(c.entries[len(c.entries)-1], c.added[0]) < 0
 			c.entries = append(c.entries, c.added...)
-			if !tail {
+			if c.added = nil; !sorted(c.entries) {
 				slices.SortFunc(c.entries, compareEntries)
 			}
-			c.added = nil
 		}
 		if len(c.entries) == 0 {
 			if c.id != 0 {
@@ -352,6 +392,16 @@ func (g *group) arrange(newID func() int64) (removed []int64) {
 	return removed
 }
 
+// sorted is slices.IsSortedFunc without copies.
+func sorted(list []entry) bool {
+	for i := 1; i < len(list); i++ {
+		if a, b := &list[i-1], &list[i]; a.start > b.start || a.start == b.start && a.rid > b.rid {
+			return false
+		}
+	}
+	return true
+}
+
 func compareEntries(a, b entry) int { return compareBounds(a.bound(), b.bound()) }
 
 // split cuts a chunk that is too large. The first part keeps its number. Parts
@@ -359,7 +409,7 @@ func compareEntries(a, b entry) int { return compareBounds(a.bound(), b.bound())
 func (c *chunk) split() []*chunk {
 	size := 0
 	for i := range c.entries {
-		size += c.entries[i].values + c.entries[i].rest
+		size += c.entries[i].size()
 	}
 	if len(c.entries) <= chunkMost && size <= chunkFull || len(c.entries) == 1 {
 		c.settle(c.id)
@@ -370,7 +420,7 @@ func (c *chunk) split() []*chunk {
 	for first := 0; first < len(c.entries); {
 		end, bytes := first, 0
 		for end < len(c.entries) && end-first < chunkRecords && (bytes < chunkBytes || end == first) {
-			bytes += c.entries[end].values + c.entries[end].rest
+			bytes += c.entries[end].size()
 			end++
 		}
 		p := &chunk{entries: c.entries[first:end:end], body: c.body, loaded: true, head: true, content: true}
@@ -405,11 +455,9 @@ func (c *chunk) settle(id int64) {
 
 // encodeBody packs the contents, and sets where each is.
 func (c *chunk) encodeBody(p *packer) ([]byte, error) {
-	size := 0
-	for i := range c.entries {
-		size += c.entries[i].values + c.entries[i].rest
-	}
-	body := make([]byte, 0, size)
+	scratch := p.scratch()
+	defer p.done(scratch)
+	body := scratch.body[:0]
 	for i := range c.entries {
 		x := &c.entries[i]
 		values, rest, err := c.contentOf(x)
@@ -418,5 +466,6 @@ func (c *chunk) encodeBody(p *packer) ([]byte, error) {
 		}
 		body = append(append(body, values...), rest...)
 	}
+	scratch.body = body
 	return p.quick(body), nil
 }

@@ -33,6 +33,9 @@ func (s *Store) retry(ctx context.Context, op func() error) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if errors.Is(err, goredis.TxFailedErr) {
+			continue // because of what was watched on the connection before
+		}
 		if ours(err) && !errors.Is(err, ErrUnavailable) || !errors.Is(err, ErrUnavailable) && !passing(err) {
 			return translate(err)
 		}
@@ -149,7 +152,9 @@ func (s *Store) turn(ctx context.Context, sc scope) (done func(), err error) {
 var errAgain = errors.New("redis: begin again")
 
 // tx is a transaction on one scope: it watches the scope's head and further
-// keys, reads, and then writes all or nothing.
+// keys, reads, and then writes all or nothing. One that writes nothing leaves the
+// keys watched, which saves a round trip: the next transaction on the connection
+// ends that, or fails by it, without effect, and is sent again.
 type tx struct {
 	ctx   context.Context
 	s     *Store
@@ -265,6 +270,7 @@ func (s *Store) attempt(ctx context.Context, sc scope, watch []string, nonce str
 			for _, key := range watch {
 				args = append(args, key)
 			}
+			p.Do(ctx, "unwatch")
 			p.Do(ctx, args...)
 			fields = p.HMGet(ctx, sc.key(), headFields()...)
 			clock = p.Time(ctx)
@@ -273,18 +279,20 @@ func (s *Store) attempt(ctx context.Context, sc scope, watch []string, nonce str
 			}
 		})
 		if err != nil {
-			return t.leave(err)
+			return err
 		}
 		t.now = clock.Val().UnixMicro()
 		if err := t.head.read(fields.Val()); err != nil {
-			return t.leave(err)
+			return err
 		}
 		if *sent && t.head.has(nonce) {
-			return t.leave(nil) // the answer to the last attempt was lost
+			return nil // the answer to the last attempt was lost
 		}
-		err = fn(t)
+		if err = fn(t); err != nil && t.torn(err) {
+			return errAgain
+		}
 		if err != nil || len(t.queue) == 0 {
-			return t.leave(err)
+			return err
 		}
 		t.head.sign(nonce)
 		t.do(t.head.write(sc)...)
@@ -298,10 +306,12 @@ func (s *Store) attempt(ctx context.Context, sc scope, watch []string, nonce str
 	})
 }
 
-// leave ends a transaction that writes nothing.
-func (t *tx) leave(err error) error {
-	if unwatch := t.c.Unwatch(t.ctx).Err(); err == nil && unwatch != nil && !passing(unwatch) {
-		err = unwatch
+// torn reports whether an error may be there because the scope was changed while
+// it was read in several steps: what fits together at no moment looks damaged.
+func (t *tx) torn(err error) bool {
+	if ours(err) && !errors.Is(err, ErrDamaged) || errors.Is(err, errAgain) || errors.Is(err, errUnclaimed) {
+		return false
 	}
-	return err
+	changed := queue(t.ctx, t.c.TxPipeline(), func(p goredis.Pipeliner) { p.Exists(t.ctx, t.sc.key()) })
+	return errors.Is(changed, goredis.TxFailedErr)
 }

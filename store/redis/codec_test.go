@@ -59,7 +59,7 @@ func TestHeadRoundTrip(t *testing.T) {
 			want[i].at = at
 			at += want[i].values + want[i].rest
 		}
-		got, err := decodeHead(string(encodeHead(want)))
+		got, err := decodeHead(string(encodeHead(want)), 0, nil)
 		require.NoError(t, err)
 		require.Equal(t, append([]entry{}, want...), got)
 	}
@@ -157,8 +157,8 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		text := string(b)
-		if entries, err := decodeHead(text); err == nil {
-			again, err := decodeHead(string(encodeHead(entries)))
+		if entries, err := decodeHead(text, 0, nil); err == nil {
+			again, err := decodeHead(string(encodeHead(entries)), 0, nil)
 			require.NoError(t, err)
 			require.Equal(t, entries, again)
 		}

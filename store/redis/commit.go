@@ -22,7 +22,7 @@ func (s *Store) Commit(ctx context.Context, b store.Batch) (store.Result, error)
 	if result, known := s.known(ctx, sc, b); known {
 		return result, nil
 	}
-	if err := b.Validate(); err != nil {
+	if err := validate(&b); err != nil {
 		return store.Result{}, err
 	}
 	result, told, err := s.commit(ctx, sc, &b, "")
@@ -54,6 +54,34 @@ func (s *Store) Commit(ctx context.Context, b store.Batch) (store.Result, error)
 	return result, nil
 }
 
+// validate is b.Validate, of half of the records at a time if there are many: a
+// record is valid or not whatever the others are.
+func validate(b *store.Batch) error {
+	if countRecords(b) < manyRecords {
+		return b.Validate()
+	}
+	halves := [2]store.Batch{*b, *b}
+	for i := range halves {
+		halves[i].Pages = slices.Clone(b.Pages)
+		for j := range b.Pages {
+			list := b.Pages[j].Records
+			halves[i].Pages[j].Records = list[i*len(list)/2 : (i+1)*len(list)/2]
+		}
+	}
+	if share([]func() error{halves[0].Validate, halves[1].Validate}, 2) == nil {
+		return nil
+	}
+	return b.Validate() // which also says which record it is
+}
+
+func countRecords(b *store.Batch) int {
+	n := 0
+	for i := range b.Pages {
+		n += len(b.Pages[i].Records)
+	}
+	return n
+}
+
 // commit makes one commit a change of the user's scope, under the guard of the
 // connection's claim if it needs one. It also reports whether changes were told.
 func (s *Store) commit(ctx context.Context, sc scope, b *store.Batch, guard string) (result store.Result, told bool, err error) {
@@ -65,6 +93,10 @@ func (s *Store) commit(ctx context.Context, sc scope, b *store.Batch, guard stri
 		watch = append(watch, guard)
 	}
 	c := &commit{s: s, sc: sc, b: b, guard: guard}
+	defer func() { s.packer.keep(c.taken) }()
+	if c.encodeAhead(); c.ahead != nil {
+		defer func() { _ = c.ahead() }() // its error, if any, is that of the plan
+	}
 	err = s.update(ctx, sc, watch, c.first, func(t *tx) error {
 		c.tx = t
 		err := c.plan()
@@ -127,8 +159,11 @@ type commit struct {
 	coveredStreams []string
 	names          []groupName
 
+	ahead   func() error // waits for the load that was begun ahead; nil for none
 	load    *load
 	skip    []bool
+	taken   [][]entry // of all attempts, to be used again after the last
+	near    []*chunk  // of each version, the chunk that its place is in; nil for none
 	state   map[string]*group
 	list    []*group
 	samples samplePlan
@@ -137,8 +172,31 @@ type commit struct {
 	absent  map[string]bool // streams in which one was found to be absent
 	raws    map[string]rawMeta
 	told    []told
-	locate  []any // fields and values for the locator
+	locate  []located
 	result  store.Result
+}
+
+// manyRecords is from how many records on a commit is worth several goroutines.
+const manyRecords = 64
+
+// encodeAhead begins to encode the records while the first round trip is on its
+// way, if it is likely that none of the pages are stored.
+func (c *commit) encodeAhead() {
+	digests := slices.ContainsFunc(c.b.Pages, func(p store.Page) bool { return p.Digest != 0 })
+	if countRecords(c.b) < manyRecords || digests && !mayBeKnown(c.b) {
+		return
+	}
+	c.skip = make([]bool, len(c.b.Pages))
+	done := make(chan struct{})
+	var err error
+	go func() {
+		defer close(done)
+		c.load, err = newLoad(c.b, c.skip)
+	}()
+	c.ahead = func() error {
+		<-done
+		return err
+	}
 }
 
 // groupNames returns the groups of the batch's pages.
@@ -258,13 +316,12 @@ func (c *commit) plan() error {
 	if err := c.planRest(); err != nil {
 		return err
 	}
-	if err := c.writeGroups(); err != nil {
-		return err
-	}
 	if err := c.planPredecessor(); err != nil {
 		return err
 	}
-	c.writeTold()
+	if err := c.writeGroups(); err != nil {
+		return err
+	}
 	if lower := dueTimes(b); len(lower) > 0 {
 		// Before the commit they are only brought forward: see due.go.
 		return c.s.setDue(t.ctx, lower, true)
@@ -333,13 +390,13 @@ func (c *commit) planRest() error {
 	return nil
 }
 
-// writeTold writes the block of the feed.
-func (c *commit) writeTold() {
+// packTold returns the block of the feed, nil for none.
+func (c *commit) packTold() []byte {
 	if len(c.told) == 0 {
-		return
+		return nil
 	}
 	h := &c.tx.head
 	h.last = max(h.last, c.tx.now) + int64(len(c.told))
 	b := block{last: h.last, connection: c.b.Connection, at: c.b.Now, changes: c.told}
-	c.tx.do("zadd", c.sc.part("f"), h.last, b.encode(c.s.packer))
+	return b.encode(c.s.packer)
 }

@@ -1,12 +1,14 @@
 package redis
 
 import (
-	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"fmt"
 	"maps"
 	"slices"
+	"sync"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -21,14 +23,21 @@ const eraseKeyField = "erase_key"
 
 func (s *Store) erasedKey() string { return s.indexKey("erased") }
 
-// print returns the print of a user under the present key.
+// print returns the print of a user under the present key. ErrDamaged if the
+// servers were emptied since the store was opened: its secret is not theirs.
 func (s *Store) print(ctx context.Context, user string) ([]byte, error) {
-	key, found, err := s.field(ctx, s.indexKey("meta"), eraseKeyField)
-	if err == nil && (!found || len(key) != sha256.Size) {
-		err = ErrDamaged
-	}
-	if err != nil {
+	var values []any
+	meta := s.indexKey("meta")
+	if err := s.on(ctx, meta, func(c *goredis.Client) (err error) {
+		values, err = c.HMGet(ctx, meta, "secret", eraseKeyField).Result()
+		return err
+	}); err != nil {
 		return nil, err
+	}
+	secret, _ := values[0].(string)
+	key, _ := values[1].(string)
+	if secret != string(s.secret) || len(key) != sha256.Size {
+		return nil, fmt.Errorf("%w: %s", ErrDamaged, meta)
 	}
 	mac := hmac.New(sha256.New, []byte(key))
 	mac.Write([]byte(user))
@@ -120,7 +129,7 @@ func (s *Store) SettingNames(ctx context.Context, after string, limit int) ([]st
 	if err != nil {
 		return nil, err
 	}
-	return namesAfter(names, after, limit), nil
+	return namesAfter(slices.Sorted(maps.Keys(names)), after, limit), nil
 }
 
 // settingNames returns the names of all settings that there are or were.
@@ -139,14 +148,45 @@ func (s *Store) settingNames(ctx context.Context) (map[string]bool, error) {
 	return names, nil
 }
 
-// Users implements [store.Copyable]. Scopes are not in the order of names: each
-// call looks at all of them.
+// listing is a list of all users, for the pages that follow one.
+type listing struct {
+	mu    sync.Mutex
+	names []string
+	at    time.Time
+}
+
+// listedFor is how long pages are taken from a list of all users.
+const listedFor = time.Minute
+
+// Users implements [store.Copyable]. Scopes are not in the order of names: all
+// of them are looked at, once for the pages of a minute. Who is new meanwhile is
+// in a listing that begins later.
 func (s *Store) Users(ctx context.Context, after string, limit int) ([]string, error) {
 	end, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
+	l := &s.listing
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if after == "" || l.names == nil || time.Since(l.at) > listedFor {
+		began := time.Now()
+		names, err := s.allUsers(ctx)
+		if err != nil {
+			return nil, err
+		}
+		l.names, l.at = names, began
+	}
+	page := namesAfter(l.names, after, limit)
+	if len(page) < pageLimit(limit, 1000) {
+		l.names = nil
+	}
+	return slices.Clone(page), nil
+}
+
+// allUsers returns the names of all users, in order.
+func (s *Store) allUsers(ctx context.Context) ([]string, error) {
 	users := map[string]bool{}
 	if err := s.eachScope(ctx, func(scopes []scope) error { return s.usersOf(ctx, scopes, users) }); err != nil {
 		return nil, err
@@ -175,7 +215,7 @@ func (s *Store) Users(ctx context.Context, after string, limit int) ([]string, e
 			}
 		}
 	}
-	return namesAfter(users, after, limit), nil
+	return slices.Sorted(maps.Keys(users)), nil
 }
 
 // usersOf adds the users of scopes that have connections, data or settings.
@@ -200,8 +240,12 @@ func (s *Store) usersOf(ctx context.Context, scopes []scope, users map[string]bo
 	return nil
 }
 
-// namesAfter returns the names after one, in order.
-func namesAfter(names map[string]bool, after string, limit int) []string {
-	list := slices.DeleteFunc(slices.SortedFunc(maps.Keys(names), cmp.Compare[string]), func(name string) bool { return name <= after })
-	return list[:min(len(list), pageLimit(limit, 1000))]
+// namesAfter returns the first of the names after one; they are in order.
+func namesAfter(names []string, after string, limit int) []string {
+	first, found := slices.BinarySearch(names, after)
+	if found {
+		first++
+	}
+	names = names[first:]
+	return names[:min(len(names), pageLimit(limit, 1000))]
 }

@@ -35,12 +35,13 @@
 //	T:c:C      hash    credential and cursors of a connection
 //	T:l:nCname string  lease: owner and fence; n is the length of C. Ends by itself
 //	T:n:C      hash    name of a lease -> its last fence
-//	T:d        hash    connection, kind and stream -> directory: where each chunk
-//	                   begins, its days, its size when it was made; 13 to 32 B
-//	                   per chunk
+//	T:d        hash    connection, kind and stream -> directory: the last key there
+//	                   was, where each chunk begins, its days, its size when it was
+//	                   made; 13 to 32 B per chunk
 //	T:h:C      hash    chunk -> head: key, start, revision, state of each record; 22 B
 //	                   per record
-//	T:b:C      hash    chunk -> body: contents, s2 with a dictionary; 20 to 25 % of a JSON
+//	T:b:C      hash    chunk -> body: contents, s2; 5 to 25 % of a JSON. Up to 2 KiB
+//	                   are packed with a dictionary
 //	T:x:C      hash    record -> its start; 56 B per record with short keys
 //	T:p:C      hash    page -> digest, stream -> generation of its digests; 80 B per page
 //	T:v:C      hash    stream -> coverage
@@ -61,8 +62,13 @@
 //	T:u:*      string  a right to write a fact for its claim, for 5 seconds
 //
 // A chunk has 128 records when it is new, or 24 KiB of contents, and is split at
-// twice that; one commit changes few of them. A new record of 112 packed bytes
-// (400 as JSON) takes 120 B of memory in all.
+// twice that; one commit changes few of them. A page of new records takes three
+// round trips within its slot: the scope and its directory; the heads and bodies of
+// the chunks that change; the MULTI. Keys that are not after the last one of their
+// directory, shorter ones first, take one more, to the locator, and another if
+// there is a body that only then is known to be needed. Records that are as they
+// were take two, and pages of known digests one. A new record of 112 packed bytes
+// (476 as JSON) takes 140 B of memory in all.
 //
 // The endpoint scope has a few slots of its own. Its indexes are hints: claims
 // are made before the fact, and not believed without it.
@@ -87,21 +93,27 @@
 // master, a Cluster that is not complete or moves slots, or a network that
 // breaks, tries again for Options.Patience; what it does twice has one effect.
 // When the patience or the context ends within a change, it may have been made.
+// A store whose servers are emptied under it begins no user's scope any more, with
+// ErrDamaged, until it is opened again.
 // No error holds what the server said beyond its code.
 //
 // # Concurrency
 //
 // A Store is safe for concurrent use, and so are several processes on one
 // prefix. Writers of one user make each other begin again; those of one process
-// take turns. Leases end by the server's clock; no clock of a client decides
-// anything.
+// take turns. A commit of 64 records or more uses several processors. Leases end
+// by the server's clock; no date of a client decides anything.
 //
 // # Limits
 //
 // All of a user is on one node, and so are the deliveries, the jobs and the
-// index. Redis keeps it in memory. An erased user's data is in the append-only
-// file until that is rewritten: BGREWRITEAOF, or by itself as the file grows.
-// The client writes to stderr when connections fail, unless the program calls
-// SetLogger of go-redis. At its maxmemory a server refuses all writes, Erase
+// index. In a Cluster a claim counts once as many replicas have it (WAIT) as
+// min-replicas-to-write says, which Open reads; with AllowLossy, or without CONFIG,
+// nothing waits. A failover to a replica that has not got the claim takes it back,
+// of a connection that the user's node keeps: that one is listed with its user, and
+// not found by its id. Redis keeps all of it in memory. An erased user's data is in
+// the append-only file until that is rewritten: BGREWRITEAOF, or by itself as the
+// file grows. The client writes to stderr when connections fail, unless the program
+// calls SetLogger of go-redis. At its maxmemory a server refuses all writes, Erase
 // among them; reads go on.
 package redis

@@ -17,8 +17,9 @@ import (
 // The sentinels of this package, besides those of package store.
 var (
 	// ErrUnavailable: no server answered in time, or none that may be written
-	// to: it starts, it is a replica, the Cluster is not complete, or too few
-	// replicas follow.
+	// to: it starts, it is a replica, the Cluster is not complete, too few
+	// replicas follow, or its disk takes nothing. Also after a pause of an hour
+	// within PutDelivery or Assign.
 	ErrUnavailable = errors.New("redis: unavailable")
 	// ErrAuth: the server refused the name or password, or does not permit a
 	// command to the user.
@@ -43,11 +44,21 @@ type nameless struct {
 func (e *nameless) Error() string { return e.kind.Error() + ": " + e.code }
 func (e *nameless) Unwrap() error { return e.kind }
 
+// reason returns what a server said. Before 7.0 an error within a script begins
+// with the place in the script.
+func reason(err error) string {
+	text := err.Error()
+	if strings.HasPrefix(text, "ERR Error running script") {
+		if i := strings.LastIndex(text, ": -"); i >= 0 {
+			return text[i+len(": -"):]
+		}
+	}
+	return text
+}
+
 // code returns the first word of a server's error.
 func code(err error) string {
-	text := err.Error()
-	// Errors within scripts come with the place in the script behind.
-	word, _, _ := strings.Cut(text, " ")
+	word, _, _ := strings.Cut(reason(err), " ")
 	if word == "" || strings.ToUpper(word) != word {
 		return "ERR"
 	}
@@ -69,6 +80,8 @@ func translate(err error) error {
 		return &nameless{ErrForeign, "WRONGTYPE"}
 	case passing(err):
 		return &nameless{ErrUnavailable, unavailableCode(err)}
+	case strings.HasPrefix(reason(err), "BODYGONE"):
+		return &nameless{ErrUnavailable, "BODYGONE"}
 	case errors.As(err, &server):
 		return fmt.Errorf("redis: the server answered %s", code(err))
 	}
@@ -103,10 +116,11 @@ func ours(err error) bool {
 // passing reports whether an error is one that goes away by itself: a server
 // that starts, a failover, a network that breaks.
 func passing(err error) bool {
+	text := reason(err)
 	for _, prefix := range []string{
-		"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MOVED", "ASK", "BUSY ", "UNBLOCKED", "EXECABORT", "NOSCRIPT",
+		"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "MOVED", "ASK", "BUSY ", "UNBLOCKED", "EXECABORT", "NOSCRIPT",
 	} {
-		if strings.HasPrefix(err.Error(), prefix) || goredis.HasErrorPrefix(err, prefix) {
+		if strings.HasPrefix(text, prefix) || goredis.HasErrorPrefix(err, prefix) {
 			return true
 		}
 	}

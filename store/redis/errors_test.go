@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -94,6 +96,16 @@ func TestPassing(t *testing.T) {
 		{"READONLY", func() { do(t, s, "REPLICAOF", "127.0.0.1", "1") }, func() { do(t, s, "REPLICAOF", "NO", "ONE") }},
 		{"NOREPLICAS", func() { do(t, s, "CONFIG", "SET", "min-replicas-to-write", "1") },
 			func() { do(t, s, "CONFIG", "SET", "min-replicas-to-write", "0") }},
+		{"MISCONF", func() {
+			// The server cannot write its snapshot where a folder is.
+			folder := filepath.Join(do(t, s, "CONFIG", "GET", "dir").([]any)[1].(string), "dump.rdb")
+			require.NoError(t, os.Mkdir(folder, 0o700))
+			do(t, s, "CONFIG", "SET", "save", "3600 1")
+			do(t, s, "BGSAVE")
+			require.Eventually(t, func() bool {
+				return strings.Contains(do(t, s, "INFO", "persistence").(string), "rdb_last_bgsave_status:err")
+			}, 30*time.Second, 10*time.Millisecond)
+		}, func() { do(t, s, "CONFIG", "SET", "save", "") }},
 		{"no answer", func() { require.NoError(t, s.Kill()) }, func() { require.NoError(t, s.Restart()) }},
 	} {
 		tc.begin()

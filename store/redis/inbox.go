@@ -92,7 +92,7 @@ func (s *Store) putArgs(ctx context.Context, v *store.Delivery) ([]any, error) {
 			return nil, err
 		}
 	}
-	return []any{v.ID, w.encode(), encodeDeliveryState(v), string(v.Status), milli(v.Received), key}, nil
+	return []any{v.ID, w.encode(), encodeDeliveryState(v), string(v.Status), milli(v.Received), key, v.Key}, nil
 }
 
 func (s *Store) putBody(ctx context.Context, key string, body []byte) error {
@@ -142,7 +142,8 @@ func (s *Store) pieces(ctx context.Context, key string, size int64) ([]byte, err
 	return body, nil
 }
 
-// errGone says that something was removed while it was read.
+// errGone says that something was removed while it was read, or ended before it
+// was put.
 var errGone = errors.New("redis: removed meanwhile")
 
 // PutDelivery implements [store.Inbox].
@@ -394,17 +395,27 @@ func decodeItem(id, value string) (item, error) {
 // settledFor is how long a scope remembers that it got its part of a delivery.
 const settledFor = 7 * 24 * time.Hour
 
-// putItems puts one user's items of a delivery.
+// putItems puts one user's items of a delivery. After a pause in which the body of
+// one ended it begins again.
 func (s *Store) putItems(ctx context.Context, user, delivery string, items []*store.InboxItem) error {
+	for {
+		if err := s.tryItems(ctx, user, delivery, items); !errors.Is(err, errGone) {
+			return err
+		}
+	}
+}
+
+func (s *Store) tryItems(ctx context.Context, user, delivery string, items []*store.InboxItem) error {
 	sc := s.user(user)
-	var ids []string
+	var ids, bodies []string
 	heads := make([]item, len(items))
 	for n, i := range items {
 		ids = append(ids, i.ID)
 		heads[n] = item{InboxItem: *i, size: int64(len(i.Payload))}
 		if len(i.Payload) > inlineMost {
 			heads[n].body = newNonce()
-			if err := s.putBody(ctx, sc.of("j", heads[n].body), i.Payload); err != nil {
+			bodies = append(bodies, sc.of("j", heads[n].body))
+			if err := s.putBody(ctx, bodies[len(bodies)-1], i.Payload); err != nil {
 				return err
 			}
 		}
@@ -412,16 +423,23 @@ func (s *Store) putItems(ctx context.Context, user, delivery string, items []*st
 	var connections *goredis.MapStringStringCmd
 	var there *goredis.SliceCmd
 	var got *goredis.FloatCmd
-	return s.update(ctx, sc, nil, func(p goredis.Pipeliner) {
+	var alive *goredis.IntCmd
+	return s.update(ctx, sc, bodies, func(p goredis.Pipeliner) {
 		connections = p.HGetAll(ctx, sc.part("k"))
 		there = p.HMGet(ctx, sc.part("i"), ids...)
 		got = p.ZScore(ctx, sc.part("r"), delivery)
 		p.HLen(ctx, sc.part("j"))
+		if len(bodies) > 0 {
+			alive = p.Exists(ctx, bodies...)
+		}
 	}, func(t *tx) error {
 		if err := t.open(user); errors.Is(err, store.ErrErased) || err == nil && got.Err() == nil {
 			return nil
 		} else if err != nil {
 			return err
+		}
+		if len(bodies) > 0 && alive.Val() < int64(len(bodies)) {
+			return errGone
 		}
 		put := map[string]bool{}
 		for n, i := range items {

@@ -18,7 +18,8 @@ import (
 //
 // Who wants to write a fact makes its claim within guardTime, which a key with
 // that lifetime watches over; a claim without a fact is only taken for left
-// over after staleAfter. So two processes never write facts of one claim.
+// over when it is as old as staleAfter by the server's clock, or was seen
+// unchanged for as long. So two processes never write facts of one claim.
 const (
 	guardTime  = 5 * time.Second
 	staleAfter = 2 * guardTime
@@ -131,12 +132,14 @@ type claims struct {
 // user's, ErrConflict if the upstream id is another connection's.
 func (s *Store) claim(ctx context.Context, sc scope, connection, upstream string) (*claims, error) {
 	stale := map[string]string{}
+	var seen string // the claim that stands against it, since when
+	var since time.Time
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
 		guard, err := s.guard(ctx, sc)
 		if err != nil {
 			return nil, err
 		}
-		reply, err := s.run(ctx, s.scripts.claim, s.claimKeys(), connection, sc.tag(s), upstream, stale["connection"], stale["upstream"])
+		reply, err := s.runCopied(ctx, s.scripts.claim, s.claimKeys(), connection, sc.tag(s), upstream, stale["connection"], stale["upstream"])
 		if err != nil {
 			return nil, err
 		}
@@ -168,8 +171,12 @@ func (s *Store) claim(ctx context.Context, sc scope, connection, upstream string
 		if err != nil {
 			return nil, err
 		}
+		if value != seen {
+			seen, since = value, time.Now()
+		}
+		// By the server's clock it is in the future if that was set back.
 		age, err := strconv.ParseInt(answer[2], 10, 64)
-		if err != nil || age >= staleAfter.Milliseconds() || age < 0 {
+		if err != nil || age >= staleAfter.Milliseconds() || time.Since(since) >= staleAfter {
 			stale[what] = value
 			continue
 		}

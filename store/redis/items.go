@@ -142,25 +142,21 @@ func (l *load) unite() {
 		x, y := &l.versions[a], &l.versions[b]
 		return cmp.Or(cmp.Compare(x.group, y.group), compareBounds(x.bound(), y.bound()))
 	}
-	sorted := slices.Clone(rank)
-	if !slices.IsSortedFunc(sorted, byPlace) {
-		slices.SortFunc(sorted, byPlace)
+	if len(rank) == len(l.versions) && slices.IsSortedFunc(rank, byPlace) {
+		l.order = rank
+		return
 	}
+	sorted := slices.Clone(rank)
+	slices.SortFunc(sorted, byPlace)
 	l.order = make([]int, len(rank))
 	versions := make([]version, len(rank))
-	place := make(map[int]int, 0)
-	same := slices.Equal(sorted, rank)
+	place := make([]int, len(l.versions))
 	for i, at := range sorted {
 		versions[i] = l.versions[at]
-		if !same {
-			place[at] = i
-		}
+		place[at] = i
 	}
 	for i, at := range rank {
-		l.order[i] = i
-		if !same {
-			l.order[i] = place[at]
-		}
+		l.order[i] = place[at]
 	}
 	l.versions = versions
 }

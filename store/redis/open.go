@@ -77,8 +77,10 @@ type Store struct {
 	packer   *packer
 	scripts  *scripts
 	secret   []byte // keys the names of scopes
+	copies   int    // how many replicas must have a claim before its fact is written
 	turns    [256]chan struct{}
 	resolver resolver
+	listing  listing
 
 	mu     sync.RWMutex // read while a call runs
 	closed bool
@@ -164,49 +166,65 @@ func (s *Store) prepare(ctx context.Context, o *Options) error {
 
 // inspect checks all masters.
 func (s *Store) inspect(ctx context.Context, o *Options) error {
-	check := func(ctx context.Context, c *goredis.Client) error {
-		return inspectServer(ctx, c, o)
+	if s.cluster == nil {
+		// Claims and facts go to the replicas in one order.
+		_, err := inspectServer(ctx, s.single, o)
+		return err
 	}
-	if s.cluster != nil {
-		return s.cluster.ForEachMaster(ctx, check)
-	}
-	return check(ctx, s.single)
-}
-
-func inspectServer(ctx context.Context, c *goredis.Client, o *Options) error {
-	info, err := c.Info(ctx, "server").Result()
+	index, err := s.node(ctx, s.indexKey("meta"))
 	if err != nil {
 		return err
 	}
+	return s.cluster.ForEachMaster(ctx, func(ctx context.Context, c *goredis.Client) error {
+		replicas, err := inspectServer(ctx, c, o)
+		if c == index {
+			s.copies = replicas
+		}
+		return err
+	})
+}
+
+// inspectServer returns what min-replicas-to-write is, 0 if that is not asked for.
+func inspectServer(ctx context.Context, c *goredis.Client, o *Options) (replicas int, err error) {
+	info, err := c.Info(ctx, "server").Result()
+	if err != nil {
+		return 0, err
+	}
 	if version := infoField(info, "redis_version"); versionNumber(version) < oldest {
-		return fmt.Errorf("%w: version %s, 6.2 is needed", ErrServer, version)
+		return 0, fmt.Errorf("%w: version %s, 6.2 is needed", ErrServer, version)
 	}
 	replication, err := c.Info(ctx, "replication").Result()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if infoField(replication, "role") == "slave" {
-		return &nameless{ErrUnavailable, "READONLY"}
+		return 0, &nameless{ErrUnavailable, "READONLY"}
 	}
 	if o.AllowLossy {
-		return nil
+		return 0, nil
 	}
 	settings := map[string]string{}
 	for _, name := range []string{"appendonly", "appendfsync", "no-appendfsync-on-rewrite", "maxmemory-policy", "min-replicas-to-write"} {
 		found, err := c.ConfigGet(ctx, name).Result()
 		if err != nil {
 			if !forbidden(err) {
-				return err
+				return 0, err
 			}
 			if o.AssumeDurable {
-				return nil
+				return 0, nil
 			}
-			return fmt.Errorf("redis: %w: the server does not permit CONFIG GET; set AssumeDurable if it keeps what it acknowledges", store.ErrUnsafe)
+			return 0, fmt.Errorf("redis: %w: the server does not permit CONFIG GET; set AssumeDurable if it keeps what it acknowledges", store.ErrUnsafe)
 		}
 		settings[name] = found[name]
 	}
 	replicated := o.Redis.MasterName != "" || infoField(replication, "connected_slaves") != "0"
-	return unsafeSetting(settings, replicated)
+	if err := unsafeSetting(settings, replicated); err != nil {
+		return 0, err
+	}
+	if replicas, err = strconv.Atoi(settings["min-replicas-to-write"]); err != nil {
+		return 0, nil // and no replicas
+	}
+	return replicas, nil
 }
 
 // unsafeSetting names the setting by which a server may lose what it

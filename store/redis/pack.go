@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
@@ -17,7 +19,12 @@ const (
 	codecRaw    = 0
 	codecS2Dict = 1 // the number of the dictionary follows
 	codecZstd   = 2
+	codecS2     = 3
 )
+
+// A dictionary pays where there is little else to refer to. Without one s2 is
+// faster, above all to unpack.
+const dictionaryMost = 2 << 10
 
 // dictionary is what new values are packed with.
 const dictionary = 1
@@ -37,6 +44,44 @@ type packer struct {
 	dicts map[byte]*s2.Dict
 	enc   *zstd.Encoder
 	dec   *zstd.Decoder
+	pool  sync.Pool // of *scratch
+	heads sync.Pool // of *[]entry, empty ones
+}
+
+// entries returns memory for the head of a chunk.
+func (p *packer) entries() []entry {
+	if list, ok := p.heads.Get().(*[]entry); ok {
+		return *list
+	}
+	return nil
+}
+
+// keep takes back memory that nobody uses any more, unless it is much.
+func (p *packer) keep(lists [][]entry) {
+	for _, list := range lists {
+		if list = list[:cap(list)]; len(list) <= 4*chunkMost {
+			clear(list)
+			list = list[:0]
+			p.heads.Put(&list)
+		}
+	}
+}
+
+// scratch is memory to make packed values in.
+type scratch struct{ body, packed []byte }
+
+func (p *packer) scratch() *scratch {
+	if s, ok := p.pool.Get().(*scratch); ok {
+		return s
+	}
+	return &scratch{}
+}
+
+// done gives scratch back. It keeps none that is large.
+func (p *packer) done(s *scratch) {
+	if cap(s.body)+cap(s.packed) <= 1<<20 {
+		p.pool.Put(s)
+	}
 }
 
 func newPacker() (*packer, error) {
@@ -68,16 +113,23 @@ func newPacker() (*packer, error) {
 
 func (p *packer) close() { p.dec.Close() }
 
-// quick packs with s2 and the dictionary: for records, which are packed anew
-// with each change of their chunk.
+// quick packs with s2, and the dictionary if there is little to pack: for
+// records, which are packed anew with each change of their chunk.
 func (p *packer) quick(src []byte) []byte {
-	dst := make([]byte, 2+s2.MaxEncodedLen(len(src)))
-	dst[0], dst[1] = codecS2Dict, dictionary
-	out := p.dicts[dictionary].Encode(dst[2:], src)
-	if len(out)+1 >= len(src) {
-		return append([]byte{codecRaw}, src...)
+	scratch := p.scratch()
+	defer p.done(scratch)
+	scratch.packed = slices.Grow(scratch.packed[:0], s2.MaxEncodedLen(len(src)))
+	codec, dst := []byte{codecS2}, scratch.packed[:cap(scratch.packed)]
+	var out []byte
+	if len(src) > dictionaryMost {
+		out = s2.Encode(dst, src)
+	} else {
+		codec, out = []byte{codecS2Dict, dictionary}, p.dicts[dictionary].Encode(dst, src)
 	}
-	return dst[: 2+len(out) : 2+len(out)]
+	if len(out)+1 >= len(src) {
+		codec, out = []byte{codecRaw}, src
+	}
+	return slices.Concat(codec, out)
 }
 
 // tight packs with zstd: for samples and raw answers.
@@ -104,19 +156,23 @@ func (p *packer) open(packed string) ([]byte, error) {
 			return nil, ErrDamaged
 		}
 		return out, nil
-	case codecS2Dict:
-		if len(body) == 0 {
-			return nil, ErrDamaged
+	case codecS2, codecS2Dict:
+		decode := s2.Decode
+		if codec == codecS2Dict {
+			if len(body) == 0 {
+				return nil, ErrDamaged
+			}
+			d := p.dicts[body[0]]
+			if d == nil {
+				return nil, fmt.Errorf("redis: dictionary %d is missing: %w", body[0], ErrDamaged)
+			}
+			decode, body = d.Decode, body[1:]
 		}
-		d := p.dicts[body[0]]
-		if d == nil {
-			return nil, fmt.Errorf("redis: dictionary %d is missing: %w", body[0], ErrDamaged)
-		}
-		n, err := s2.DecodedLen(body[1:])
+		n, err := s2.DecodedLen(body)
 		if err != nil || n > maxUnpacked {
 			return nil, ErrDamaged
 		}
-		out, err := d.Decode(make([]byte, n), body[1:])
+		out, err := decode(make([]byte, n), body)
 		if err != nil || len(out) != n {
 			return nil, ErrDamaged
 		}

@@ -279,7 +279,7 @@ func (r *recordReader) read(ctx context.Context, groups []*group, parts []part) 
 			head, _ := a.heads.Val()[i].(string)
 			body, _ := a.bodies.Val()[i].(string)
 			var err error
-			if x.entries, err = decodeHead(head); err != nil {
+			if x.entries, err = decodeHead(head, 0, nil); err != nil {
 				return false, err
 			}
 			if x.body, err = r.s.packer.open(body); err != nil {
@@ -299,7 +299,7 @@ func (r *recordReader) locatorReads(ctx context.Context, p goredis.Pipeliner, gr
 	for _, g := range groups {
 		var fields []string
 		for _, rid := range r.rids(g.name.stream) {
-			fields = append(fields, locatorField(g, rid))
+			fields = append(fields, locatorField(g.number, rid))
 		}
 		list = append(list, p.HMGet(ctx, r.sc.of("x", g.name.connection), fields...))
 	}

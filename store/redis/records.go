@@ -1,8 +1,14 @@
 package redis
 
 import (
+	"encoding/binary"
+	"errors"
+	"runtime"
 	"slices"
 	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -21,6 +27,11 @@ func (c *commit) planRecords() error {
 		}
 		if skip[i] = known && pages[i].Digest != 0 && digest == pages[i].Digest; skip[i] {
 			c.result.SkippedPages++
+		}
+	}
+	if c.ahead != nil {
+		if err := c.ahead(); err != nil {
+			return err
 		}
 	}
 	if c.load == nil || !slices.Equal(skip, c.skip) {
@@ -43,12 +54,19 @@ func (c *commit) planRecords() error {
 	if err := c.match(groups); err != nil {
 		return err
 	}
-	if err := c.fetchBodies(groups); err != nil {
+	if err := c.fetchBodies(); err != nil {
 		return err
 	}
+	fresh := 0
+	for i := range c.load.versions {
+		if c.load.versions[i].chunk == nil {
+			fresh++
+		}
+	}
+	c.told, c.locate = slices.Grow(c.told, fresh), slices.Grow(c.locate, fresh)
 	for _, i := range c.load.order {
 		v := &c.load.versions[i]
-		if err := c.apply(groups[v.group], v); err != nil {
+		if err := c.apply(groups[v.group], v, c.near[i]); err != nil {
 			return err
 		}
 	}
@@ -73,67 +91,18 @@ func (c *commit) group(name groupName) (*group, error) {
 }
 
 // loadHeads reads the heads of chunks.
-func (c *commit) loadHeads(chunks []*chunk) error {
-	var list []*chunk
-	var ids []string
-	for _, x := range chunks {
-		if !x.loaded && x.id != 0 && !slices.Contains(list, x) {
-			list = append(list, x)
-			ids = append(ids, strconv.FormatInt(x.id, 10))
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	var heads *goredis.SliceCmd
-	if err := c.tx.read(func(p goredis.Pipeliner) {
-		heads = p.HMGet(c.tx.ctx, c.sc.of("h", c.b.Connection), ids...)
-	}); err != nil {
-		return err
-	}
-	for i, x := range list {
-		text, ok := heads.Val()[i].(string)
-		if !ok {
-			return c.missing()
-		}
-		var err error
-		if x.entries, err = decodeHead(text); err != nil {
-			return err
-		}
-		x.loaded = true
-	}
-	return nil
-}
+func (c *commit) loadHeads(chunks []*chunk) error { return c.loadChunks(chunks, nil) }
 
-// missing says that something is not there that should be: because somebody
-// else changed the scope meanwhile, which is seen in the end.
-func (c *commit) missing() error { return errAgain }
-
-// loadBodies reads the bodies of chunks.
+// loadBodies reads and unpacks the bodies of chunks.
 func (c *commit) loadBodies(chunks []*chunk) error {
-	var list []*chunk
-	var ids []string
-	for _, x := range chunks {
-		if x.body == nil && x.id != 0 && !slices.Contains(list, x) {
-			list = append(list, x)
-			ids = append(ids, strconv.FormatInt(x.id, 10))
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	var bodies *goredis.SliceCmd
-	if err := c.tx.read(func(p goredis.Pipeliner) {
-		bodies = p.HMGet(c.tx.ctx, c.sc.of("b", c.b.Connection), ids...)
-	}); err != nil {
+	if err := c.loadChunks(nil, chunks); err != nil {
 		return err
 	}
-	for i, x := range list {
-		text, ok := bodies.Val()[i].(string)
-		if !ok {
-			return c.missing()
+	for _, x := range chunks {
+		if x.body != nil || x.id == 0 {
+			continue
 		}
-		body, err := c.s.packer.open(text)
+		body, err := c.s.packer.open(x.packed)
 		if err != nil {
 			return err
 		}
@@ -144,34 +113,120 @@ func (c *commit) loadBodies(chunks []*chunk) error {
 	return nil
 }
 
+// loadChunks reads the heads of some chunks and the bodies of some, in one round
+// trip, or none if they were read.
+func (c *commit) loadChunks(heads, bodies []*chunk) error {
+	heads = distinct(heads, func(x *chunk) bool { return !x.loaded && x.id != 0 })
+	bodies = distinct(bodies, func(x *chunk) bool { return x.body == nil && x.packed == "" && x.id != 0 })
+	var headValues, bodyValues *goredis.SliceCmd
+	if len(heads)+len(bodies) > 0 {
+		if err := c.tx.read(func(p goredis.Pipeliner) {
+			if len(heads) > 0 {
+				headValues = p.HMGet(c.tx.ctx, c.sc.of("h", c.b.Connection), chunkFields(heads)...)
+			}
+			if len(bodies) > 0 {
+				bodyValues = p.HMGet(c.tx.ctx, c.sc.of("b", c.b.Connection), chunkFields(bodies)...)
+			}
+		}); err != nil {
+			return err
+		}
+	}
+	for i, x := range heads {
+		text, ok := headValues.Val()[i].(string)
+		if !ok {
+			return c.missing()
+		}
+		var err error
+		if x.entries, err = decodeHead(text, x.coming, c.s.packer.entries()); err != nil {
+			return err
+		}
+		c.taken = append(c.taken, x.entries)
+		x.loaded, x.stored = true, len(x.entries)
+	}
+	for i, x := range bodies {
+		text, ok := bodyValues.Val()[i].(string)
+		if !ok {
+			return c.missing()
+		}
+		x.packed = text
+	}
+	return nil
+}
+
+// distinct returns the chunks of which keep is true, each once.
+func distinct(chunks []*chunk, keep func(*chunk) bool) []*chunk {
+	var list []*chunk
+	for _, x := range chunks {
+		if keep(x) && !slices.Contains(list, x) {
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
+func chunkFields(chunks []*chunk) []string {
+	fields := make([]string, len(chunks))
+	for i, x := range chunks {
+		fields[i] = strconv.FormatInt(x.id, 10)
+	}
+	return fields
+}
+
+// missing says that something is not there that should be: because somebody
+// else changed the scope meanwhile, which is seen in the end.
+func (c *commit) missing() error { return errAgain }
+
 // match finds what is stored of each version: mostly where its start says, else
-// where the locator says.
+// where the locator says. The contents of a chunk that gets a new key are read
+// together with its head.
 func (c *commit) match(groups []*group) error {
 	versions := c.load.versions
-	var near []*chunk
+	c.near = make([]*chunk, len(versions))
+	var near, getting []*chunk
+	index := 0
 	for i := range versions {
-		g := groups[versions[i].group]
+		v := &versions[i]
+		g := groups[v.group]
+		if i == 0 || v.group != versions[i-1].group {
+			index = 0
+		}
 		if len(g.chunks) == 0 {
 			continue
 		}
-		if x := g.chunks[g.find(versions[i].bound())]; len(near) == 0 || near[len(near)-1] != x {
+		index = g.findAfter(index, v.bound())
+		x := g.chunks[index]
+		c.near[i] = x
+		if len(near) == 0 || near[len(near)-1] != x {
 			near = append(near, x)
 		}
+		if g.isNew(v.rid) {
+			if x.coming++; len(getting) == 0 || getting[len(getting)-1] != x {
+				getting = append(getting, x)
+			}
+		}
 	}
-	if err := c.loadHeads(near); err != nil {
+	if err := c.loadChunks(near, getting); err != nil {
 		return err
 	}
 	var lost []*version
 	var fields []string
 	for i := range versions {
-		v := &versions[i]
-		g := groups[v.group]
-		if len(g.chunks) == 0 {
+		v, x := &versions[i], c.near[i]
+		if i == 0 || x != c.near[i-1] {
+			index = 0
+		}
+		if x == nil {
 			continue
 		}
-		if x := g.chunks[g.find(v.bound())]; !v.foundIn(x, v.bound()) {
+		found := false
+		if index, found = x.seek(index, v.bound()); found {
+			v.chunk, v.index = x, index
+			continue
+		}
+		if g := groups[v.group]; !g.isNew(v.rid) {
+			x.coming++
 			lost = append(lost, v)
-			fields = append(fields, locatorField(g, v.rid))
+			fields = append(fields, locatorField(g.number, v.rid))
 		}
 	}
 	if len(lost) == 0 {
@@ -216,23 +271,49 @@ func (c *commit) match(groups []*group) error {
 
 // foundIn notes where a version is stored, if it is in the chunk at the place.
 func (v *version) foundIn(x *chunk, at bound) bool {
-	index, found := slices.BinarySearchFunc(x.entries, at, func(e entry, at bound) int { return compareBounds(e.bound(), at) })
+	index, found := x.seek(0, at)
 	if found {
 		v.chunk, v.index = x, index
 	}
 	return found
 }
 
-func locatorField(g *group, rid string) string {
-	e := encoder{}
-	e.uint(g.number)
-	return string(e.b) + rid
+func locatorField(group uint64, rid string) string {
+	return string(append(binary.AppendUvarint(nil, group), rid...))
 }
 
-func encodeStart(start int64) []byte {
-	e := encoder{}
-	e.int(start)
-	return e.b
+// located is a record and its place.
+type located struct {
+	group uint64
+	at    bound
+}
+
+// encodeLocated returns fields and values for the locator.
+func encodeLocated(list []located) []string {
+	size := 0
+	for i := range list {
+		size += 16 + len(list[i].at.rid)
+	}
+	b := make([]byte, 0, binary.MaxVarintLen64)
+	var all strings.Builder
+	all.Grow(size)
+	ends := make([]int32, 0, 2*len(list))
+	for i := range list {
+		x := &list[i]
+		b = binary.AppendUvarint(b[:0], x.group)
+		all.Write(b)
+		all.WriteString(x.at.rid)
+		ends = append(ends, int32(all.Len()))
+		b = binary.AppendVarint(b[:0], x.at.start)
+		all.Write(b)
+		ends = append(ends, int32(all.Len()))
+	}
+	texts, text, from := make([]string, len(ends)), all.String(), int32(0)
+	for i, end := range ends {
+		texts[i] = text[from:end]
+		from = end
+	}
+	return texts
 }
 
 func decodeStart(text string) (int64, error) {
@@ -245,6 +326,9 @@ func decodeStart(text string) (int64, error) {
 // alone; false if it has to be merged with the content of what is stored.
 func (v *version) verdict() (verdict health.Verdict, tied, decided bool) {
 	old := v.stored()
+	if old.rev == v.rev {
+		return health.Keep, false, true // as of most records of a page that is read again
+	}
 	verdict, tied = health.Decide(old.rev, v.rev)
 	same := old.rev.Fingerprint == v.rev.Fingerprint
 	moves := verdict == health.Replace && store.MovesClock(v.rec.Kind, old.rev, v.rev)
@@ -252,7 +336,7 @@ func (v *version) verdict() (verdict health.Verdict, tied, decided bool) {
 }
 
 // fetchBodies reads the bodies of the chunks whose content is needed.
-func (c *commit) fetchBodies(groups []*group) error {
+func (c *commit) fetchBodies() error {
 	var list []*chunk
 	add := func(x *chunk) {
 		if x.id != 0 && x.body == nil && (len(list) == 0 || list[len(list)-1] != x) {
@@ -261,23 +345,23 @@ func (c *commit) fetchBodies(groups []*group) error {
 	}
 	for i := range c.load.versions {
 		v := &c.load.versions[i]
-		g := groups[v.group]
 		if v.chunk == nil {
-			if len(g.chunks) > 0 {
-				add(g.chunks[g.find(v.bound())])
+			if c.near[i] != nil {
+				add(c.near[i])
 			}
 			continue
 		}
 		if verdict, _, decided := v.verdict(); !decided || verdict == health.Replace {
 			add(v.chunk)
-			add(g.chunks[g.find(v.bound())])
+			add(c.near[i])
 		}
 	}
 	return c.loadBodies(list)
 }
 
-// apply merges a version into what is stored.
-func (c *commit) apply(g *group, v *version) error {
+// apply merges a version into what is stored. Near is the chunk that its place
+// is in.
+func (c *commit) apply(g *group, v *version, near *chunk) error {
 	old := v.stored()
 	if old == nil {
 		if v.tied {
@@ -289,7 +373,7 @@ func (c *commit) apply(g *group, v *version) error {
 			c.result.Inserted++
 		}
 		c.tell(v.rec, nil)
-		c.insert(g, v.entry())
+		c.insert(g, near, v.entry())
 		c.wrote(v)
 		if v.rec.State == health.StateLive {
 			c.samples.put(v.rec)
@@ -384,18 +468,29 @@ func (c *commit) conflict(v *version) {
 		store.Conflict{Kind: v.rec.Kind, Key: v.rec.Key, Day: v.rec.Span.Day, Start: v.rec.Span.Start})
 }
 
-// insert adds an entry for a record of which nothing is stored.
-func (c *commit) insert(g *group, x entry) {
+// insert adds an entry for a record of which nothing is stored to the chunk that
+// its place is in; nil leaves that to be found.
+func (c *commit) insert(g *group, to *chunk, x entry) {
 	if len(g.chunks) == 0 {
-		g.chunks = append(g.chunks, &chunk{from: x.bound(), loaded: true, body: []byte{}})
+		n := len(c.load.versions)
+		g.chunks = append(g.chunks, &chunk{from: x.bound(), loaded: true, body: []byte{}, coming: n, entries: make([]entry, 0, n)})
 	}
 	if g.number == 0 {
 		g.number = uint64(c.tx.newID())
 	}
-	to := g.chunks[g.find(x.bound())]
-	to.added = append(to.added, x)
+	if to == nil {
+		to = g.chunks[g.find(x.bound())]
+	}
+	if n := len(to.entries); n == 0 || compareBounds(to.entries[n-1].bound(), x.bound()) < 0 {
+		to.entries = append(to.entries, x)
+	} else {
+		to.added = append(slices.Grow(to.added, max(1, to.coming-len(to.added))), x)
+	}
 	to.head, to.content = true, true
-	c.locate = append(c.locate, locatorField(g, x.rid), encodeStart(x.start))
+	c.locate = append(c.locate, located{g.number, x.bound()})
+	if g.isNew(x.rid) {
+		g.last = x.rid
+	}
 }
 
 // replace puts an entry in place of a stored one, which has another place if
@@ -408,7 +503,7 @@ func (c *commit) replace(g *group, from *chunk, index int, x entry) {
 		return
 	}
 	old.gone = true
-	c.insert(g, x)
+	c.insert(g, nil, x)
 }
 
 // tell adds to the feed that a record became r; old is nil if nothing was stored.
@@ -456,7 +551,7 @@ func (c *commit) planAbsence(a *store.Absent) error {
 		var suspects []place
 		var bodies []*chunk
 		for _, x := range near {
-			for i := range x.entries {
+			for i := range x.entries[:x.stored] {
 				e := &x.entries[i]
 				if !e.gone && !e.deleted && e.rev.Order <= a.Order && maybeIn(a, e) && !present[string(kind)+"/"+a.Stream+"/"+e.rid] {
 					suspects = append(suspects, place{x, e})
@@ -513,52 +608,113 @@ func maybeIn(a *store.Absent, e *entry) bool {
 	return a.Window.From.UnixMilli() <= e.start && e.start < a.Window.To.UnixMilli()
 }
 
-// writeGroups writes the chunks that changed, and the directory.
+// writeGroups writes the directory and the chunks that changed.
 func (c *commit) writeGroups() error {
 	t := c.tx
-	heads, bodies := []any{"hset", c.sc.of("h", c.b.Connection)}, []any{"hset", c.sc.of("b", c.b.Connection)}
+	var changed []*chunk
 	for _, g := range c.list {
-		var changed []*chunk
+		first := len(changed)
 		for _, x := range g.chunks {
 			if x.content {
 				changed = append(changed, x)
 			}
 		}
-		if err := c.loadHeads(changed); err != nil {
+		if err := c.loadHeads(changed[first:]); err != nil {
 			return err
 		}
-		if err := c.loadBodies(changed); err != nil {
+		if err := c.loadBodies(changed[first:]); err != nil {
 			return err
 		}
 		for _, id := range g.arrange(t.newID) {
 			t.do("hdel", c.sc.of("h", c.b.Connection), id)
 			t.do("hdel", c.sc.of("b", c.b.Connection), id)
 		}
+		changed = changed[:first]
 		for _, x := range g.chunks {
-			id := strconv.FormatInt(x.id, 10)
-			if x.content {
-				body, err := x.encodeBody(c.s.packer)
-				if err != nil {
-					return err
-				}
-				bodies = append(bodies, id, body)
-			}
-			if x.head {
-				heads = append(heads, id, encodeHead(x.entries))
+			if x.head || x.content {
+				changed = append(changed, x)
 			}
 		}
 		if value := g.encode(); string(value) != g.stored && len(g.chunks) > 0 {
 			t.do("hset", c.sc.part("d"), g.name.field(), value)
 		}
 	}
-	if len(heads) > 2 {
-		t.do(heads...)
+	return c.writeChunks(changed)
+}
+
+// writeChunks packs what is long, on several processors if it is much, and
+// writes it: the chunks, the locator and the block of the feed.
+func (c *commit) writeChunks(changed []*chunk) error {
+	if len(changed)+len(c.told) == 0 {
+		return nil
 	}
-	if len(bodies) > 2 {
-		t.do(bodies...)
+	heads, bodies := make([][]byte, len(changed)), make([][]byte, len(changed))
+	var located []string
+	var block []byte
+	jobs := []func() error{
+		func() error { block = c.packTold(); return nil },
+		func() error { located = encodeLocated(c.locate); return nil },
 	}
-	if len(c.locate) > 0 {
-		t.do(append([]any{"hset", c.sc.of("x", c.b.Connection)}, c.locate...)...)
+	for i, x := range changed {
+		jobs = append(jobs, func() (err error) {
+			heads[i] = encodeHead(x.entries)
+			if x.content {
+				bodies[i], err = x.encodeBody(c.s.packer)
+			}
+			return err
+		})
+	}
+	workers := 1
+	if len(c.load.versions) >= manyRecords {
+		workers = min(runtime.GOMAXPROCS(0), len(jobs))
+	}
+	if err := share(jobs, workers); err != nil {
+		return err
+	}
+	setHeads, setBodies := []any{"hset", c.sc.of("h", c.b.Connection)}, []any{"hset", c.sc.of("b", c.b.Connection)}
+	for i, x := range changed {
+		id := strconv.FormatInt(x.id, 10)
+		if x.content {
+			setBodies = append(setBodies, id, bodies[i])
+		}
+		if x.head {
+			setHeads = append(setHeads, id, heads[i])
+		}
+	}
+	setLocated := make([]any, 2, 2+len(located))
+	setLocated[0], setLocated[1] = "hset", c.sc.of("x", c.b.Connection)
+	for i := range located {
+		setLocated = append(setLocated, &located[i])
+	}
+	for _, args := range [][]any{setHeads, setBodies, setLocated} {
+		if len(args) > 2 {
+			c.tx.do(args...)
+		}
+	}
+	if block != nil {
+		c.tx.do("zadd", c.sc.part("f"), c.tx.head.last, block)
 	}
 	return nil
+}
+
+// share does all jobs, by so many goroutines.
+func share(jobs []func() error, workers int) error {
+	var next atomic.Int64
+	errs := make([]error, workers)
+	work := func(w int) {
+		for errs[w] == nil {
+			i := int(next.Add(1)) - 1
+			if i >= len(jobs) {
+				return
+			}
+			errs[w] = jobs[i]()
+		}
+	}
+	var others sync.WaitGroup
+	for w := 1; w < workers; w++ {
+		others.Go(func() { work(w) })
+	}
+	work(0)
+	others.Wait()
+	return errors.Join(errs...)
 }

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 )
@@ -120,7 +121,10 @@ return put(1)`),
 		// many are put. Returns 0 if it was not there; then none are put.
 		settle: goredis.NewScript(deliveryFunctions + `
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
-for i = 1, ARGV[3] do put(4 + (i - 1) * 6) end
+for i = 4, 4 + (ARGV[3] - 1) * 7, 7 do
+  if not redis.call('HGET', KEYS[1], ARGV[i]) and gone(ARGV[i + 5]) then return bodygone end
+end
+for i = 4, 4 + (ARGV[3] - 1) * 7, 7 do put(i) end
 remove(ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[4], now, ARGV[1])
 return 1`),
@@ -178,8 +182,9 @@ return 0`),
 // deliveryFunctions begins the scripts about deliveries. KEYS are the fixed
 // parts, the states, the statuses, what was settled, and the order of arrival,
 // which is also the beginning of the names of the orders by status. What is put
-// is six ARGV: id, fixed part, state, status, arrival, key of the body. A fixed
-// part is not the same twice, so that a repeated put is told from another.
+// is seven ARGV: id, fixed part, state, status, arrival, key of the body, and the
+// delivery's own key or "". A fixed part is not the same twice, so that a
+// repeated put is told from another.
 const deliveryFunctions = `
 redis.call('HLEN', KEYS[1])
 redis.call('HLEN', KEYS[2])
@@ -188,13 +193,18 @@ redis.call('ZCARD', KEYS[4])
 redis.call('ZCARD', KEYS[5])
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local bodygone = redis.error_reply('BODYGONE the body expired')
+local function gone(body) return body ~= '' and redis.call('EXISTS', body) == 0 end
 local function put(i)
-  local id, fixed, state, status, received, body = ARGV[i], ARGV[i+1], ARGV[i+2], ARGV[i+3], ARGV[i+4], ARGV[i+5]
+  local id, fixed, state, status, received, body, key = ARGV[i], ARGV[i+1], ARGV[i+2], ARGV[i+3], ARGV[i+4], ARGV[i+5], ARGV[i+6]
   redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. (now - 604800000))
   local there = redis.call('HGET', KEYS[1], id)
   if there then return there == fixed and 1 or 0 end
   if redis.call('ZSCORE', KEYS[4], id) then return 0 end
-  if body ~= '' and redis.call('PERSIST', body) == 0 then return redis.error_reply('BODYGONE the body expired') end
+  if key ~= '' and redis.call('ZSCORE', KEYS[4], key) then return 0 end
+  if gone(body) then return bodygone end
+  if body ~= '' then redis.call('PERSIST', body) end
+  if key ~= '' then redis.call('ZADD', KEYS[4], now, key) end
   redis.call('HSET', KEYS[1], id, fixed)
   redis.call('HSET', KEYS[2], id, state)
   redis.call('HSET', KEYS[3], id, status)
@@ -211,6 +221,33 @@ local function remove(id, body)
   redis.call('ZREM', KEYS[5] .. ':' .. status, id)
   if body ~= '' then redis.call('UNLINK', body) end
 end`
+
+// runCopied runs a script that writes to the index, and waits until as many
+// replicas have what it wrote as the index needs.
+func (s *Store) runCopied(ctx context.Context, script *goredis.Script, keys []string, args ...any) (any, error) {
+	if s.copies == 0 {
+		return s.run(ctx, script, keys, args...)
+	}
+	var reply any
+	err := s.on(ctx, keys[0], func(c *goredis.Client) error {
+		var answer, copied *goredis.Cmd
+		if err := queue(ctx, c.Pipeline(), func(p goredis.Pipeliner) {
+			answer = script.Eval(ctx, p, keys, args...)
+			copied = p.Do(ctx, "wait", s.copies, copyTime.Milliseconds())
+		}); err != nil {
+			return err
+		}
+		if n, err := copied.Int(); err != nil || n < s.copies {
+			return &nameless{ErrUnavailable, "NOREPLICAS"}
+		}
+		reply = answer.Val()
+		return nil
+	})
+	return reply, err
+}
+
+// copyTime is how long replicas have to say that they have something.
+const copyTime = time.Second
 
 // run runs a script on the server that has its first key. It returns nil if the
 // script returned nothing.

@@ -98,7 +98,7 @@ func checkConcurrentVersions(c *checker) {
 func checkConcurrentUsers(c *checker) {
 	const users, workers, commits = 3, 3, 12
 	handles := []store.Store{c.s, c.open()}
-	name := func(u int) (string, string) { return fmt.Sprintf("user-%d", u), fmt.Sprintf("conn-%d", u) }
+	name := func(u int) (string, string) { return fmt.Sprintf("worker-%d", u), fmt.Sprintf("shared-%d", u) }
 	for u := range users {
 		who, id := name(u)
 		c.connect(id, who)

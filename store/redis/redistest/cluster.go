@@ -29,6 +29,7 @@ func StartCluster(c Config, masters int, replicas bool) (_ *Cluster, err error) 
 	args := append([]string{
 		"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-on-rewrite", "no",
 		"--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0",
+		"--repl-ping-replica-period", "1",
 	}, c.Args...)
 	n := masters
 	if replicas {
@@ -80,17 +81,45 @@ func StartCluster(c Config, masters int, replicas bool) (_ *Cluster, err error) 
 // Followed waits until each master has as many replicas in step as it began
 // with.
 func (c *Cluster) Followed() error {
+	if !c.replicas {
+		return nil
+	}
 	return wait("the replicas to follow", func() bool {
+		followed := 0
 		for _, server := range c.Servers {
-			info, err := server.Do("INFO", "replication")
-			text, _ := info.(string)
-			follows := strings.Contains(text, "state=online") || strings.Contains(text, "master_link_status:up")
-			if err != nil || c.replicas && !follows {
-				return false
+			if _, copied, err := server.offsets(); err == nil && len(copied) > 0 {
+				followed++
 			}
 		}
-		return true
+		return followed == len(c.Servers)/2
 	})
+}
+
+// KillMaster kills the master of one of the parts that the cluster began with,
+// waits until its replica has taken its place, and starts it again, to follow.
+// There are replicas. Until there is one again, nothing can be written to the
+// part.
+func (c *Cluster) KillMaster(part int) error {
+	master, replica := c.Servers[part], c.Servers[part+len(c.Servers)/2]
+	if _, _, err := master.offsets(); err != nil {
+		master, replica = replica, master
+	}
+	if err := master.Kill(); err != nil {
+		return err
+	}
+	if err := wait("a replica to take over", func() bool {
+		_, _, err := replica.offsets()
+		return err == nil
+	}); err != nil {
+		return err
+	}
+	if err := master.Restart(); err != nil {
+		return err
+	}
+	if err := c.Settled(); err != nil {
+		return err
+	}
+	return c.Followed()
 }
 
 // MoveKey moves the hash slot of a key, with all keys in it, to another master,

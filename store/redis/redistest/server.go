@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -18,7 +19,7 @@ import (
 var ErrMissing = errors.New("no redis-server on the PATH: install Redis 6.2 or later (apt-get install redis-server, brew install redis)")
 
 // patience is how long a server may take to do what is waited for.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // Config says how a server is started. The zero Config is a server that keeps
 // what it acknowledges.
@@ -46,7 +47,7 @@ type Server struct {
 func Start(c Config) (*Server, error) {
 	return start(append([]string{
 		"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-on-rewrite", "no",
-		"--repl-diskless-sync-delay", "0",
+		"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1",
 	}, c.Args...), false)
 }
 
@@ -187,6 +188,41 @@ func (s *Server) signal(sig os.Signal) error {
 		return os.ErrProcessDone
 	}
 	return s.process.Process.Signal(sig)
+}
+
+// offsets returns how far a master has written, and how far each of its
+// replicas has copied that. It leaves out those that are sent nothing yet: one is
+// online for its master while it still loads what was there before, and the
+// master sends on when it has heard from it, which is once a second.
+func (s *Server) offsets() (written int64, copied []int64, err error) {
+	info, err := s.Do("INFO", "replication")
+	if err != nil {
+		return 0, nil, err
+	}
+	text, _ := info.(string)
+	if !strings.Contains(text, "role:master") {
+		return 0, nil, errors.New("redistest: no master")
+	}
+	for line := range strings.Lines(text) {
+		if digits, ok := strings.CutPrefix(line, "master_repl_offset:"); ok {
+			if written, err = strconv.ParseInt(strings.TrimSpace(digits), 10, 64); err != nil {
+				return 0, nil, err
+			}
+		}
+		_, rest, ok := strings.Cut(line, ",state=online,offset=")
+		if !ok {
+			continue
+		}
+		digits, _, _ := strings.Cut(rest, ",")
+		n, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil {
+			return 0, nil, err
+		}
+		if n > 0 {
+			copied = append(copied, n)
+		}
+	}
+	return written, copied, nil
 }
 
 // Close kills the server and removes its directory.
