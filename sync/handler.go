@@ -48,7 +48,11 @@ func (e *Engine) Handler() http.Handler { return http.HandlerFunc(e.serve) }
 func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
 	// The server reads what is left of a body before it answers, however long
 	// that takes.
-	defer func() { _ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(defaultDeadline)) }()
+	defer func() {
+		if r.Body != http.NoBody {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(defaultDeadline))
+		}
+	}()
 	defer func() {
 		v := recover()
 		aborted, _ := v.(error)
@@ -444,7 +448,7 @@ func deliveryID(point endpoint, notes []providers.Notification, digest []byte) s
 	if len(notes) > 0 && !notes[0].At.IsZero() {
 		id = append(strconv.AppendInt(id, notes[0].At.Unix(), 36), '.')
 	}
-	return string(base64.RawURLEncoding.AppendEncode(id, sum[:]))
+	return string(base64.RawURLEncoding.AppendEncode(id, sum[:16]))
 }
 
 // deliveryKey identifies a delivery by its endpoint and the name that the
@@ -527,6 +531,7 @@ func (e *Engine) readBody(w http.ResponseWriter, r *http.Request, point endpoint
 		return nil, nil, nil, nil, status
 	}
 	_ = control.SetReadDeadline(time.Time{})
+	r.Body = http.NoBody // nothing is left
 	return body, large, release, digester.Sum(nil), 0
 }
 

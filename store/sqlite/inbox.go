@@ -3,7 +3,9 @@ package sqlite
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql/driver"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,9 +16,16 @@ import (
 	"github.com/vitalmux/vitalmux/store"
 )
 
-// settledFor is how long the id of a delivery that was removed is remembered,
-// and the key of one that was put.
-const settledFor = 7 * 24 * time.Hour
+const (
+	// week is how long at least the id of a delivery that was removed is
+	// remembered, and the key of one that was put: to the end of the week, as
+	// counted since 1970, and all of the next.
+	week = 7 * 24 * time.Hour
+	// nameBits is how many bits of a name follow its week in its number.
+	nameBits = 50
+	// forgotten is how many names are forgotten at most with one transaction.
+	forgotten = 1000
+)
 
 // maxRoom is how much memory is kept for one delivery to be packed into.
 const maxRoom = 2 << 20
@@ -98,44 +107,56 @@ func (s *Store) PutDelivery(ctx context.Context, d store.Delivery) (bool, error)
 // incoming is a delivery that is to be put.
 type incoming struct {
 	id, key string
-	row     [deliveryColumns]driver.Value
+	row     [incomingColumns]driver.Value
 	put     bool // it is new
 }
 
-// deliveryColumns are those of table delivery, and the key.
-const deliveryColumns = 11
+// incomingColumns are those of table delivery, and the numbers of the id and of
+// the key.
+const incomingColumns = 14
 
 func newIncoming(d *store.Delivery, packed []byte) *incoming {
-	in := &incoming{id: d.ID, key: d.Key, row: [deliveryColumns]driver.Value{
-		d.ID, d.Endpoint, d.Subject, millis(d.Received), string(d.Status), d.Reason, int64(d.Attempts), millis(d.NextAt), d.Meta, packed, nil,
+	id, rest := nameOf(d.ID)
+	in := &incoming{id: d.ID, key: d.Key, row: [incomingColumns]driver.Value{
+		d.ID, d.Endpoint, d.Subject, millis(d.Received), string(d.Status), d.Reason, int64(d.Attempts), millis(d.NextAt), d.Meta, packed,
+		id, rest,
 	}}
 	if d.Key != "" {
-		in.row[deliveryColumns-1] = d.Key
+		in.row[12], in.row[13] = nameOf(d.Key)
 	}
 	return in
 }
 
-// incomings give rows to temp.batch: their columns, and their places.
+// nameOf returns the numbers that an id or a key is remembered by: a page holds
+// more of them than of texts, and there is a page to write for almost every key.
+func nameOf(text string) (name, rest int64) {
+	sum := sha256.Sum256([]byte(text))
+	name = int64(binary.BigEndian.Uint64(sum[:8]) >> (64 - nameBits))
+	return name, int64(binary.BigEndian.Uint64(sum[8:16])) >> 16 // with its sign: six bytes in a row
+}
+
+// weekOf is what a name of that time has besides its bits.
+func weekOf(t time.Time) int64 { return t.Unix() / int64(week/time.Second) << nameBits }
+
+// incomings give rows to temp.batch.
 type incomings []*incoming
 
 func (list incomings) len() int { return len(list) }
 
-func (list incomings) column(i, col int) driver.Value {
-	switch {
-	case col < deliveryColumns:
-		return list[i].row[col]
-	case col == deliveryColumns:
-		return int64(i)
-	}
-	return nil
-}
+func (list incomings) column(i, col int) driver.Value { return list[i].row[col] }
 
 const (
-	knownDeliveries = `SELECT c11 FROM temp.batch WHERE EXISTS (SELECT 1 FROM delivery WHERE id = c0)
-		OR EXISTS (SELECT 1 FROM delivered WHERE id = c0) OR EXISTS (SELECT 1 FROM delivered WHERE id = c10)`
+	knownDeliveries = "SELECT rowid FROM temp.batch WHERE EXISTS (SELECT 1 FROM delivery WHERE id = c0)" +
+		" OR EXISTS (SELECT 1 FROM delivered WHERE name = ?1 + c10 AND rest = c11)" +
+		" OR EXISTS (SELECT 1 FROM delivered WHERE name = ?2 + c10 AND rest = c11)" +
+		" OR EXISTS (SELECT 1 FROM delivered WHERE name = ?1 + c12 AND rest = c13)" +
+		" OR EXISTS (SELECT 1 FROM delivered WHERE name = ?2 + c12 AND rest = c13)"
 	putDeliveries = `INSERT OR FAIL INTO delivery(id, endpoint, subject, received, status, reason, attempts, next, meta, body)
 		SELECT c0, c1, c2, c3, c4, c5, c6, c7, coalesce(c8, x''), c9 FROM temp.batch`
-	putKeys = "INSERT OR FAIL INTO delivered(id, at) SELECT c10, ?1 FROM temp.batch WHERE c10 IS NOT NULL"
+	// A name that shares its first bits with another of its week is not
+	// remembered: better a delivery twice than one that is not taken.
+	putKeys = "INSERT OR IGNORE INTO delivered(name, rest) SELECT ?1 + c12, c13 FROM temp.batch WHERE c12 IS NOT NULL"
+	forget  = "DELETE FROM delivered WHERE name IN (SELECT name FROM delivered WHERE name < ?1 LIMIT ?2)"
 )
 
 // putDeliveries stores those of a list that neither are nor lately were there,
@@ -145,7 +166,8 @@ func (t *tx) putDeliveries(list incomings) error {
 	if len(list) == 0 {
 		return nil
 	}
-	if _, err := t.exec(background, "DELETE FROM delivered WHERE at < ?1", t.now.Add(-settledFor).UnixMilli()); err != nil {
+	this, last := weekOf(t.now), weekOf(t.now.Add(-week))
+	if _, err := t.exec(background, forget, last, forgotten); err != nil {
 		return err
 	}
 	defer func() { t.batch.src = nil }()
@@ -154,7 +176,7 @@ func (t *tx) putDeliveries(list incomings) error {
 	if err := t.each(background, func(r row) error {
 		known[r.int(0)] = true
 		return nil
-	}, knownDeliveries); err != nil {
+	}, knownDeliveries, this, last); err != nil {
 		return err
 	}
 	fresh, names, keys := make(incomings, 0, len(list)), make(map[string]bool, 2*len(list)), false
@@ -174,7 +196,7 @@ func (t *tx) putDeliveries(list incomings) error {
 	if _, err := t.exec(background, putDeliveries); err != nil || !keys {
 		return err
 	}
-	_, err := t.exec(background, putKeys, t.now)
+	_, err := t.exec(background, putKeys, this)
 	return err
 }
 
@@ -246,6 +268,7 @@ func (c *conn) deliveryIDs(ctx context.Context, q *store.DeliveryQuery) ([]strin
 		from += " INDEXED BY delivery_status" // most are ready: read them in order
 	case q.Status != "" && !q.ReadyAt.IsZero():
 		from += " INDEXED BY delivery_next" // few are ready: most wait for days
+		where = append(where, "status <> 'new'")
 	}
 	if q.ID != "" {
 		add("id = ?%d", q.ID)
@@ -333,7 +356,8 @@ func (s *Store) Assign(ctx context.Context, deliveryID string, items []store.Inb
 		if _, err := t.exec(background, "DELETE FROM delivery WHERE id = ?1", deliveryID); err != nil {
 			return err
 		}
-		_, err := t.exec(background, "INSERT INTO delivered(id, at) VALUES(?1, ?2) ON CONFLICT DO NOTHING", deliveryID, t.now)
+		name, digest := nameOf(deliveryID)
+		_, err := t.exec(background, "INSERT OR IGNORE INTO delivered(name, rest) VALUES(?1, ?2)", weekOf(t.now)+name, digest)
 		return err
 	})
 }

@@ -277,14 +277,13 @@ CREATE TABLE delivery(
 );
 CREATE INDEX delivery_received ON delivery(received, id);
 CREATE INDEX delivery_status ON delivery(status, received, id);
-CREATE INDEX delivery_next ON delivery(status, coalesce(next, 0));
+CREATE INDEX delivery_next ON delivery(status, coalesce(next, 0)) WHERE status <> 'new';
 CREATE INDEX delivery_subject ON delivery(subject) WHERE subject <> '';
--- Deliveries that were here lately.
+-- Names of deliveries that were here lately: ids and keys.
 CREATE TABLE delivered(
-	id TEXT PRIMARY KEY,
-	at INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX delivered_at ON delivered(at);
+	name INTEGER PRIMARY KEY, -- the week since 1970, and 50 bits of the digest of the name
+	rest INTEGER NOT NULL     -- 48 more bits of it
+);
 CREATE TABLE inbox(
 	id         TEXT NOT NULL,
 	user       TEXT NOT NULL,
