@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/store"
@@ -104,7 +105,7 @@ func (e *Engine) succeed(ctx context.Context, all map[string]store.Connection, i
 			e.audit(ctx, AuditEvent{Action: "succeed", Actor: "engine", User: conn.User, Connection: id, Provider: conn.Provider}, nil)
 		}
 	}
-	_, err := e.changeState(ctx, predecessor, "engine", func(c *store.Connection) bool {
+	before, err := e.changeState(ctx, predecessor, "engine", func(c *store.Connection) bool {
 		if !inOrder(*c) && c.State != store.StatePending && c.State != store.StateReauthRequired {
 			return false
 		}
@@ -113,6 +114,56 @@ func (e *Engine) succeed(ctx context.Context, all map[string]store.Connection, i
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
+	}
+	if err != nil || e.capabilities[before.Provider].Successor != conn.Provider {
+		return err
+	}
+	if err := e.takeBack(ctx, before); err != nil {
+		e.cfg.Logger.WarnContext(ctx, "grant not taken back", "connection", before.ID, "provider", before.Provider, "err", err)
+	}
+	return nil
+}
+
+// takeBackTimeout bounds taking back the grant of a predecessor: its person
+// waits for the answer to the callback.
+const takeBackTimeout = 5 * time.Second
+
+// takeBack takes the grant of a connection back whose service is succeeded by
+// the one that goes on with it, and erases it here. It tries that once: a grant
+// that stays is taken back when the connection is removed. Of a service that is
+// known to have ended none stays.
+func (e *Engine) takeBack(ctx context.Context, conn store.Connection) error {
+	release, err := e.holdCredential(ctx, conn.ID, 0)
+	if err != nil {
+		return err
+	}
+	defer release()
+	c, err := e.cfg.Store.Credential(ctx, conn.ID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && len(c.Sealed) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	revoker, ok := e.providers[conn.Provider].(providers.Revoker)
+	if ok {
+		cred, _, err := e.openCredential(ctx, conn, c)
+		if err != nil {
+			return err
+		}
+		calling, done := context.WithTimeout(ctx, min(takeBackTimeout, e.cfg.RefreshTimeout))
+		err = revoker.Revoke(calling, cred)
+		done()
+		if err != nil && !ended(err) && conn.Reason != reasonRetired {
+			return err
+		}
+	}
+	_, err = e.update(ctx, c, func(c *store.Credential) {
+		c.Sealed, c.Previous, c.Siblings, c.Attempt, c.RefreshPrint = nil, nil, nil, nil, ""
+		c.RefusedAt = now().UTC()
+	})
+	if errors.Is(err, errMoved) || errors.Is(err, store.ErrNotFound) {
+		return nil // somebody consented anew, or removed it
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	gosync "sync"
 	"testing"
 	"time"
@@ -541,6 +542,75 @@ func TestPredecessorIsFoundWhenItComes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTheOldGrantIsTakenBack has people move to the successor while the legacy
+// service lives, has ended, is known to have ended, and fails.
+func TestTheOldGrantIsTakenBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare func(*testing.T, *removal, store.Connection)
+		revokes int  // requests
+		kept    bool // the credential
+	}{
+		"lives": {func(*testing.T, *removal, store.Connection) {}, 1, false},
+		"ended": {func(_ *testing.T, m *removal, _ store.Connection) { m.fitbit.Retire(time.Now()) }, 1, false},
+		"known to have ended": {func(t *testing.T, m *removal, before store.Connection) {
+			m.fitbit.Retire(time.Now())
+			_, err := m.engine.Sync(t.Context(), before.ID)
+			require.ErrorIs(t, err, providers.ErrRetired)
+			m.fitbit.Fault(fitbittest.Fault{Kind: fitbittest.FaultReset, Path: "revoke", Count: 100})
+		}, 1, false},
+		"fails": {func(_ *testing.T, m *removal, _ store.Connection) {
+			m.fitbit.Fault(fitbittest.Fault{Kind: fitbittest.FaultStatus, Path: "revoke", Status: 503, Count: 100})
+		}, 1, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newRemoval(t, 2, nil)
+			before := m.toFitbit(t, "ada", m.person.ID)
+			c.prepare(t, m, before)
+			m.fitbit.ResetRequests()
+			after := m.toGoogle(t, healthsync.ConnectRequest{User: "ada"}, m.account().ID)
+			require.Equal(t, before.ID, after.Predecessor)
+			require.Equal(t, c.revokes, m.revokes())
+			old := must(m.store.Credential(t.Context(), before.ID))
+			require.Equal(t, c.kept, len(old.Sealed) > 0)
+			require.Empty(t, m.awaiting(t, ""))
+			_, err := m.engine.Sync(t.Context(), after.ID)
+			require.NoError(t, err, "the new grant is another one")
+			require.NotEmpty(t, must(m.store.Credential(t.Context(), after.ID)).Sealed)
+
+			// What was kept is taken back with the connection.
+			m.fitbit.ClearFaults()
+			require.NoError(t, m.engine.Disconnect(t.Context(), before.ID, true))
+			require.Len(t, must(m.store.Jobs(t.Context(), store.JobQuery{})), map[bool]int{true: 1}[c.kept])
+		})
+	}
+
+	// A service that is not the predecessor of the other keeps its grant: there
+	// the host alone says that a history goes on.
+	m := newRemoval(t, 2, nil)
+	account := m.account()
+	google := m.toGoogle(t, healthsync.ConnectRequest{User: "ben"}, account.ID)
+	address, err := m.engine.Connect(t.Context(), healthsync.ConnectRequest{
+		User: "ben", Provider: fitbit.Name, RedirectURL: fitbittest.DefaultRedirectURL, Predecessor: google.ID,
+	})
+	require.NoError(t, err)
+	other := m.fitbit.AddPerson(fitbittest.PersonConfig{Timezone: m.zone.String()})
+	legacy, err := m.engine.Complete(t.Context(), must(m.fitbit.Authorize(other.ID, address)).Query())
+	require.NoError(t, err)
+	require.Equal(t, google.ID, legacy.Predecessor)
+	require.NotEmpty(t, must(m.store.Credential(t.Context(), google.ID)).Sealed)
+}
+
+// revokes counts the requests that took back a grant of the legacy service.
+func (m *removal) revokes() int {
+	n := 0
+	for _, r := range m.fitbit.Requests() {
+		if strings.Contains(r.Path, "oauth2/revoke") {
+			n++
+		}
+	}
+	return n
 }
 
 // doubtful applies a commit that sets a predecessor, and says that it failed.

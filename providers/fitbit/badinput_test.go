@@ -256,7 +256,8 @@ func TestSeriesWithHolesAndOtherTypes(t *testing.T) {
 	require.ElementsMatch(t, []string{
 		"activity/#6: " + reasonDay, "activity/2026-11-20: " + reasonOutside, "activity/#8: " + reasonTwice,
 		"activity/2026-10-01#steps: " + reasonConflict, "activity/2026-10-04#activities-steps: " + reasonValue,
-		"activity/2026-10-07#activities-steps: " + reasonValue, "activity/2026-10-10#activities-steps: " + reasonValue,
+		"activity/2026-10-05#activities-steps: " + reasonValue, "activity/2026-10-07#activities-steps: " + reasonValue,
+		"activity/2026-10-10#activities-steps: " + reasonValue,
 	}, reasonsOf(m))
 }
 
@@ -289,6 +290,32 @@ func TestHeartRateOfOtherTypes(t *testing.T) {
 	require.Len(t, m.quarantined, 5)
 }
 
+// A datum is set aside that has null where its number should be, and the others
+// are kept.
+func TestNullForTheNumber(t *testing.T) {
+	const day = "/2026-10-01/2026-10-01"
+	for _, c := range []struct{ stream, name, body, key, reason string }{
+		{streamWeight, "weight" + day, `{"weight":[{"logId":1,"date":"2026-10-01","time":"07:00:00","weight":null},{"logId":2,"date":"2026-10-01","time":"08:00:00","weight":70}]}`,
+			"weight/2", "weight/1#weight: " + reasonValue},
+		{streamFat, "fat" + day, `{"fat":[{"logId":1,"date":"2026-10-01","time":"07:00:00","fat":null},{"logId":2,"date":"2026-10-01","time":"08:00:00","fat":14.5}]}`,
+			"fat/2", "fat/1#fat: " + reasonValue},
+		{streamCoreTemperature, "temp/core" + day, `{"tempCore":[{"dateTime":"2026-10-01T07:00:00","value":null},{"dateTime":"2026-10-01T08:00:00","value":37.5}]}`,
+			"core_temperature/2026-10-01T08:00:00", "core_temperature/2026-10-01T07:00:00#value: " + reasonValue},
+		{streamWater, "water" + day, `{"water":[{"logId":1,"amount":null},{"logId":2,"amount":250}]}`, "water/2", "water/1#amount: " + reasonValue},
+		{streamSpO2Intraday, "spo2/all" + day, `[{"dateTime":"2026-10-01","minutes":[{"minute":"2026-10-01T04:00:00","value":null},{"minute":"2026-10-01T04:05:00","value":95.3}]}]`,
+			"spo2_intraday/2026-10-01", "spo2_intraday/2026-10-01#minutes: " + reasonValue},
+		{streamHRVIntraday, "hrv/all" + day, `{"hrv":[{"dateTime":"2026-10-01","minutes":[{"minute":"2026-10-01T04:00:00","value":{"rmssd":null}},{"minute":"2026-10-01T04:05:00","value":{"rmssd":26.6}}]}]}`,
+			"hrv_intraday/2026-10-01", "hrv_intraday/2026-10-01#minutes: " + reasonValue},
+		{streamZoneIntraday, "activities-active-zone-minutes-intraday" + day, `{"activities-active-zone-minutes-intraday":{"dataset":[{"time":"07:00:00","value":{"activeZoneMinutes":null}},{"time":"07:01:00","value":{"activeZoneMinutes":2}}]}}`,
+			"active_zone_minutes_intraday/2026-10-01", "active_zone_minutes_intraday/2026-10-01#activeZoneMinutes: " + reasonValue},
+	} {
+		m, err := mapBodies(t, c.stream, "Europe/Berlin", c.name, c.body)
+		require.NoError(t, err, c.stream)
+		require.Equal(t, []string{c.key}, keysOf(m), c.stream)
+		require.Equal(t, []string{c.reason}, reasonsOf(m), c.stream)
+	}
+}
+
 func intraday(points ...string) string {
 	return `{"activities-heart":[],"activities-heart-intraday":{"dataset":[` + strings.Join(points, ",") + `],"datasetInterval":1,"datasetType":"second"}}`
 }
@@ -311,7 +338,7 @@ func TestReadingsOfADay(t *testing.T) {
 		{"text numbers and decimals", "2026-10-01", "", []string{point("00:00:00", "60"), point("00:00:01", `"61"`), point("00:00:02", "61.5"), point("00:00:03", "7e1")},
 			[]int64{0, 1, 2, 3}, []int64{600, 610, 615, 700}, -1, nil},
 		{"zero is no reading", "2026-10-01", "", []string{point("00:00:00", "0"), point("00:00:01", "61"), point("00:00:02", "-3")}, []int64{1}, []int64{61}, 0, nil},
-		{"null is none", "2026-10-01", "", []string{point("00:00:00", "null"), point("00:00:01", "61")}, []int64{1}, []int64{61}, 0, nil},
+		{"null is no number", "2026-10-01", "", []string{point("00:00:00", "null"), point("00:00:01", "61")}, []int64{1}, []int64{61}, 0, []string{reasonValue}},
 		{"backwards and twice", "2026-10-01", "", []string{point("00:00:05", "60"), point("00:00:04", "61"), point("00:00:05", "62"), point("00:00:06", "63")},
 			[]int64{5, 6}, []int64{60, 63}, 0, []string{reasonBackwards}},
 		{"odd points", "2026-10-01", "", []string{`7`, point("25:00:00", "60"), point("00:00:61", "60"), `{"time":"00:00:09","time":"00:00:09","value":1}`, point("00:00:10", `{}`), point("00:00:11", "65")},

@@ -165,7 +165,7 @@ func (p *Provider) refused(op string, resp *httpx.Response, told envelope) *prov
 			e.Kind = class
 		}
 	}
-	e.Code = told.errorType
+	e.Code, e.Left = told.errorType, left(resp.Header, time.Now())
 	switch {
 	case status == http.StatusGone:
 		return retired(op, resp)
@@ -238,6 +238,17 @@ func untilReset(h http.Header) time.Duration {
 		return 0
 	}
 	return min(time.Duration(min(seconds, 1<<20))*time.Second+resetMargin, longestWait)
+}
+
+// left reads from the header of an answer how much of the person's budget is
+// left; nil if it does not tell.
+func left(h http.Header, now time.Time) *providers.RateLeft {
+	n, err := strconv.Atoi(h.Get(headerRemaining))
+	wait := untilReset(h)
+	if err != nil || n < 0 || wait == 0 {
+		return nil
+	}
+	return &providers.RateLeft{Requests: n, ResetAt: now.Add(wait), Scope: providers.LimitPerUser}
 }
 
 // hold reads from the header of an answer whether the person's budget is used

@@ -264,6 +264,7 @@ type fetch struct {
 	q    providers.Query
 	op   string
 	raw  health.RawPage
+	left *providers.RateLeft // as the last answer told
 }
 
 // get makes one call and keeps its answer under the given name.
@@ -274,6 +275,7 @@ func (f *fetch) get(ctx context.Context, name string, request httpx.Request) err
 		if err != nil {
 			return nil, err
 		}
+		f.left = left(resp.Header, time.Now())
 		return resp, f.p.failure(f.op, resp)
 	})
 	if err != nil {
@@ -300,7 +302,9 @@ func (f *fetch) page() (*mapper, providers.Page, error) {
 	if err := m.run(f.st); err != nil {
 		return nil, providers.Page{}, m.failed(f.op, err)
 	}
-	return m, m.result(), nil
+	page := m.result()
+	page.Left = f.left
+	return m, page, nil
 }
 
 // invalid is a query that cannot be asked.

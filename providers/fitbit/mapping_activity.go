@@ -172,7 +172,7 @@ func (m *mapper) oneSeries(i int, res resource, asked period, all []seriesDay) e
 			case "value":
 				seen.meet(1)
 				at := s.Mark()
-				value, verdict = number(s)
+				value, verdict = required(s)
 				raw = s.Since(at)
 			default:
 				s.Skip()
@@ -644,7 +644,7 @@ func (m *mapper) zoneMinutes(s *jsonscan.Scanner, clock string, midnight int64, 
 						return
 					}
 					at := s.Mark()
-					d, v := number(s)
+					d, v := required(s)
 					switch v {
 					case valueOK, valueVanished:
 						values[name] = d

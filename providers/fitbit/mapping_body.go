@@ -56,10 +56,14 @@ func (m *mapper) bodyLog(name string, table fields) error {
 			case "source":
 				source, _ = word(s)
 			default:
-				if f, ok := table[member]; ok {
-					r.number(s, member, f)
-				} else {
+				f, ok := table[member]
+				switch {
+				case !ok:
 					s.Skip()
+				case member == name: // the log of weights has a weight in each entry
+					r.required(s, member, f)
+				default:
+					r.number(s, member, f)
 				}
 			}
 		}

@@ -198,7 +198,7 @@ func (m *mapper) waters() error {
 			case "logId":
 				id, okID = r.id(s)
 			case "amount":
-				r.number(s, "amount", field{is: is(fitbitmap.WaterIntake, "")})
+				r.required(s, "amount", field{is: is(fitbitmap.WaterIntake, "")})
 			default:
 				s.Skip()
 			}

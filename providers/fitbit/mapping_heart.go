@@ -259,7 +259,7 @@ func (m *mapper) reading(s *jsonscan.Scanner, midnight int64, c *column, extra f
 			}
 		case "value":
 			seen.meet(1)
-			value, verdict = number(s)
+			value, verdict = required(s)
 		default:
 			if extra == nil || !extra(s, name) {
 				s.Skip()

@@ -150,7 +150,7 @@ func (r *row) nightSamples(s *jsonscan.Scanner) []nightSample {
 func (r *row) nightValues(s *jsonscan.Scanner, samples []nightSample) []nightSample {
 	read := func(s *jsonscan.Scanner, name string) {
 		at := s.Mark()
-		d, v := number(s)
+		d, v := required(s)
 		switch v {
 		case valueOK, valueVanished:
 			samples = append(samples, nightSample{name: name, value: d})
@@ -344,7 +344,7 @@ func (m *mapper) coreTemperature() error {
 					at, ok = health.Floating(int64(d.Number())*dayMilli), true
 				}
 			case "value":
-				r.number(s, "value", field{is: is(fitbitmap.BodyTemperature, "")})
+				r.required(s, "value", field{is: is(fitbitmap.BodyTemperature, "")})
 			default:
 				s.Skip()
 			}

@@ -163,6 +163,16 @@ func (r *row) number(s *jsonscan.Scanner, name string, f field) {
 	r.add(d, v, name, f, s.Since(at))
 }
 
+// required reads the value of f in a row that is of nothing else.
+func (r *row) required(s *jsonscan.Scanner, name string, f field) {
+	at := s.Mark()
+	d, v := required(s)
+	if s.Err() != nil {
+		return
+	}
+	r.add(d, v, name, f, s.Since(at))
+}
+
 func (r *row) add(d health.Decimal, v verdict, name string, f field, raw []byte) {
 	switch v {
 	case valueAbsent:

@@ -54,6 +54,15 @@ func number(s *jsonscan.Scanner) (health.Decimal, verdict) {
 	}
 }
 
+// required reads a number without which its datum tells nothing: null is none.
+func required(s *jsonscan.Scanner) (health.Decimal, verdict) {
+	d, v := number(s)
+	if v == valueAbsent {
+		v = valueBad
+	}
+	return d, v
+}
+
 // integer reads an integer the way number reads numbers.
 func integer(s *jsonscan.Scanner) (int64, verdict) {
 	d, v := number(s)

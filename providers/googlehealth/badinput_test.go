@@ -555,3 +555,53 @@ func TestTooManyLabels(t *testing.T) {
 	require.True(t, whole)
 	require.Len(t, list, health.MaxSegments)
 }
+
+// Each data type is read by each operation that it has, of list and reconcile by
+// one stream.
+func TestEachOperationIsRead(t *testing.T) {
+	shapes := map[string]map[shape]bool{}
+	for i := range streams {
+		if s := &streams[i]; s.data != nil {
+			if shapes[s.data.path] == nil {
+				shapes[s.data.path] = map[shape]bool{}
+			}
+			shapes[s.data.path][s.shape] = true
+		}
+	}
+	for i := range dataTypes {
+		d := &dataTypes[i]
+		got := shapes[d.path]
+		require.Equal(t, d.can(points), got[shapeRecords] || got[shapeDense], "points of %s", d.path)
+		require.Equal(t, d.can(canDailyRollUp), got[shapeDays], "days of %s", d.path)
+		require.Equal(t, d.can(canRollUp), got[shapeHours], "hours of %s", d.path)
+	}
+}
+
+// What stands in a person's logs is summed up by the hour, too.
+func TestHoursOfLogs(t *testing.T) {
+	for stream, c := range map[string]struct {
+		body   string
+		metric health.Metric
+		stat   health.Stat
+		value  float64
+	}{
+		"weight_hourly":                {`"weight":{"weightGramsAvg":70532}`, health.MetricBodyWeight, health.StatMean, 70.532},
+		"body_fat_hourly":              {`"bodyFat":{"bodyFatPercentageAvg":18.5}`, health.MetricBodyFatPercentage, health.StatMean, 18.5},
+		"blood_glucose_hourly":         {`"bloodGlucose":{"bloodGlucoseMilligramsPerDeciliterAvg":95.5}`, health.MetricBloodGlucose, health.StatMean, 95.5},
+		"core_body_temperature_hourly": {`"coreBodyTemperature":{"temperatureCelsiusAvg":36.7}`, health.MetricBodyTemperature, health.StatMean, 36.7},
+		"run_vo2_max_hourly":           {`"runVo2Max":{"rateAvg":43.8}`, health.MetricVO2Max, health.StatMean, 43.8},
+		"swim_lengths_data_hourly":     {`"swimLengthsData":{"strokeCountSum":"12"}`, health.MetricSwimStrokes, health.StatValue, 12},
+		"hydration_log_hourly":         {`"hydrationLog":{"amountConsumed":{"millilitersSum":1250}}`, health.MetricWaterIntake, health.StatValue, 1250},
+		"nutrition_log_hourly":         {`"nutritionLog":{"energy":{"kcalSum":640}}`, health.MetricEnergyIntake, health.StatValue, 640},
+	} {
+		m, err := mapBody(stream, `{"rollupDataPoints":[{"startTime":"2026-11-19T07:00:00Z","endTime":"2026-11-19T08:00:00Z",`+c.body+`}]}`)
+		require.NoError(t, err, stream)
+		require.Empty(t, reasonsOf(m), stream)
+		require.Equal(t, []string{stream + "/2026-11-19"}, keysOf(m))
+		require.Len(t, m.records[0].Series, 1, stream)
+		s := m.records[0].Series[0]
+		require.Equal(t, c.metric, s.Metric)
+		require.Equal(t, c.stat, s.Stat)
+		require.InDelta(t, c.value, health.Decimal{Coefficient: s.Values[0], Exponent: s.Exp}.Float(), 1e-9)
+	}
+}

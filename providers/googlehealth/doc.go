@@ -62,8 +62,9 @@
 // steps_hourly and the other sums by the hour of UTC (distance, floors, altitude,
 // total_calories, active_energy_burned, active_minutes, active_zone_minutes,
 // sedentary_period, heart_rate, time_in_heart_rate_zone,
-// calories_in_heart_rate_zone); weight_daily and the other daily means (body_fat,
-// blood_glucose, core_body_temperature, run_vo2_max); the personal ranges
+// calories_in_heart_rate_zone, swim_lengths_data, hydration_log, nutrition_log);
+// weight_daily and weight_hourly and the other means (body_fat, blood_glucose,
+// core_body_temperature, run_vo2_max); the personal ranges
 // daily_resting_heart_rate_range and daily_heart_rate_variability_range;
 // menstrual_period, ovulation_test, moods, symptoms.
 //

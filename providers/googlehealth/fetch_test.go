@@ -93,6 +93,7 @@ func TestRequests(t *testing.T) {
 		{"steps_daily", Config{}, november, nil, "steps/dataPoints:dailyRollUp", "", "", `{"range":{"start":{"date":{"year":2026,"month":11,"day":1}},"end":{"date":{"year":2026,"month":11,"day":21}}},"windowSizeDays":1,"pageSize":90}`},
 		{"heart_rate_daily", Config{Family: FamilyGoogleWearables}, one, nil, "heart-rate/dataPoints:dailyRollUp", "", "", `{"range":{"start":{"date":{"year":2026,"month":11,"day":20}},"end":{"date":{"year":2026,"month":11,"day":21}}},"windowSizeDays":1,"pageSize":14,"dataSourceFamily":"users/me/dataSourceFamilies/google-wearables"}`},
 		{"steps_hourly", Config{Streams: []string{"steps_hourly"}}, one, time.FixedZone("", 5*3600+1800), "steps/dataPoints:rollUp", "", "", `{"range":{"startTime":"2026-11-19T18:00:00Z","endTime":"2026-11-20T18:00:00Z"},"windowSize":"3600s","pageSize":10000}`},
+		{"nutrition_log_hourly", Config{Streams: []string{"nutrition_log_hourly"}}, one, time.FixedZone("", 5*3600+1800), "nutrition-log/dataPoints:rollUp", "", "", `{"range":{"startTime":"2026-11-19T18:00:00Z","endTime":"2026-11-20T18:00:00Z"},"windowSize":"3600s","pageSize":10000}`},
 	} {
 		t.Run(c.stream, func(t *testing.T) {
 			p, s := scripted(t, c.cfg, func(*http.Request, string) (int, string) { return http.StatusOK, `{}` })

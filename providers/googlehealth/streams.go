@@ -158,6 +158,14 @@ var streams = [...]stream{
 	hourly("heart-rate", heartRateSum, nil),
 	hourly("time-in-heart-rate-zone", nil, (*mapper).zoneTimes),
 	hourly("calories-in-heart-rate-zone", nil, (*mapper).zoneCalories),
+	hourly("swim-lengths-data", strokesSum, nil),
+	hourly("hydration-log", hydrationSum, nil),
+	hourly("nutrition-log", nil, (*mapper).nutritionSum),
+	hourly("weight", weightAvg, nil),
+	hourly("body-fat", bodyFatAvg, nil),
+	hourly("blood-glucose", glucoseAvg, nil),
+	hourly("core-body-temperature", tempAvg, nil),
+	hourly("run-vo2-max", runVO2Avg, nil),
 }
 
 func streamName(path, suffix string) string { return strings.ReplaceAll(path, "-", "_") + suffix }
@@ -252,6 +260,9 @@ func (s *stream) facts() providers.Stream {
 // pageSize is how many data are asked for at once: what the service has as the
 // largest page of the type, less for those whose points are large.
 func (s *stream) pageSize() int {
+	if s.shape == shapeHours {
+		return 10_000 // more than the hours of the longest window
+	}
 	switch s.data.path {
 	case "sleep", "exercise":
 		return 25

@@ -413,12 +413,17 @@ func TestDeliveries(t *testing.T) {
 			fmt.Sprintf(`{"endpointUri":"https://host.example.com/","subscriberConfigs":[{"dataTypes":["sleep","steps"],"subscriptionCreatePolicy":"AUTOMATIC"}],"endpointAuthorization":{"secret":%q}}`, secret))
 		return status
 	}
+	status, list := b.ask(DefaultServiceToken, http.MethodGet, "projects/"+DefaultProject+"/subscribers", nil, "")
+	require.Equal(t, http.StatusOK, status)
+	require.NotContains(t, list, "subscribers", "what is empty is left out, and never null")
 	require.Equal(t, http.StatusBadRequest, register("Bearer wrong"))
 	require.Equal(t, http.StatusOK, register("Bearer s"))
 	require.Equal(t, http.StatusConflict, register("Bearer s"))
-	status, list := b.ask(DefaultServiceToken, http.MethodGet, "projects/"+DefaultProject+"/subscribers", nil, "")
+	status, list = b.ask(DefaultServiceToken, http.MethodGet, "projects/"+DefaultProject+"/subscribers", nil, "")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "ACTIVE", list["subscribers"].([]any)[0].(map[string]any)["state"])
+	_, list = b.ask(DefaultServiceToken, http.MethodGet, "projects/"+DefaultProject+"/subscribers/my-sub/subscriptions", nil, "")
+	require.Empty(t, list)
 
 	night := b.Truth(b.user.ID).Sleeps[0]
 	b.EditSleep(b.user.ID, night.ID, func(s *Sleep) { s.Processed = false })

@@ -309,6 +309,9 @@ func (s *Server) projects(r *http.Request, parts []string, body []byte) (any, *r
 		for _, sub := range s.hooks.subscribers {
 			list = append(list, s.subscriberObject(sub))
 		}
+		if len(list) == 0 {
+			return object{}, nil
+		}
 		return object{"subscribers": list, "totalSize": len(list)}, nil
 	}
 	s.mu.Lock()
@@ -440,6 +443,9 @@ func (s *Server) subscriptions(method string, sub *Subscriber, rest []string, q 
 			if strings.HasPrefix(name, sub.ID+"/") {
 				list = append(list, shown(name, what))
 			}
+		}
+		if len(list) == 0 {
+			return object{}, nil
 		}
 		return object{"subscriptions": list}, nil
 	case method == http.MethodDelete && len(rest) == 1:
