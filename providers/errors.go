@@ -59,6 +59,8 @@ type Error struct {
 	Code     string // the service's own error code
 	// RetryAt is when trying again makes sense; zero if the service did not say.
 	RetryAt time.Time
+	// Left is what the answer tells of a limit; nil if it tells nothing.
+	Left *RateLeft
 	// RequestID is the service's name for the request, for its support.
 	RequestID string
 	// Detail is a fixed text of the adapter: never a token, a body or a value.

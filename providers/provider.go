@@ -146,6 +146,17 @@ const (
 	LimitPerUser                   // each connection alone
 )
 
+// RateLeft is what an answer tells of a limit: so many more requests are
+// answered until it is renewed. Where a service has several limits of one scope,
+// an adapter always tells of the same one.
+type RateLeft struct {
+	Requests int
+	// ResetAt is when the limit is renewed, by our clock.
+	ResetAt time.Time
+	// Scope says who shares the limit.
+	Scope LimitScope
+}
+
 // Query asks for one page of one stream.
 type Query struct {
 	// Stream is the name of a stream of the provider.
@@ -194,6 +205,10 @@ type Page struct {
 	// deliveries. The page then ends the walk: More is not set. What the
 	// records of the page hold, if it has any, counts all the same.
 	Pending *Pending
+	// Left is what the last answer of the page tells of a limit; nil if it tells
+	// nothing. It is about the moment: two pages that differ only in it are the
+	// same page.
+	Left *RateLeft
 }
 
 // Pending is a request whose answer comes by deliveries: by notifications of

@@ -317,6 +317,7 @@ func (s *session) fetch(ctx context.Context, stream providers.Stream, lane store
 		}
 		page, err := s.provider.Fetch(ctx, s.cred, q)
 		done(made(stream, page, err))
+		s.learn(ctx, page, err)
 		switch {
 		case err == nil:
 			if fresh {
@@ -355,6 +356,34 @@ func retryAt(err error, now time.Time, pause time.Duration) time.Time {
 		return now.Add(pause)
 	}
 	return now.Add(min(max(at.Sub(now), time.Second), maxRetryAfter))
+}
+
+// longestReset is the furthest that a service is believed to renew a limit.
+const longestReset = 24 * time.Hour
+
+// learn tells the budget what an answer told of a limit.
+func (s *session) learn(ctx context.Context, page providers.Page, err error) {
+	budget, ok := s.budget.(BudgetLearner)
+	if !ok {
+		return
+	}
+	told := page.Left
+	if e, ok := errors.AsType[*providers.Error](err); ok {
+		told = e.Left
+	}
+	if told == nil {
+		return
+	}
+	left := *told
+	left.Requests = max(0, left.Requests)
+	if latest := now().Add(longestReset); left.ResetAt.After(latest) {
+		left.ResetAt = latest
+	}
+	// It is no reason to lose a page: a budget that cannot be reached lets no
+	// more requests through anyway.
+	if err := budget.Learn(ctx, s.conn.Provider, s.conn.ID, left); err != nil {
+		s.cfg.Logger.WarnContext(ctx, "limit not told to the budget", "connection", s.conn.ID, "err", err)
+	}
 }
 
 // made returns how many requests a page took: as many as there were answers,

@@ -27,7 +27,9 @@ import (
 //
 // Of each limit there is a sorted set PREFIXbudget:{PROVIDER}:... of bookings by
 // when they no longer count, and a key that is there while other work than
-// backfills asks.
+// backfills asks. Of each provider and each connection there is a sorted set of
+// the bookings under way, and for as long as it holds what was told to
+// [Budget.Learn].
 type Budget struct {
 	redis  goredis.UniversalClient
 	prefix string
@@ -35,10 +37,10 @@ type Budget struct {
 	name  string
 	count atomic.Uint64
 
-	take, done, block *goredis.Script
+	take, done, block, learn *goredis.Script
 }
 
-var _ healthsync.Budget = (*Budget)(nil)
+var _ healthsync.BudgetLearner = (*Budget)(nil)
 
 const (
 	// reserveForLive is the share of each limit that backfills leave: one part
@@ -51,6 +53,10 @@ const (
 	longestFlight = 30 * time.Second
 	// doneWithin bounds the call that ends a booking.
 	doneWithin = 5 * time.Second
+	// sameRenewal is how far apart two answers may put the same renewal of a
+	// limit: services tell it in seconds from then on, and answers take their
+	// time.
+	sameRenewal = 10 * time.Second
 )
 
 // NewBudget returns the Budget under the prefix, which may be empty:
@@ -70,6 +76,7 @@ func NewBudget(client goredis.UniversalClient, prefix string) (*Budget, error) {
 	return &Budget{
 		redis: client, prefix: prefix, name: hex.EncodeToString(name[:]),
 		take: goredis.NewScript(takeScript), done: goredis.NewScript(doneScript), block: goredis.NewScript(blockScript),
+		learn: goredis.NewScript(learnScript),
 	}, nil
 }
 
@@ -80,18 +87,29 @@ local now = t[1] * 1000 + math.floor(t[2] / 1000)
 `
 
 // takeScript books calls, or returns for how many milliseconds to wait. KEYS are
-// two blocks, and of each limit its bookings and its sign of other work. ARGV are
-// the name of the booking, 1 for a backfill, and of each limit the calls, the
-// requests allowed, the reserve, the period and the longest flight.
+// of the provider, and of the connection, the block, what is left and the
+// bookings under way; then of each limit its bookings and its sign of other work.
+// ARGV are the name of the booking, 1 for a backfill, and of each limit the
+// calls, the requests allowed, the reserve, the period and the longest flight;
+// then the longest period that is lent, the calls, the longest flight, and what
+// of that which is left the lane leaves to others, at the provider and for the
+// connection.
 const takeScript = nowScript + `
-local wait = math.max(0, redis.call('PTTL', KEYS[1]), redis.call('PTTL', KEYS[2]))
-local limits = (#KEYS - 2) / 2
+local wait = math.max(0, redis.call('PTTL', KEYS[1]), redis.call('PTTL', KEYS[4]))
+local limits = (#KEYS - 6) / 2
+local z = 5*limits + 3
+local left = {redis.call('GET', KEYS[2]), redis.call('GET', KEYS[5])}
+for i = 1, 2 do
+	if left[i] and tonumber(left[i]) < ARGV[z+1] + ARGV[z+2+i] then
+		wait = math.max(wait, math.max(1, redis.call('PTTL', KEYS[3*i-1])))
+	end
+end
 for i = 1, limits do
-	local booked, other, a = KEYS[2*i+1], KEYS[2*i+2], 5*i - 2
+	local booked, other, a = KEYS[2*i+5], KEYS[2*i+6], 5*i - 2
 	local calls, usable, reserve, per = tonumber(ARGV[a]), tonumber(ARGV[a+1]), tonumber(ARGV[a+2]), tonumber(ARGV[a+3])
 	if ARGV[2] ~= '1' then
 		redis.call('SET', other, '1', 'PX', per)
-	elseif per > tonumber(ARGV[1 + 5*limits + 2]) or redis.call('EXISTS', other) == 1 then
+	elseif per > tonumber(ARGV[z]) or redis.call('EXISTS', other) == 1 then
 		usable = usable - reserve
 	end
 	redis.call('ZREMRANGEBYSCORE', booked, '-inf', now)
@@ -108,27 +126,62 @@ for i = 1, limits do
 	local a = 5*i - 2
 	local lasts = ARGV[a+3] + ARGV[a+4]
 	for c = 1, math.min(tonumber(ARGV[a]), tonumber(ARGV[a+1])) do
-		redis.call('ZADD', KEYS[2*i+1], now + lasts, ARGV[1] .. '.' .. c)
+		redis.call('ZADD', KEYS[2*i+5], now + lasts, ARGV[1] .. '.' .. c)
 	end
-	redis.call('PEXPIRE', KEYS[2*i+1], lasts + 1000)
+	redis.call('PEXPIRE', KEYS[2*i+5], lasts + 1000)
+end
+for i = 1, 2 do
+	if left[i] then
+		redis.call('DECRBY', KEYS[3*i-1], ARGV[z+1])
+	end
+	redis.call('ZREMRANGEBYSCORE', KEYS[3*i], '-inf', now)
+	redis.call('ZADD', KEYS[3*i], now + ARGV[z+2], ARGV[1] .. '.' .. ARGV[z+1])
+	redis.call('PEXPIRE', KEYS[3*i], ARGV[z+2])
 end
 return 0
 `
 
 // doneScript has the calls of a booking count from now on, and takes back those
-// that were not made. KEYS are the bookings of the limits, ARGV the name of the
-// booking, how many calls were made, and of each limit the calls booked and the
-// period. The millisecond more is because the time was cut.
+// that were not made. KEYS are of the provider, and of the connection, what is
+// left and the bookings under way; then the bookings of the limits. ARGV are the
+// name of the booking, how many calls were made, how many were booked, and of
+// each limit the calls booked and the period. The millisecond more is because the
+// time was cut. A booking that was no longer taken to be under way gives nothing
+// back to what is left: that may have been told without it.
 const doneScript = nowScript + `
-for i = 1, #KEYS do
-	for c = 1, tonumber(ARGV[2*i+1]) do
+for i = 1, 2 do
+	if redis.call('ZREM', KEYS[2*i], ARGV[1] .. '.' .. ARGV[3]) == 1 and redis.call('EXISTS', KEYS[2*i-1]) == 1 then
+		redis.call('INCRBY', KEYS[2*i-1], math.max(0, ARGV[3] - ARGV[2]))
+	end
+end
+for i = 5, #KEYS do
+	local a = 2*i - 6
+	for c = 1, tonumber(ARGV[a]) do
 		if c <= tonumber(ARGV[2]) then
-			redis.call('ZADD', KEYS[i], 'XX', now + 1 + ARGV[2*i+2], ARGV[1] .. '.' .. c)
+			redis.call('ZADD', KEYS[i], 'XX', now + 1 + ARGV[a+1], ARGV[1] .. '.' .. c)
 		else
 			redis.call('ZREM', KEYS[i], ARGV[1] .. '.' .. c)
 		end
 	end
 end
+`
+
+// learnScript takes in how much is left. KEYS are what is left and the bookings
+// under way, which the answer may have counted, or not. ARGV are the requests,
+// the milliseconds until the limit is renewed, and sameRenewal.
+const learnScript = nowScript + `
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+local left, lasts, old = tonumber(ARGV[1]), tonumber(ARGV[2]), redis.call('PTTL', KEYS[1])
+for _, booking in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+	left = left - string.match(booking, '%d+$')
+end
+if old > lasts + ARGV[3] then
+	return -- it was about the renewal before
+end
+if old > 0 and lasts <= old + ARGV[3] then
+	left = math.min(left, tonumber(redis.call('GET', KEYS[1])))
+end
+redis.call('SET', KEYS[1], left, 'PX', math.max(lasts, old))
 `
 
 // blockScript makes a block that lasts at least so many milliseconds.
@@ -160,22 +213,31 @@ func (b *Budget) Take(ctx context.Context, c healthsync.Calls) (done func(made i
 	if c.Lane == store.LaneBackfill {
 		backfill = 1
 	}
-	keys := []string{b.key(c.Provider, "block"), b.key(c.Provider, "block", c.Connection)}
+	count := max(1, c.Count)
+	keys := []string{
+		b.key(c.Provider, "block"), b.key(c.Provider, "left"), b.key(c.Provider, "begun"),
+		b.key(c.Provider, "block", c.Connection), b.key(c.Provider, "left", c.Connection), b.key(c.Provider, "begun", c.Connection),
+	}
 	args := []any{name, backfill}
-	var booked []string
-	ending := []any{name, 0}
+	booked := []string{keys[1], keys[2], keys[4], keys[5]}
+	ending := []any{name, 0, count}
+	reserve := map[providers.LimitScope]int{}
 	for _, l := range c.Limits {
 		if l.Requests <= 0 || l.Per <= 0 {
 			continue
 		}
 		key, per := b.limitKey(c, l), max(1, l.Per.Milliseconds())
-		calls := min(max(1, c.Count), l.Requests)
+		calls := min(count, l.Requests)
+		if l.Per > lentUpTo {
+			reserve[l.Scope] = max(reserve[l.Scope], backfill*l.Requests/reserveForLive)
+		}
 		keys = append(keys, key, key+":other")
 		args = append(args, calls, l.Requests, l.Requests/reserveForLive, per, min(per, longestFlight.Milliseconds()))
 		booked = append(booked, key)
 		ending = append(ending, calls, per)
 	}
-	args = append(args, lentUpTo.Milliseconds())
+	args = append(args, lentUpTo.Milliseconds(), count, longestFlight.Milliseconds(),
+		reserve[providers.LimitPerApp], reserve[providers.LimitPerUser])
 	ms, err := b.take.Run(ctx, b.redis, keys, args...).Int64()
 	switch {
 	case err != nil:
@@ -184,9 +246,6 @@ func (b *Budget) Take(ctx context.Context, c healthsync.Calls) (done func(made i
 		return nil, time.Duration(ms) * time.Millisecond, nil
 	}
 	return func(made int) {
-		if len(booked) == 0 {
-			return
-		}
 		ending[1] = made
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), doneWithin)
 		defer cancel()
@@ -208,6 +267,25 @@ func (b *Budget) Block(ctx context.Context, provider, connection string, until t
 		key = b.key(provider, "block", connection)
 	}
 	if err := b.block.Run(ctx, b.redis, []string{key}, pause).Err(); err != nil && !errors.Is(err, goredis.Nil) {
+		return fmt.Errorf("asynq: budget of %s: %w", provider, err)
+	}
+	return nil
+}
+
+// Learn implements [healthsync.BudgetLearner]. A booking that has not ended after
+// half a minute is no longer taken to be under way.
+func (b *Budget) Learn(ctx context.Context, provider, connection string, left providers.RateLeft) error {
+	// As with a pause, it is not the time that is shared.
+	lasts := time.Until(left.ResetAt).Milliseconds()
+	if lasts <= 0 {
+		return nil
+	}
+	keys := []string{b.key(provider, "left"), b.key(provider, "begun")}
+	if left.Scope == providers.LimitPerUser {
+		keys = []string{b.key(provider, "left", connection), b.key(provider, "begun", connection)}
+	}
+	err := b.learn.Run(ctx, b.redis, keys, left.Requests, lasts, sameRenewal.Milliseconds()).Err()
+	if err != nil && !errors.Is(err, goredis.Nil) {
 		return fmt.Errorf("asynq: budget of %s: %w", provider, err)
 	}
 	return nil

@@ -209,8 +209,8 @@ func TestBookingOfADeadProcess(t *testing.T) {
 	}
 	b := newBudget(t, connect(t, startRedis(t)))
 	c := healthsync.Calls{Provider: "p", Connection: "c", Limits: perApp(1, 200*time.Millisecond), Lane: store.LaneLive, Count: 1}
-	take(t, b, c)
 	began, waited := time.Now(), time.Duration(0)
+	take(t, b, c)
 	for {
 		done, pause, err := b.Take(t.Context(), c)
 		require.NoError(t, err)

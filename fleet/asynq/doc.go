@@ -40,11 +40,16 @@
 // sees more of them than allowed, wherever the service lets its own windows
 // begin. A token bucket would let twice as many through in its first period.
 //
-// What services say about their limits reaches the budget by
-// [providers.Error.RetryAt]: a Retry-After, or a header by which the adapter
-// knows that nothing is left. The whole fleet then leaves the connection alone
-// until that time. That nothing is left for the whole application is found out
-// by each process for itself: it costs one refused request of each.
+// What services say about their limits reaches the budget in two ways. By
+// [providers.Page.Left] and [providers.Error.Left], which adapters take from
+// headers such as Fitbit-Rate-Limit-Remaining: until the limit is renewed the
+// whole fleet then sends no more requests than are left, whoever spent the
+// others, and backfills leave as many of them as of the declared limit. A service
+// that sends no such header is known by its declared limits alone. And by
+// [providers.Error.RetryAt], a Retry-After: the whole fleet leaves the connection
+// alone until then. A refusal that is about the whole application and tells
+// nothing but the time is found out by each process for itself: it costs one
+// refused request of each.
 //
 // # Failures
 //

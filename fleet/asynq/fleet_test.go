@@ -219,7 +219,7 @@ func TestFleetHoldsTheLimit(t *testing.T) {
 	fast := time.Duration(proof.N(30, 1))
 	window := time.Minute / fast
 	began := time.Now()
-	w := newWorld(t, proof.N(70, 100), withingstest.Config{
+	w := newWorld(t, proof.N(70, 400), withingstest.Config{
 		Days: 30, Now: func() time.Time { return began.Add(fast * time.Since(began)) },
 	}, job{Limit: providers.RateLimit{Requests: 120, Per: window}, History: 30 * 24 * time.Hour, LeaseTTL: 15 * time.Second})
 	for i := range 3 {

@@ -123,18 +123,36 @@ func TestPassing(t *testing.T) {
 		(&writer{name: "w", acked: n}).check(t, now)
 	}
 
-	// A server that loads its data answers LOADING.
-	slow := start(t, "--loading-process-events-interval-bytes", "1024", "--key-load-delay", "0")
-	full := open(t, at(slow.Addr()))
+	// A server that loads its data answers LOADING, if what it loads is a
+	// snapshot. Each key takes it some time.
+	slow := start(t, "--loading-process-events-interval-bytes", "1024", "--key-load-delay", "30000")
+	full, hurried := open(t, at(slow.Addr())), open(t, hasty(slow.Addr()))
 	for i := range 30 {
 		_, err := full.Commit(t.Context(), numbered("w", i+1))
 		require.NoError(t, err)
 	}
+	do(t, slow, "BGREWRITEAOF")
+	require.Eventually(t, func() bool {
+		info := do(t, slow, "INFO", "persistence").(string)
+		return strings.Contains(info, "aof_rewrite_in_progress:0") && strings.Contains(info, "aof_rewrite_scheduled:0")
+	}, 30*time.Second, 10*time.Millisecond)
 	require.NoError(t, slow.Kill())
-	restarted := make(chan error, 1)
+	restarted, waited := make(chan error, 1), make(chan error, 1)
 	go func() { restarted <- slow.Restart() }()
-	_, err := full.Commit(t.Context(), numbered("w", 31))
-	require.NoError(t, err)
+	go func() {
+		_, err := full.Commit(t.Context(), numbered("w", 31))
+		waited <- err
+	}()
+	var loading error
+	require.Eventually(t, func() bool {
+		_, err := hurried.Connections(t.Context(), store.ConnectionQuery{})
+		if err != nil && strings.Contains(err.Error(), "LOADING") {
+			loading = err
+		}
+		return err == nil
+	}, 30*time.Second, time.Millisecond)
+	require.ErrorIs(t, loading, redisstore.ErrUnavailable)
+	require.NoError(t, <-waited)
 	require.NoError(t, <-restarted)
 	(&writer{name: "w", acked: 31}).check(t, full)
 
@@ -142,7 +160,7 @@ func TestPassing(t *testing.T) {
 	require.NoError(t, slow.Stop())
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err = full.Commit(ctx, numbered("w", 32))
+	_, err := full.Commit(ctx, numbered("w", 32))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.NoError(t, slow.Cont())
 }
@@ -280,6 +298,71 @@ func TestForeignKeys(t *testing.T) {
 	}
 	_, err = a.Commit(t.Context(), rich(3))
 	require.NoError(t, err)
+}
+
+// TestForeignTypes puts something of another type in the place of each key there
+// is, those of indexes, queues and leases included. No call says anything but
+// what it says otherwise, or that it found a foreign key, and a connection is
+// there for all reads or for none.
+func TestForeignTypes(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	s := start(t)
+	a := open(t, at(s.Addr()))
+	n := 0
+	calls := append(everything(a),
+		func(ctx context.Context) error {
+			_, err := a.PutConnection(ctx, store.Connection{ID: fmt.Sprint("c", n), User: fmt.Sprint("u", n), Provider: "p", UpstreamID: fmt.Sprint(n)})
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := a.PutDelivery(ctx, store.Delivery{ID: fmt.Sprint("d", n), Received: testNow, Status: store.DeliveryNew, Body: []byte("b")})
+			return err
+		},
+		func(ctx context.Context) error {
+			return a.SetDue(ctx, store.Due{Connection: "w", Task: "sync", At: testNow})
+		},
+		func(ctx context.Context) error { _, err := a.Due(ctx, "sync", testNow, 10); return err },
+		func(ctx context.Context) error { _, err := a.Deliveries(ctx, store.DeliveryQuery{}); return err },
+		func(ctx context.Context) error { _, err := a.Acquire(ctx, "x", "sync", time.Minute); return err },
+	)
+	_, err := a.PutConnection(t.Context(), store.Connection{ID: "w", User: "user of w", Provider: "p"})
+	require.NoError(t, err)
+	for _, call := range calls {
+		require.NoError(t, call(t.Context()))
+	}
+	foreign := 0
+	for key := range dump(t, s) {
+		n++
+		do(t, s, "RENAME", key, "kept")
+		if do(t, s, "TYPE", "kept") == "string" {
+			do(t, s, "HSET", key, "foreign", "")
+		} else {
+			do(t, s, "SET", key, "foreign")
+		}
+		for i, call := range calls {
+			err := call(t.Context())
+			if errors.Is(err, redisstore.ErrForeign) {
+				foreign++
+			} else if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrLeaseHeld) {
+				require.NoError(t, err, "call %d, %q", i, key)
+			}
+		}
+		do(t, s, "DEL", key)
+		do(t, s, "RENAME", "kept", key)
+		_, err := a.Connection(t.Context(), fmt.Sprint("c", n))
+		list, listing := a.Connections(t.Context(), store.ConnectionQuery{User: fmt.Sprint("u", n)})
+		require.NoError(t, listing)
+		if err != nil {
+			require.ErrorIs(t, err, store.ErrNotFound, "%q", key)
+			require.Empty(t, list, "%q", key)
+		} else {
+			require.Len(t, list, 1, "%q", key)
+		}
+	}
+	require.Greater(t, foreign, 40)
 }
 
 // everything returns calls that read what a commit wrote.

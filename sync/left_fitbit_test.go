@@ -1,0 +1,99 @@
+package sync_test
+
+import (
+	"context"
+	"net/http"
+	gosync "sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vitalmux/vitalmux/providers"
+	"github.com/vitalmux/vitalmux/providers/fitbit"
+	"github.com/vitalmux/vitalmux/providers/fitbit/fitbittest"
+	"github.com/vitalmux/vitalmux/providers/providertest"
+	"github.com/vitalmux/vitalmux/store"
+	healthsync "github.com/vitalmux/vitalmux/sync"
+)
+
+// watched counts the pages that were refused, by the service or by the adapter,
+// which knows from the answer before that nothing is left.
+type watched struct {
+	*fitbit.Provider
+	mu      gosync.Mutex
+	refused int
+}
+
+func (w *watched) Fetch(ctx context.Context, cred providers.Credential, q providers.Query) (providers.Page, error) {
+	page, err := w.Provider.Fetch(ctx, cred, q)
+	if err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.refused++
+	}
+	return page, err
+}
+
+// TestAnotherClientSpendsTheHour: a person has 150 requests an hour, and another
+// client of the same application spends 100 of them at the beginning of each.
+// The history is read all the same, and no page is begun that cannot be ended.
+func TestAnotherClientSpendsTheHour(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		time.Sleep(12*time.Hour + 30*time.Minute)
+		sim := fitbittest.New(fitbittest.Config{Seed: 3, Days: 60, IntradayDays: -1})
+		person := sim.AddPerson(fitbittest.PersonConfig{Timezone: "Europe/Berlin"})
+		adapter, err := fitbit.New(fitbit.Config{
+			ClientID: fitbittest.DefaultClientID, ClientSecret: providers.NewSecret(fitbittest.DefaultClientSecret),
+			RedirectURL: fitbittest.DefaultRedirectURL, Transport: providertest.Transport(sim),
+		})
+		require.NoError(t, err)
+		p := &watched{Provider: adapter}
+		engine, err := healthsync.New(healthsync.Config{
+			Providers: []providers.Provider{p}, Store: store.NewMemory(), Sealer: newKeyring(t), History: 60 * day,
+		})
+		require.NoError(t, err)
+		address, err := engine.Connect(t.Context(), healthsync.ConnectRequest{
+			User: "ada", Provider: fitbit.Name, RedirectURL: fitbittest.DefaultRedirectURL,
+		})
+		require.NoError(t, err)
+		back, err := sim.Authorize(person.ID, address)
+		require.NoError(t, err)
+		_, err = engine.Complete(t.Context(), back.Query())
+		require.NoError(t, err)
+
+		token := sim.Login(person.ID).AccessToken
+		spend := func() {
+			for range 100 {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fitbit.DefaultBaseURL+"/1/user/-/profile.json", nil)
+				require.NoError(t, err)
+				r.Header.Set("Authorization", "Bearer "+token)
+				answer, err := providertest.Transport(sim).RoundTrip(r)
+				require.NoError(t, err)
+				require.NoError(t, answer.Body.Close())
+				require.Equal(t, http.StatusOK, answer.StatusCode)
+			}
+		}
+		spend()
+		stop := running(t, engine)
+		read := map[time.Time]int{}
+		for range 6 {
+			time.Sleep(time.Until(time.Now().Truncate(time.Hour).Add(time.Hour + time.Second)))
+			spend()
+			synctest.Wait()
+		}
+		stop()
+		for _, r := range sim.Requests() {
+			require.NotEqual(t, http.StatusTooManyRequests, r.Status)
+			if r.PersonID != "" {
+				read[r.Time.Truncate(time.Hour)]++
+			}
+		}
+		require.Zero(t, p.refused)
+		for hour, n := range read {
+			require.LessOrEqual(t, n, 150, hour)
+		}
+		require.Greater(t, len(sim.Requests()), 7*100+100, "what was left of some hours was used")
+	})
+}
