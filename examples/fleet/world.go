@@ -33,9 +33,10 @@ func newWorld(o options) (*world, error) {
 	now := time.Now().UTC().Truncate(time.Second)
 	w := &world{key: make([]byte, 32), served: make(chan error, 1)}
 	_, _ = rand.Read(w.key)
-	// Its clock stands still, so that its data does too.
+	// Its clock stands still, so that its data does too. Of today there may be
+	// nothing yet, so there is a second day within the day.
 	w.sim = withingstest.New(withingstest.Config{
-		Seed: o.seed, Now: func() time.Time { return now }, Days: o.days, IntradayDays: 1, RateLimit: -1, IdenticalCallWindow: -1,
+		Seed: o.seed, Now: func() time.Time { return now }, Days: o.days, IntradayDays: 2, RateLimit: -1, IdenticalCallWindow: -1,
 	})
 	for range o.people {
 		w.sim.AddUser(withingstest.UserConfig{Timezone: "Europe/Berlin"})

@@ -170,8 +170,9 @@ func (w *world) settled() bool {
 	return len(due) == 0
 }
 
-// compare compares the store with the truth of the simulator.
-func (w *world) compare() {
+// missing compares the store with the truth of the simulator, and tells of the
+// first difference.
+func (w *world) missing() string {
 	w.t.Helper()
 	for i, u := range w.sim.Users() {
 		truth, got := w.sim.Truth(u.ID), make(map[string]int)
@@ -184,9 +185,12 @@ func (w *world) compare() {
 			"activity": len(truth.Activities), "heart": len(truth.Hearts), "devices": len(truth.Devices),
 		}
 		for stream, n := range want {
-			require.Equal(w.t, n, got[stream], "%s of %s", stream, w.users[i])
+			if got[stream] != n {
+				return fmt.Sprintf("%d of %d records in %s of %s", got[stream], n, stream, w.users[i])
+			}
 		}
 	}
+	return ""
 }
 
 // TestFleetHoldsTheLimit has three workers on more work than the limit lets
@@ -238,7 +242,7 @@ func TestFleetHoldsTheLimit(t *testing.T) {
 		w.kill("0")
 		wait(windows / 2)
 		to := w.sim.Config().Now()
-		require.False(t, w.settled(), "there is still more to do than can be done")
+		require.NotEmpty(t, w.missing(), "there is still more to do than can be done")
 		used := 0
 		for _, r := range w.sim.Requests() {
 			require.NotEqual(t, withingstest.StatusTooManyRequests, r.Status, "refused: %s %s", r.Path, r.Action)
@@ -289,7 +293,7 @@ func testAllRecords(t *testing.T, plain bool) {
 	}
 	eventually(t, "nothing is due", w.settled)
 	w.stop()
-	w.compare()
+	require.Empty(t, w.missing())
 }
 
 // TestFleetDrains asks a worker to end in the middle of its work: it ends at
@@ -309,5 +313,5 @@ func TestFleetDrains(t *testing.T) {
 	eventually(t, "nothing is due", w.settled)
 	w.stop()
 	require.Equal(t, asked, w.askedBy("first"))
-	w.compare()
+	require.Empty(t, w.missing())
 }
