@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vitalmux/vitalmux/health"
-	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/providers/fitbit"
 	"github.com/vitalmux/vitalmux/providers/fitbit/fitbittest"
@@ -293,13 +292,13 @@ func relinked(t testing.TB, s store.Store) []store.Change {
 	}
 }
 
-// TestTwoYearsThenTheSuccessor has somebody with years at the legacy service (two
-// of them at full counts) live through its end and consent at its successor, and compares the resolved
+// TestTwoYearsThenTheSuccessor has somebody with two years at the legacy service
+// live through its end and consent at its successor, and compares the resolved
 // history with what the tracker measured, per day and metric.
 func TestTwoYearsThenTheSuccessor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 10, 20, 12, 0, 0, 0, time.UTC)))
-		days := proof.N(310, 730) // more than the 300 after which the tracker is another
+		const days = 730
 		m := newRemoval(t, days, nil)
 		before := m.toFitbit(t, "ada", m.person.ID)
 		sync := func() {
