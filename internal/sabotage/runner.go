@@ -118,7 +118,8 @@ func (r *runner) overlay(f fault) (string, error) {
 // run builds the test binary and runs the test. What goes wrong before the
 // test runs is not an *exec.ExitError.
 func (r *runner) run(ctx context.Context, f fault, overlay string) ([]byte, error) {
-	env := append(os.Environ(), f.env...)
+	// What a broken build proves is no result of the test.
+	env := append(os.Environ(), append([]string{"VITALMUX_PROOF="}, f.env...)...)
 	if overlay != "" {
 		// For this build and for those that the test makes.
 		env = append(env, strings.TrimSpace("GOFLAGS="+os.Getenv("GOFLAGS")+" -overlay="+overlay))
