@@ -65,20 +65,30 @@ fuzz: ## run every fuzz target, 200,000 executions each (FUZZTIME=5m changes tha
 sabotage: ## put faults into copies of the code; each must turn its test red
 	@$(GO) run ./internal/sabotage
 
-# One package at a time, so that the kill loops have the machine to themselves.
-# A package that passed is not run again: a soak that was stopped, or that found
-# something, goes on with what is left. `rm -r bin/soak` begins anew. Whatever
-# fails, the report is written.
+# A step is the tests of one package at full counts, the race detector or the
+# faults. A step that passed is not run again: a soak that was stopped, or that
+# found something, goes on with what is left. `rm -r bin/soak` begins anew.
+# Steps mostly wait for leases of killed processes to end, so some run at once.
+# Whatever fails, the report is written.
+SOAK_JOBS ?= 2
+
 .PHONY: soak
 soak: redis-server ## prove the promises at full counts (hours) and write docs/reliability.md
-	@mkdir -p bin/soak; failed=0; export VITALMUX_PROOF="$$PWD/bin/soak/results.jsonl"; passed="$$PWD/bin/soak"; \
-	once() { step="$$passed/$${1//\//.}"; shift; [ -e "$$step" ] || { "$$@" && touch "$$step"; } || failed=1; }; \
-	once ci env CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 30m ./...; \
-	once sabotage $(GO) run ./internal/sabotage; \
-	for m in $(MODULES); do for p in $$(cd "$$m" && $(GO) list ./...); do \
-		once "$$p" env VITALMUX_SOAK=1 $(GO) -C "$$m" test -count=1 -timeout 4h "$$p"; done; done; \
+	@mkdir -p bin/soak; \
+	packages=$$($(call each,$(GO) list -f '{{.Dir}}' ./...) | sed "s|^$$PWD/||"); failed=0; \
+	VITALMUX_PROOF="$$PWD/bin/soak/results.jsonl" $(MAKE) -k -j $(SOAK_JOBS) \
+		$$(printf 'bin/soak/%s.passed ' $$packages race sabotage) || failed=1; \
 	$(GO) run ./internal/proof/report bin/soak/results.jsonl; \
 	exit $$failed
+
+bin/soak/race.passed:
+	@CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 30m ./... && touch $@
+
+bin/soak/sabotage.passed:
+	@$(GO) run ./internal/sabotage && touch $@
+
+bin/soak/%.passed:
+	@mkdir -p $(@D); VITALMUX_SOAK=1 $(GO) -C $* test -count=1 -timeout 4h . && touch $@
 
 .PHONY: bench
 bench: redis-server ## measure against the anchors and write bench/REPORT.md

@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/vitalmux/vitalmux/internal/failpoint/failpointtest"
+	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/internal/provsim"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/store"
@@ -41,7 +42,7 @@ func TestMain(m *testing.M) {
 		os.Exit(status)
 	}
 	// Most of a proof is waiting for pauses to end, whatever the machine has.
-	if err := flag.Set("test.parallel", "4"); err != nil {
+	if err := flag.Set("test.parallel", strconv.Itoa(proof.N(4, 6))); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)
