@@ -19,6 +19,10 @@
 //   - [Remapper] when stored answers can be mapped again by newer code.
 //   - [Archiver] when answers that were kept in files can be imported.
 //
+// What every mapping needs has one meaning here: [AddText] and [AddValue] for what
+// a record may hold, [KeyPart] for keys, [LoadZone] for names of time zones,
+// [Quarantine] and [InvalidReason] for what is set aside.
+//
 // Facts that change how the engine works are fields of [Capabilities]. The
 // suite in package providertest checks every ability it finds.
 //

@@ -117,6 +117,25 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
+// NoSuchStream is the error of an operation on a stream that the adapter does not
+// have.
+func NoSuchStream(provider, op string) *Error {
+	return &Error{Provider: provider, Op: op, Kind: ErrInvalid, Detail: "no such stream", Err: errors.ErrUnsupported}
+}
+
+// Unmapped returns an error of mapping an answer as an error of an operation of a
+// provider, in a copy. An error that is not an *Error is about the grammar of the
+// answer: ErrMalformed with the given code.
+func Unmapped(provider, op, code string, err error) *Error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		e = &Error{Kind: ErrMalformed, Code: code, Err: err}
+	}
+	c := *e
+	c.Provider, c.Op = provider, op
+	return &c
+}
+
 // Retryable reports whether err is of a class that may pass by waiting. It
 // says nothing about the caller's context.
 func Retryable(err error) bool {

@@ -54,6 +54,28 @@ func TestRetryableAndRetryAt(t *testing.T) {
 	}
 }
 
+func TestNoSuchStream(t *testing.T) {
+	err := providers.NoSuchStream("acme", "fetch")
+	require.ErrorIs(t, err, providers.ErrInvalid)
+	require.ErrorIs(t, err, errors.ErrUnsupported, "the contract of Fetch")
+	require.Equal(t, "acme: fetch: invalid request: no such stream: unsupported operation", err.Error())
+}
+
+func TestUnmapped(t *testing.T) {
+	told := &providers.Error{Kind: providers.ErrUnavailable, Code: "pending", RetryAt: time.Unix(1, 0)}
+	got := providers.Unmapped("acme", "fetch x", "bad_json", fmt.Errorf("row 3: %w", told))
+	require.Equal(t, &providers.Error{Provider: "acme", Op: "fetch x", Kind: providers.ErrUnavailable, Code: "pending", RetryAt: time.Unix(1, 0)}, got)
+	require.Equal(t, &providers.Error{Kind: providers.ErrUnavailable, Code: "pending", RetryAt: time.Unix(1, 0)}, told, "it is a copy")
+	got = providers.Unmapped("acme", "fetch x", "bad_json", io.ErrUnexpectedEOF)
+	require.Equal(t, &providers.Error{Provider: "acme", Op: "fetch x", Kind: providers.ErrMalformed, Code: "bad_json", Err: io.ErrUnexpectedEOF}, got)
+}
+
+func TestScopes(t *testing.T) {
+	require.Nil(t, (&book{}).Capabilities().Scopes())
+	caps := providers.Capabilities{Streams: []providers.Stream{{Scopes: []string{"b", "a"}}, {}, {Scopes: []string{"a", "c", "b"}}}}
+	require.Equal(t, []string{"b", "a", "c"}, caps.Scopes())
+}
+
 func TestClassesAreDistinct(t *testing.T) {
 	seen := map[string]bool{}
 	for _, class := range providers.Classes() {

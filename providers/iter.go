@@ -3,6 +3,7 @@ package providers
 import (
 	"context"
 	"iter"
+	"slices"
 
 	"github.com/vitalmux/vitalmux/health"
 )
@@ -64,4 +65,18 @@ func (c Capabilities) StreamNamed(name string) (Stream, bool) {
 		}
 	}
 	return Stream{}, false
+}
+
+// Scopes returns the scopes that the streams of c need, once each, in the order
+// of the streams.
+func (c Capabilities) Scopes() []string {
+	var all []string
+	for _, s := range c.Streams {
+		for _, scope := range s.Scopes {
+			if !slices.Contains(all, scope) {
+				all = append(all, scope)
+			}
+		}
+	}
+	return all
 }

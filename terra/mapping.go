@@ -2,7 +2,6 @@ package terra
 
 import (
 	"cmp"
-	"errors"
 	"math"
 	"slices"
 	"strconv"
@@ -218,7 +217,7 @@ func (m *mapper) finish(user User) {
 		r.Source.Upstream = upstream
 		r.Normalize()
 		if err := r.Validate(m.at.Now); err != nil {
-			m.setAside(r.Key, reasonOf(err), origin)
+			m.setAside(r.Key, providers.InvalidReason(err), origin)
 			continue
 		}
 		twin, ok := seen[string(r.Kind)+" "+r.Key]
@@ -255,14 +254,6 @@ func compareTwins(a, b *health.Record) int {
 		return c
 	}
 	return cmp.Compare(a.Fingerprint(), b.Fingerprint())
-}
-
-// reasonOf returns why a record is not valid, without its values.
-func reasonOf(err error) string {
-	if e, ok := errors.AsType[*health.InvalidError](err); ok {
-		return e.Field + ": " + e.Reason
-	}
-	return "not valid"
 }
 
 // draft is the datum under way: one element of the array. It gives one record,
@@ -474,20 +465,8 @@ func keyPart(id string) string {
 			}
 		}
 	}
-	if len(id) > 128 {
-		return digestPart(id)
-	}
-	for i := range len(id) {
-		switch c := id[i]; {
-		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', c == '-', c == '_', c == '.', c == ':', c == '+', c == '=':
-		default:
-			return digestPart(id)
-		}
-	}
-	return id
+	return providers.KeyPart(id, "+=")
 }
-
-func digestPart(id string) string { return "x" + strconv.FormatUint(health.Digest([]byte(id)), 16) }
 
 // locate returns the value that the path of a [Fault] leads to; the whole
 // document if it is not there.

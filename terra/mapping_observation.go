@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/providers"
 )
 
 // hormone maps one hormone test.
@@ -57,7 +58,7 @@ func (d *draft) observation(v *HealthObservation) string {
 			continue
 		}
 		if len(part) > maxComponent {
-			part = digestPart(c.Code)
+			part = providers.KeyDigest(c.Code)
 		}
 		d.observed(part, &c.Value)
 		if c.Code != part {

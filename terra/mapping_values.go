@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/providers"
 )
 
 // values are the values of a record or a segment, at most one of a kind.
@@ -172,22 +173,11 @@ func (d *draft) sticky(score Number, parts Contributors, m health.Metric) {
 
 // text adds a fact that is not a number; empty is none.
 func (d *draft) text(name, value string) {
-	if value == "" {
-		return
-	}
 	if len(value) > health.MaxText {
 		d.fault(name, reasonTooLong, []byte(value))
-		return
+	} else if !providers.AddText(&d.Texts, name, value) {
+		d.fault(name, reasonConflict, []byte(value))
 	}
-	for i := range d.Texts {
-		if d.Texts[i].Name == name {
-			if d.Texts[i].Value != value {
-				d.fault(name, reasonConflict, []byte(value))
-			}
-			return
-		}
-	}
-	d.Texts = append(d.Texts, health.Text{Name: name, Value: value})
 }
 
 // truth adds a fact that is true or false.

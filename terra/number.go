@@ -105,28 +105,14 @@ func (n Number) MarshalJSON() ([]byte, error) {
 func (n *Number) UnmarshalJSON(b []byte) error { return unmarshalOne(b, n) }
 
 func (n *Number) scan(s *jsonscan.Scanner) bool {
-	switch s.Kind() {
-	case jsonscan.Null:
-		s.Skip()
+	d, v := s.ReadDecimal() // some numbers arrive in quotes
+	switch v {
+	case jsonscan.OK:
+		*n = NewNumber(d)
+	case jsonscan.Absent:
 		*n = Number{state: numberNull}
-		return true
-	case jsonscan.Number:
-		d, ok := s.Decimal()
-		if ok {
-			*n = NewNumber(d)
-		}
-		return ok
-	case jsonscan.String: // some numbers arrive in quotes
-		b, _ := s.Text()
-		d, err := health.ParseDecimal(b)
-		if err == nil {
-			*n = NewNumber(d)
-		}
-		return err == nil
-	default:
-		s.Skip()
-		return false
 	}
+	return v == jsonscan.OK || v == jsonscan.Absent
 }
 
 // Code is a value of an enum that some models send as a number and others as a

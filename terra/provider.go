@@ -144,9 +144,7 @@ func (p *Provider) Capabilities() providers.Capabilities { return p.capabilities
 func (p *Provider) Fetch(ctx context.Context, cred providers.Credential, q providers.Query) (providers.Page, error) {
 	st, ok := streamNamed(q.Stream)
 	if !ok {
-		return providers.Page{}, &providers.Error{
-			Provider: Name, Op: "fetch", Kind: providers.ErrInvalid, Detail: "no such stream", Err: errors.ErrUnsupported,
-		}
+		return providers.Page{}, providers.NoSuchStream(Name, "fetch")
 	}
 	f := &fetch{p: p, kind: st.name, op: "fetch " + st.name, user: cred.UpstreamID}
 	if f.user == "" {
@@ -379,7 +377,7 @@ func (w *wireEvent) digest() uint64 {
 func (p *Provider) Remap(raw health.RawPage) ([]health.Record, error) {
 	f := &fetch{op: "remap"}
 	if _, ok := streamNamed(raw.Stream); !ok {
-		return nil, &providers.Error{Provider: Name, Op: f.op, Kind: providers.ErrInvalid, Detail: "no such stream", Err: errors.ErrUnsupported}
+		return nil, providers.NoSuchStream(Name, f.op)
 	}
 	var all []health.Record
 	for _, body := range raw.Bodies {

@@ -82,9 +82,9 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Provider == "" {
 		return nil, fmt.Errorf("httpx: no provider name: %w", providers.ErrInvalid)
 	}
-	base, err := parseBase(cfg.BaseURL)
+	base, err := baseOf(cfg.Provider, cfg.BaseURL)
 	if err != nil {
-		return nil, fmt.Errorf("httpx: %s: base URL: %w: %w", cfg.Provider, err, providers.ErrInvalid)
+		return nil, err
 	}
 	for _, l := range cfg.Limits {
 		if l.Requests <= 0 || l.Per <= 0 || l.Scope > providers.LimitPerUser {
@@ -129,6 +129,15 @@ func orDefault[T int | int64 | time.Duration](v, def T) T {
 		return def
 	}
 	return v
+}
+
+// baseOf reads the base URL of a provider's service.
+func baseOf(provider, raw string) (*url.URL, error) {
+	base, err := parseBase(raw)
+	if err != nil {
+		return nil, fmt.Errorf("httpx: %s: base URL: %w: %w", provider, err, providers.ErrInvalid)
+	}
+	return base, nil
 }
 
 // parseBase checks a base URL. Its errors do not repeat the text, which may

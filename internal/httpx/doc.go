@@ -1,7 +1,7 @@
 // Package httpx is the HTTP client that all adapters share: one request with
 // every answer bounded, retries around sending and decoding, request budgets,
-// next-page links that cannot leave the service, and the token endpoint of
-// OAuth 2.0.
+// next-page links that cannot leave the service, and the callbacks, forms and
+// token answers of OAuth 2.0.
 //
 // From the outside in, a call is [Call] (retry, one deadline per attempt), the
 // rate limit, observation, authorization, and the transport. Authorization is

@@ -6,7 +6,9 @@
 // [Scanner.NextElement] an array, and [Scanner.Decimal], [Scanner.Int],
 // [Scanner.Text], [Scanner.Identifier] and [Scanner.Bool] read a value. A value
 // of another type than the one asked for is skipped and reported as absent, so
-// that one wrong field does not end the walk. Everything that is walked or
+// that one wrong field does not end the walk. [Scanner.ReadDecimal] and the other
+// readers with a [Verdict] tell a value that is not there from one that is wrong,
+// and take numbers that are written as strings. Everything that is walked or
 // skipped is held to the grammar of RFC 8259: NaN, comments, trailing commas,
 // control characters in strings and a second document are refused.
 // [Scanner.ClockReading] is a shortcut for the one shape that comes by the

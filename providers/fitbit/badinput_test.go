@@ -542,7 +542,7 @@ func TestMembersThatAreThereTwice(t *testing.T) {
 }
 
 func TestTooMuchThatIsBad(t *testing.T) {
-	body := `{"sleep":[` + strings.Repeat("7,", maxSetAside+1) + `7]}`
+	body := `{"sleep":[` + strings.Repeat("7,", providers.MaxQuarantined+1) + `7]}`
 	_, err := mapBodies(t, streamSleep, "", "sleep"+octoberName, body)
 	var e *providers.Error
 	require.ErrorAs(t, err, &e)

@@ -26,8 +26,6 @@ const (
 	codeBodyName  = "bad_body_name" // a stored body does not say which request it answers
 	codePageToken = "page_token"    // not a page token of this stream
 	codeWindow    = "bad_window"    // a window the stream cannot be asked for
-	codeCallback  = "callback"      // a callback without a code, or with two
-	codeDenied    = "denied"        // the person said no
 	codeRetired   = "retired"       // the service has ended
 )
 
@@ -265,11 +263,5 @@ func malformed(code string) error { return &providers.Error{Kind: providers.ErrM
 
 // failed completes an error of the mapper.
 func (m *mapper) failed(op string, err error) error {
-	e, ok := errors.AsType[*providers.Error](err)
-	if !ok {
-		e = &providers.Error{Kind: providers.ErrMalformed, Code: codeJSON, Err: err}
-	}
-	c := *e
-	c.Provider, c.Op = Name, op
-	return &c
+	return providers.Unmapped(Name, op, codeJSON, err)
 }

@@ -2,7 +2,6 @@ package fitbit
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -130,8 +129,7 @@ func New(cfg Config) (*Provider, error) {
 	if cfg.RoutesPerPage == 0 {
 		cfg.RoutesPerPage = defaultRoutesPerPage
 	}
-	// No request goes to the consent page; its address obeys the same rules.
-	account, err := httpx.New(httpx.Config{Provider: Name, BaseURL: cfg.AccountURL})
+	account, err := httpx.PageURL(Name, cfg.AccountURL)
 	if err != nil {
 		return wrong("account URL", err)
 	}
@@ -143,7 +141,7 @@ func New(cfg Config) (*Provider, error) {
 	if err != nil {
 		return wrong("", err)
 	}
-	p := &Provider{cfg: cfg, client: client, account: account.Base(), streams: map[string]*stream{}}
+	p := &Provider{cfg: cfg, client: client, account: account, streams: map[string]*stream{}}
 	p.capabilities = providers.Capabilities{
 		Rotation:  providers.RotationSingleUse,
 		Push:      true,
@@ -158,24 +156,9 @@ func New(cfg Config) (*Provider, error) {
 		p.capabilities.Streams = append(p.capabilities.Streams, s.facts)
 	}
 	if p.cfg.Scopes == nil {
-		p.cfg.Scopes = scopesOf(p.capabilities.Streams)
+		p.cfg.Scopes = p.capabilities.Scopes()
 	}
 	return p, nil
-}
-
-// scopesOf returns the scopes that the streams need, once each, in order.
-func scopesOf(streams []providers.Stream) []string {
-	var all []string
-	seen := map[string]bool{}
-	for _, s := range streams {
-		for _, scope := range s.Scopes {
-			if !seen[scope] {
-				seen[scope] = true
-				all = append(all, scope)
-			}
-		}
-	}
-	return all
 }
 
 // Name returns "fitbit".
@@ -188,12 +171,10 @@ func (p *Provider) Capabilities() providers.Capabilities { return p.capabilities
 func (p *Provider) Fetch(ctx context.Context, cred providers.Credential, q providers.Query) (providers.Page, error) {
 	st, ok := p.streams[q.Stream]
 	if !ok {
-		return providers.Page{}, &providers.Error{
-			Provider: Name, Op: "fetch", Kind: providers.ErrInvalid, Detail: "no such stream", Err: errors.ErrUnsupported,
-		}
+		return providers.Page{}, providers.NoSuchStream(Name, "fetch")
 	}
 	f := &fetch{p: p, st: st, cred: cred, q: q, op: "fetch " + q.Stream, raw: health.RawPage{Stream: q.Stream}}
-	if q.Zone != nil && zone(q.Zone.String()) != nil {
+	if q.Zone != nil && providers.LoadZone(q.Zone.String()) != nil {
 		f.raw.Zone = q.Zone.String()
 	}
 	return st.fetch(ctx, f)
@@ -231,9 +212,7 @@ func (p *Provider) MapArchive(page health.RawPage) (providers.Page, error) {
 func (p *Provider) remap(op string, page health.RawPage, m *mapper) (*mapper, error) {
 	st, ok := p.streams[page.Stream]
 	if !ok {
-		return nil, &providers.Error{
-			Provider: Name, Op: op, Kind: providers.ErrInvalid, Detail: "no such stream", Err: errors.ErrUnsupported,
-		}
+		return nil, providers.NoSuchStream(Name, op)
 	}
 	if err := m.run(st); err != nil {
 		return nil, m.failed(op+" "+page.Stream, err)
@@ -269,7 +248,7 @@ type fetch struct {
 
 // get makes one call and keeps its answer under the given name.
 func (f *fetch) get(ctx context.Context, name string, request httpx.Request) error {
-	request.Op, request.User, request.Authorize = f.op, f.cred.UpstreamID, bearer(f.cred.Access)
+	request.Op, request.User, request.Authorize = f.op, f.cred.UpstreamID, httpx.Bearer(f.cred.Access)
 	resp, err := httpx.Call(ctx, f.p.client.Idempotent(), func(ctx context.Context) (*httpx.Response, error) {
 		resp, err := f.p.client.Send(ctx, request)
 		if err != nil {
@@ -286,13 +265,6 @@ func (f *fetch) get(ctx context.Context, name string, request httpx.Request) err
 	}
 	f.raw.Bodies = append(f.raw.Bodies, health.RawBody{Name: name, Body: resp.Body})
 	return nil
-}
-
-func bearer(token providers.Secret) func(*http.Request) error {
-	return func(r *http.Request) error {
-		r.Header.Set("Authorization", "Bearer "+token.Reveal())
-		return nil
-	}
 }
 
 // page maps what was fetched.

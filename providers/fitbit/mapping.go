@@ -1,12 +1,12 @@
 package fitbit
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/fitbitmap"
 	"github.com/vitalmux/vitalmux/internal/jsonscan"
 	"github.com/vitalmux/vitalmux/providers"
 )
@@ -55,11 +55,10 @@ type mapper struct {
 
 	records     []health.Record
 	origins     [][]byte // what each record was mapped from
-	quarantined []providers.Quarantined
+	quarantined providers.Quarantine
 
 	profile    *time.Location // nil is unknown
 	personZone string         // the zone's name, where the page tells it
-	flooded    bool           // more was set aside than is listed
 	row        row
 
 	// Of lists: the next page, the last time in it, and whether a row lies
@@ -77,28 +76,8 @@ func newMapper(page health.RawPage) *mapper {
 	if m.now.IsZero() {
 		m.now = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) // no bound
 	}
-	m.profile = zone(page.Zone)
+	m.profile = providers.LoadZone(page.Zone)
 	return m
-}
-
-// zone returns the zone of that name; nil if there is none. Names that are
-// paths, or this machine's own zone, do not reach the zone database.
-func zone(name string) *time.Location {
-	if name == "" || len(name) > health.MaxName || name == "Local" || name[0] == '/' || strings.Contains(name, "..") {
-		return nil
-	}
-	for i := range len(name) {
-		switch c := name[i]; {
-		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', c == '/', c == '_', c == '+', c == '-':
-		default:
-			return nil
-		}
-	}
-	loc, err := time.LoadLocation(name)
-	if err != nil {
-		return nil
-	}
-	return loc
 }
 
 // period is the civil days that a body answers for, both included.
@@ -166,6 +145,13 @@ func (m *mapper) scanner(i int) (jsonscan.Scanner, error) {
 // list maps an answer that has its rows in the member of the given name; other
 // reads the members besides, nil leaves them out.
 func (m *mapper) list(i int, name string, each func(*jsonscan.Scanner) (key, reason string), other func(*jsonscan.Scanner) error) error {
+	return m.subject(i, name, func(s *jsonscan.Scanner) error { return m.rows(s, each) }, other)
+}
+
+// subject walks the members of the i-th answer. The one with the given name is
+// what the answer is about: it must be there, once. Other reads the members
+// besides; nil leaves them out.
+func (m *mapper) subject(i int, name string, read, other func(*jsonscan.Scanner) error) error {
 	found := false
 	err := m.object(i, func(s *jsonscan.Scanner) error {
 		switch {
@@ -174,7 +160,7 @@ func (m *mapper) list(i int, name string, each func(*jsonscan.Scanner) (key, rea
 				return malformed(codeDuplicate)
 			}
 			found = true
-			return m.rows(s, each)
+			return read(s)
 		case other != nil:
 			return other(s)
 		default:
@@ -233,7 +219,7 @@ func (m *mapper) one(s *jsonscan.Scanner, i int, read func(*jsonscan.Scanner) (k
 		if key == "" {
 			key = m.raw.Stream + "/#" + strconv.Itoa(i)
 		}
-		m.setAside(key, reason, raw)
+		m.quarantined.Add(key, reason, raw)
 	} else {
 		for j := before; j < len(m.origins); j++ {
 			m.origins[j] = raw
@@ -243,7 +229,7 @@ func (m *mapper) one(s *jsonscan.Scanner, i int, read func(*jsonscan.Scanner) (k
 		}
 		m.setFaultsAside(key, raw)
 	}
-	if m.flooded {
+	if m.quarantined.Flooded() {
 		return malformed(codeFlooded)
 	}
 	return nil
@@ -255,21 +241,9 @@ func (m *mapper) setFaultsAside(key string, raw []byte) {
 		if f.raw == nil {
 			f.raw = raw
 		}
-		m.setAside(key+"#"+f.name, f.reason, f.raw)
+		m.quarantined.Add(key+"#"+f.name, f.reason, f.raw)
 	}
 	m.row.faults = nil
-}
-
-// maxSetAside is how many data of a page may be set aside. A page with more of
-// them is not what it should be.
-const maxSetAside = 10_000
-
-func (m *mapper) setAside(key, reason string, raw []byte) {
-	if len(m.quarantined) == maxSetAside {
-		m.flooded = true
-		return
-	}
-	m.quarantined = append(m.quarantined, providers.Quarantined{Key: key, Reason: reason, Raw: raw})
 }
 
 // key returns a record's key.
@@ -295,25 +269,8 @@ func (m *mapper) emitDay(d health.Day) (key string) {
 		return key
 	}
 	rec := m.emit(health.KindDaily, key)
-	rec.Span = m.daySpan(d)
+	rec.Span = fitbitmap.DaySpan(d, m.profile)
 	return key
-}
-
-// daySpan returns the period of a civil day in the person's zone, else by an
-// unknown wall clock.
-func (m *mapper) daySpan(d health.Day) health.Span {
-	s := health.Span{Day: d}
-	if m.profile == nil {
-		midnight := int64(d.Number()) * dayMilli
-		s.Start, s.End, s.Zone = health.Floating(midnight), health.Floating(midnight+dayMilli), health.ZoneFloating
-		return s
-	}
-	start, end, exists := d.Bounds(m.profile)
-	if !exists {
-		s.Flags |= health.FlagNonexistent
-	}
-	s.Start, s.End, s.Zone, s.Location = health.At(start), health.At(end), health.ZoneFromProfile, m.profile.String()
-	return s
 }
 
 // pointSpan returns the period of a datum at one time, or from one time to
@@ -369,7 +326,7 @@ func (m *mapper) finish() error {
 		}
 		r.Normalize()
 		if err := r.Validate(m.now); err != nil {
-			m.setAside(r.Key, reasonOf(err), m.origins[i])
+			m.quarantined.Add(r.Key, providers.InvalidReason(err), m.origins[i])
 			continue
 		}
 		// A record per kind and key: a day's totals and a food of it may
@@ -378,7 +335,7 @@ func (m *mapper) finish() error {
 		if twin, ok := seen[id]; ok {
 			// The same datum twice, as when rows move between pages: the
 			// fresher one counts.
-			m.setAside(r.Key, reasonTwin, m.origins[i])
+			m.quarantined.Add(r.Key, reasonTwin, m.origins[i])
 			if r.Rev.Order > kept[twin].Rev.Order {
 				kept[twin] = *r
 			}
@@ -392,18 +349,10 @@ func (m *mapper) finish() error {
 	if len(kept) == 0 {
 		m.records = nil
 	}
-	if m.flooded {
+	if m.quarantined.Flooded() {
 		return malformed(codeFlooded)
 	}
 	return nil
-}
-
-// reasonOf returns why a record is not valid, without its values.
-func reasonOf(err error) string {
-	if e, ok := errors.AsType[*health.InvalidError](err); ok {
-		return e.Field + ": " + e.Reason
-	}
-	return "not valid"
 }
 
 // digest is the digest of all that the records depend on.
@@ -459,21 +408,8 @@ func (m *mapper) dayRow(asked period, value func(*jsonscan.Scanner), other func(
 	}
 }
 
-// keyPart returns text if it can be part of a key as it is, else a digest of it.
-func keyPart(text string) string {
-	ok := len(text) <= 128 && text != ""
-	for i := range len(text) {
-		switch c := text[i]; {
-		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', strings.IndexByte("-_.: +", c) >= 0:
-		default:
-			ok = false
-		}
-	}
-	if ok {
-		return text
-	}
-	return "x" + strconv.FormatUint(health.Digest([]byte(text)), 16)
-}
+// keyPart returns text as part of a key. Times are parts as they are.
+func keyPart(text string) string { return providers.KeyPart(text, " +") }
 
 // column collects the points of one series of wall clock readings, and turns
 // them into instants once the zone is known.

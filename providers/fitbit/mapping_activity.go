@@ -159,7 +159,7 @@ func (m *mapper) oneSeries(i int, res resource, asked period, all []seriesDay) e
 		var (
 			d       health.Day
 			value   health.Decimal
-			verdict = valueAbsent
+			verdict = jsonscan.Absent
 			seen    members
 			raw     []byte
 		)
@@ -227,31 +227,24 @@ func (m *mapper) daySummary() error {
 	}
 	m.row = row{}
 	r := &m.row
-	found, custom := false, 0
-	err = m.object(0, func(s *jsonscan.Scanner) error {
-		switch string(s.Name()) {
-		case "summary":
-			if found {
-				return malformed(codeDuplicate)
-			}
-			found = true
-			if s.Kind() != jsonscan.Object {
-				s.Skip()
-				return malformed(codeNoRows)
-			}
-			r.each(s, "summary", func(s *jsonscan.Scanner) { m.summaryMember(s, &custom) })
-		case "goals":
+	custom := 0
+	err = m.subject(0, "summary", func(s *jsonscan.Scanner) error {
+		if s.Kind() != jsonscan.Object {
+			s.Skip()
+			return malformed(codeNoRows)
+		}
+		r.each(s, "summary", func(s *jsonscan.Scanner) { m.summaryMember(s, &custom) })
+		return nil
+	}, func(s *jsonscan.Scanner) error {
+		if string(s.Name()) == "goals" {
 			r.object(s, "goals", dayGoalFields)
-		default:
+		} else {
 			s.Skip()
 		}
 		return nil
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !found:
-		return malformed(codeNoRows)
 	}
 	m.emitSummary(asked.first)
 	return nil
@@ -262,7 +255,7 @@ func (m *mapper) daySummary() error {
 func (m *mapper) emitSummary(d health.Day) {
 	body := m.raw.Bodies[0].Body
 	if repeated(body) {
-		m.setAside(m.key(d.String()), reasonTwice, clip(body))
+		m.quarantined.Add(m.key(d.String()), reasonTwice, clip(body))
 		return
 	}
 	m.setFaultsAside(m.emitDay(d), clip(body))
@@ -345,12 +338,12 @@ func (r *row) distances(s *jsonscan.Scanner, whole bool) {
 		var (
 			what    string
 			value   health.Decimal
-			verdict = valueAbsent
+			verdict = jsonscan.Absent
 		)
 		for s.NextMember() {
 			switch string(s.Name()) {
 			case "activity":
-				b, _ := identifier(s)
+				b, _ := s.ReadIdentifier()
 				what = string(b)
 			case "distance":
 				value, verdict = number(s)
@@ -386,7 +379,7 @@ func (r *row) distances(s *jsonscan.Scanner, whole bool) {
 			r.fault("distances", reasonType, s.Since(at))
 			return
 		default: // a named activity, perhaps in the person's language
-			if verdict == valueOK {
+			if verdict == jsonscan.OK {
 				r.text("fitbit_distance_"+textName(what), value.String())
 			}
 			return
@@ -497,12 +490,12 @@ func (m *mapper) intradayOf(i int, res resource, d health.Day) error {
 		switch name {
 		case "level":
 			flushEarlier(c, &before, flush)
-			if n, v := integer(s); v == valueOK {
+			if n, v := integer(s); v == jsonscan.OK {
 				level = n
 			}
 		case "mets":
 			flushEarlier(c, &before, flush)
-			if n, v := number(s); v == valueOK {
+			if n, v := number(s); v == jsonscan.OK {
 				met, got = n, true
 			}
 		default:
@@ -578,16 +571,7 @@ func (m *mapper) zoneMinutesIntraday() error {
 		columns[name] = m.newColumn(f.is.Metric, f.is.Part, health.StatValue, asked.first, 0)
 	}
 	midnight := int64(asked.first.Number()) * dayMilli
-	found := false
-	err = m.object(0, func(s *jsonscan.Scanner) error {
-		if string(s.Name()) != member {
-			s.Skip()
-			return nil
-		}
-		if found {
-			return malformed(codeDuplicate)
-		}
-		found = true
+	err = m.subject(0, member, func(s *jsonscan.Scanner) error {
 		switch s.Kind() {
 		case jsonscan.Object:
 			s.Object()
@@ -614,12 +598,9 @@ func (m *mapper) zoneMinutesIntraday() error {
 			return malformed(codeNoRows)
 		}
 		return nil
-	})
-	switch {
-	case err != nil:
+	}, nil)
+	if err != nil {
 		return err
-	case !found:
-		return malformed(codeNoRows)
 	}
 	m.row.finishSeries(columns["activeZoneMinutes"], columns["fatBurnActiveZoneMinutes"], columns["cardioActiveZoneMinutes"], columns["peakActiveZoneMinutes"])
 	return m.emitSamples(asked.first)
@@ -646,9 +627,9 @@ func (m *mapper) zoneMinutes(s *jsonscan.Scanner, clock string, midnight int64, 
 					at := s.Mark()
 					d, v := required(s)
 					switch v {
-					case valueOK, valueVanished:
+					case jsonscan.OK, jsonscan.Vanished:
 						values[name] = d
-					case valueBad:
+					case jsonscan.Bad:
 						r.fault(name, reasonValue, s.Since(at))
 					}
 				})
@@ -671,8 +652,8 @@ func (m *mapper) zoneMinutes(s *jsonscan.Scanner, clock string, midnight int64, 
 // minute reads a clock time or a whole local time as milliseconds of the wall
 // clock; -1 for what is neither.
 func (m *mapper) minute(s *jsonscan.Scanner, midnight int64) int64 {
-	b, v := identifier(s)
-	if v != valueOK {
+	b, v := s.ReadIdentifier()
+	if v != jsonscan.OK {
 		return -1
 	}
 	if at := clockTime(b); at >= 0 {

@@ -50,7 +50,7 @@ func (m *mapper) bodyLog(name string, table fields) error {
 			case "date":
 				date = r.day(s)
 			case "time":
-				if b, v := identifier(s); v == valueOK {
+				if b, v := s.ReadIdentifier(); v == jsonscan.OK {
 					clock = clockTime(b)
 				}
 			case "source":

@@ -73,10 +73,10 @@ func (m *mapper) food(s *jsonscan.Scanner, asked period) (key, reason string) {
 		okID   bool
 		date   health.Day
 		amount health.Decimal
-		got    = valueAbsent
+		got    = jsonscan.Absent
 		unit   string
 		energy health.Decimal
-		told   = valueAbsent
+		told   = jsonscan.Absent
 	)
 	for s.NextMember() {
 		switch string(s.Name()) {

@@ -64,7 +64,7 @@ func (r *row) zones(s *jsonscan.Scanner, member string, custom *int) {
 		for s.NextMember() {
 			f, known := zoneFields[string(s.Name())]
 			if string(s.Name()) == "name" {
-				b, _ := identifier(s)
+				b, _ := s.ReadIdentifier()
 				name = string(b)
 				continue
 			}
@@ -74,14 +74,14 @@ func (r *row) zones(s *jsonscan.Scanner, member string, custom *int) {
 			}
 			d, v := number(s)
 			switch v {
-			case valueOK, valueVanished:
+			case jsonscan.OK, jsonscan.Vanished:
 				if d, _, ok := f.unit.convert(d); ok {
 					f.is.Number = d
 					values = append(values, f.is)
 					continue
 				}
 				bad = true
-			case valueBad:
+			case jsonscan.Bad:
 				bad = true
 			}
 		}
@@ -138,10 +138,10 @@ func (m *mapper) emitSamples(d health.Day) error {
 	}
 	if !m.row.empty() {
 		rec := m.emit(health.KindSamples, key)
-		rec.Span, rec.Method = m.daySpan(d), health.MethodSensed
+		rec.Span, rec.Method = fitbitmap.DaySpan(d, m.profile), health.MethodSensed
 	}
 	m.setFaultsAside(key, whole)
-	if m.flooded {
+	if m.quarantined.Flooded() {
 		return malformed(codeFlooded)
 	}
 	return nil
@@ -157,16 +157,7 @@ func clip(body []byte) []byte {
 // dataset reads the member of the given name: a dataset of clock times and
 // values within the day d. Extra reads members of an element besides.
 func (m *mapper) dataset(i int, name string, d health.Day, c *column, extra func(s *jsonscan.Scanner, name string) bool) error {
-	found := false
-	err := m.object(i, func(s *jsonscan.Scanner) error {
-		if string(s.Name()) != name {
-			s.Skip()
-			return nil
-		}
-		if found {
-			return malformed(codeDuplicate)
-		}
-		found = true
+	return m.subject(i, name, func(s *jsonscan.Scanner) error {
 		if s.Kind() != jsonscan.Object {
 			s.Skip()
 			return malformed(codeNoRows)
@@ -182,11 +173,7 @@ func (m *mapper) dataset(i int, name string, d health.Day, c *column, extra func
 			}
 		}
 		return nil
-	})
-	if err == nil && !found {
-		err = malformed(codeNoRows)
-	}
-	return err
+	}, nil)
 }
 
 // readings walks the dataset.
@@ -247,14 +234,14 @@ func (m *mapper) reading(s *jsonscan.Scanner, midnight int64, c *column, extra f
 		seen    members
 		wall    = int64(-1)
 		value   health.Decimal
-		verdict = valueAbsent
+		verdict = jsonscan.Absent
 	)
 	for s.NextMember() {
 		name := string(s.Name())
 		switch name {
 		case "time":
 			seen.meet(0)
-			if b, v := identifier(s); v == valueOK {
+			if b, v := s.ReadIdentifier(); v == jsonscan.OK {
 				wall = clockTime(b)
 			}
 		case "value":
@@ -276,9 +263,9 @@ func (m *mapper) reading(s *jsonscan.Scanner, midnight int64, c *column, extra f
 		m.row.fault(string(c.series.Metric), reasonTwice, s.Since(at))
 	case wall < 0:
 		m.row.fault(string(c.series.Metric), reasonTime, s.Since(at))
-	case verdict == valueBad:
+	case verdict == jsonscan.Bad:
 		m.row.fault(string(c.series.Metric), reasonValue, s.Since(at))
-	case verdict == valueOK || verdict == valueVanished:
+	case verdict == jsonscan.OK || verdict == jsonscan.Vanished:
 		c.add(m, midnight+wall, value)
 	}
 }

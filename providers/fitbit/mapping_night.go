@@ -152,9 +152,9 @@ func (r *row) nightValues(s *jsonscan.Scanner, samples []nightSample) []nightSam
 		at := s.Mark()
 		d, v := required(s)
 		switch v {
-		case valueOK, valueVanished:
+		case jsonscan.OK, jsonscan.Vanished:
 			samples = append(samples, nightSample{name: name, value: d})
-		case valueBad:
+		case jsonscan.Bad:
 			if s.Err() == nil {
 				r.fault("minutes", reasonValue, s.Since(at))
 			}
@@ -409,7 +409,7 @@ func (m *mapper) cardioFitness() error {
 func (r *row) oxygenUptake(s *jsonscan.Scanner) {
 	at := s.Mark()
 	text, v := word(s)
-	if v == valueAbsent || s.Err() != nil {
+	if v == jsonscan.Absent || s.Err() != nil {
 		return
 	}
 	values, ok := fitbitmap.VO2Max([]byte(text))
@@ -425,7 +425,7 @@ func (r *row) oxygenUptake(s *jsonscan.Scanner) {
 func (r *row) oxygenUptakeRange(s *jsonscan.Scanner) {
 	at := s.Mark()
 	var low, high health.Decimal
-	gotLow, gotHigh := valueAbsent, valueAbsent
+	gotLow, gotHigh := jsonscan.Absent, jsonscan.Absent
 	r.each(s, "vo2MaxRange", func(s *jsonscan.Scanner) {
 		switch string(s.Name()) {
 		case "low":
@@ -436,11 +436,11 @@ func (r *row) oxygenUptakeRange(s *jsonscan.Scanner) {
 			s.Skip()
 		}
 	})
-	if s.Err() != nil || gotLow == valueAbsent && gotHigh == valueAbsent {
+	if s.Err() != nil || gotLow == jsonscan.Absent && gotHigh == jsonscan.Absent {
 		return
 	}
 	values, ok := fitbitmap.VO2MaxRange(low, high)
-	if gotLow != valueOK || gotHigh != valueOK || !ok {
+	if gotLow != jsonscan.OK || gotHigh != jsonscan.OK || !ok {
 		r.fault("vo2MaxRange", reasonRange, s.Since(at))
 		return
 	}

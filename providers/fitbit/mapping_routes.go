@@ -37,7 +37,7 @@ func (m *mapper) routes() error {
 		rec, err := readRecording(b.Body)
 		if err != nil {
 			// The workout stands without it, in its own stream.
-			m.setAside(m.key(text), reasonRoute, clip(b.Body))
+			m.quarantined.Add(m.key(text), reasonRoute, clip(b.Body))
 			continue
 		}
 		m.recordings[id] = rec

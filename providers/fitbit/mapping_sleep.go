@@ -58,7 +58,7 @@ func pendingFor(s *jsonscan.Scanner) time.Duration {
 	for s.NextMember() {
 		switch string(s.Name()) {
 		case "state":
-			b, _ := identifier(s)
+			b, _ := s.ReadIdentifier()
 			pending = string(b) == "pending"
 		case "retryDuration":
 			wait, _ = integer(s)
@@ -107,7 +107,7 @@ func (m *mapper) sleep(s *jsonscan.Scanner, asked period) (key, reason string) {
 		flags          health.Flags
 		okStart, okEnd bool
 		duration       = int64(-1)
-		gotDuration    = valueAbsent
+		gotDuration    = jsonscan.Absent
 		date           health.Day
 		manual         bool
 		detected       bool
@@ -143,7 +143,7 @@ func (m *mapper) sleep(s *jsonscan.Scanner, asked period) (key, reason string) {
 		case "minuteData":
 			minuteStages = r.minuteStages(s)
 		case "isMainSleep":
-			if b, v := truth(s); v == valueOK {
+			if b, v := s.ReadBool(); v == jsonscan.OK {
 				r.text(health.TextSleepType, map[bool]string{true: "main", false: "nap"}[b])
 			}
 		case "type":
@@ -171,7 +171,7 @@ func (m *mapper) sleep(s *jsonscan.Scanner, asked period) (key, reason string) {
 		return key, reasonTime
 	case date.IsZero():
 		return key, reasonDay
-	case gotDuration == valueBad, gotDuration == valueOK && (duration < 0 || duration > 31*dayMilli):
+	case gotDuration == jsonscan.Bad, gotDuration == jsonscan.OK && (duration < 0 || duration > 31*dayMilli):
 		return key, reasonDuration
 	}
 	to, told := end.WallMilli()
@@ -189,7 +189,7 @@ func (m *mapper) sleep(s *jsonscan.Scanner, asked period) (key, reason string) {
 		return key, ""
 	}
 	at, startFlags := m.elapsed(from)
-	if gotDuration == valueOK && to-from != duration {
+	if gotDuration == jsonscan.OK && to-from != duration {
 		// The clock of a night keeps running, so that the two must agree.
 		startFlags |= health.FlagImplausible
 	}
@@ -239,11 +239,11 @@ func (r *row) levels(s *jsonscan.Scanner, member string) []level {
 				_, start, _, ok = r.moment(s)
 			case "level":
 				seen.meet(1)
-				b, _ := identifier(s)
+				b, _ := s.ReadIdentifier()
 				l.code = string(b)
 			case "seconds":
 				seen.meet(2)
-				if n, v := integer(s); v == valueOK {
+				if n, v := integer(s); v == jsonscan.OK {
 					seconds = n
 				}
 			default:
@@ -328,7 +328,7 @@ func (r *row) unknownStage(s *jsonscan.Scanner, word string) {
 			s.Skip()
 			return
 		}
-		if d, v := number(s); v == valueOK {
+		if d, v := number(s); v == jsonscan.OK {
 			r.text("fitbit_minutes_"+textName(word), d.String())
 		}
 	})
@@ -350,7 +350,7 @@ func (r *row) minuteStages(s *jsonscan.Scanner) []minuteStage {
 		r.each(s, "minuteData", func(s *jsonscan.Scanner) {
 			switch string(s.Name()) {
 			case "dateTime":
-				if b, v := identifier(s); v == valueOK {
+				if b, v := s.ReadIdentifier(); v == jsonscan.OK {
 					p.clock = clockTime(b)
 				}
 			case "value":

@@ -15,28 +15,16 @@ import (
 func (m *mapper) userProfile() error {
 	m.row = row{}
 	r := &m.row
-	found := false
-	err := m.object(0, func(s *jsonscan.Scanner) error {
-		if string(s.Name()) != "user" {
-			s.Skip()
-			return nil
-		}
-		if found {
-			return malformed(codeDuplicate)
-		}
-		found = true
+	err := m.subject(0, "user", func(s *jsonscan.Scanner) error {
 		if s.Kind() != jsonscan.Object {
 			s.Skip()
 			return malformed(codeNoRows)
 		}
 		r.each(s, "user", func(s *jsonscan.Scanner) { m.profileMember(s) })
 		return nil
-	})
-	switch {
-	case err != nil:
+	}, nil)
+	if err != nil {
 		return err
-	case !found:
-		return malformed(codeNoRows)
 	}
 	for _, t := range r.texts {
 		if t.Name == health.TextUpstreamUserID && m.user != "" && t.Value != m.user {
@@ -74,7 +62,7 @@ func (m *mapper) profileMember(s *jsonscan.Scanner) {
 	switch {
 	case name == "timezone":
 		text := r.word(s, health.TextTimezone)
-		if loc := zone(text); loc != nil {
+		if loc := providers.LoadZone(text); loc != nil {
 			m.profile, m.personZone = loc, text
 		}
 	case profileTexts[name] != "":
@@ -96,7 +84,7 @@ func (m *mapper) profileMember(s *jsonscan.Scanner) {
 func (m *mapper) emitState(kind health.Kind, name string, i int) {
 	key := m.key(name)
 	if repeated(m.raw.Bodies[i].Body) {
-		m.setAside(key, reasonTwice, clip(m.raw.Bodies[i].Body))
+		m.quarantined.Add(key, reasonTwice, clip(m.raw.Bodies[i].Body))
 		return
 	}
 	if !m.row.empty() {
@@ -132,7 +120,7 @@ func (m *mapper) device(s *jsonscan.Scanner) (key, reason string) {
 		case "id":
 			id, _ = word(s)
 		case "battery":
-			if text, v := word(s); v == valueOK {
+			if text, v := word(s); v == jsonscan.OK {
 				r.text(health.TextBattery, string(bytes.ToLower([]byte(text))))
 			}
 		case "batteryLevel":
@@ -140,7 +128,7 @@ func (m *mapper) device(s *jsonscan.Scanner) (key, reason string) {
 		case "deviceVersion":
 			r.word(s, health.TextDeviceModel)
 		case "type":
-			if text, v := word(s); v == valueOK {
+			if text, v := word(s); v == jsonscan.OK {
 				r.text(health.TextDeviceType, string(bytes.ToLower([]byte(text))))
 			}
 		case "features":
@@ -424,13 +412,13 @@ func (m *mapper) ecg(s *jsonscan.Scanner, asked period) (key, reason string) {
 		case "waveformSamples":
 			r.elements(s, name, func(s *jsonscan.Scanner) {
 				n, v := integer(s)
-				badSamples = badSamples || v != valueOK || n > 1<<40 || n < -1<<40
+				badSamples = badSamples || v != jsonscan.OK || n > 1<<40 || n < -1<<40
 				samples = append(samples, n)
 			})
 		case "samplingFrequencyHz":
 			f := field{is: health.Value{Metric: health.MetricECGSamplingFrequency}}
 			at := s.Mark()
-			if d, v := number(s); v == valueOK { // the service sends "250" as a text or a number
+			if d, v := number(s); v == jsonscan.OK { // the service sends "250" as a text or a number
 				frequency, _ = d.Rescale(0)
 				r.add(d, v, name, f, s.Since(at))
 			}
@@ -533,7 +521,7 @@ func (m *mapper) rhythmAlert(s *jsonscan.Scanner, asked period) (key, reason str
 				r.each(s, name, func(s *jsonscan.Scanner) {
 					switch string(s.Name()) {
 					case "positive":
-						if b, _ := truth(s); b {
+						if b, _ := s.ReadBool(); b {
 							alarm++
 						}
 					case "bpmData":
@@ -582,7 +570,7 @@ func (r *row) beats(s *jsonscan.Scanner, beats []nightSample, bad bool) ([]night
 			at    health.Moment
 			ok    bool
 			rate  health.Decimal
-			state = valueAbsent
+			state = jsonscan.Absent
 		)
 		r.each(s, "bpmData", func(s *jsonscan.Scanner) {
 			switch string(s.Name()) {
@@ -595,7 +583,7 @@ func (r *row) beats(s *jsonscan.Scanner, beats []nightSample, bad bool) ([]night
 			}
 		})
 		wall, local := at.WallMilli()
-		if s.Err() == nil && (!ok || !local || state != valueOK) {
+		if s.Err() == nil && (!ok || !local || state != jsonscan.OK) {
 			bad = true
 			return
 		}

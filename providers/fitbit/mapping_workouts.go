@@ -57,8 +57,8 @@ func (m *mapper) paging(s *jsonscan.Scanner) error {
 			s.Skip()
 			continue
 		}
-		b, v := identifier(s)
-		if v == valueBad {
+		b, v := s.ReadIdentifier()
+		if v == jsonscan.Bad {
 			if s.Err() != nil {
 				return s.Err()
 			}
@@ -104,10 +104,10 @@ func (m *mapper) workout(s *jsonscan.Scanner) (w workout, reason string) {
 		name      string
 		code      int64
 		distance  health.Decimal
-		gotDist   = valueAbsent
+		gotDist   = jsonscan.Absent
 		unitName  string
 		pool      health.Decimal
-		gotPool   = valueAbsent
+		gotPool   = jsonscan.Absent
 		poolUnit  string
 		custom    int
 		startText string
@@ -121,7 +121,7 @@ func (m *mapper) workout(s *jsonscan.Scanner) (w workout, reason string) {
 			startText, w.start, w.flags, okStart = r.moment(s)
 		case "duration":
 			n, v := integer(s)
-			if v == valueOK {
+			if v == jsonscan.OK {
 				duration = n
 			}
 		case "activityName":
@@ -135,12 +135,12 @@ func (m *mapper) workout(s *jsonscan.Scanner) (w workout, reason string) {
 		case "distance":
 			distance, gotDist = number(s)
 		case "distanceUnit":
-			b, _ := identifier(s)
+			b, _ := s.ReadIdentifier()
 			unitName = string(b)
 		case "poolLength":
 			pool, gotPool = number(s)
 		case "poolLengthUnit":
-			b, _ := identifier(s)
+			b, _ := s.ReadIdentifier()
 			poolUnit = string(b)
 		case "logType":
 			kind := r.word(s, "fitbit_log_type")
@@ -155,17 +155,17 @@ func (m *mapper) workout(s *jsonscan.Scanner) (w workout, reason string) {
 		case "source":
 			w.app, w.device = r.workoutSource(s)
 		case "tcxLink":
-			b, _ := identifier(s)
+			b, _ := s.ReadIdentifier()
 			w.recorded = len(b) > 0
 		case "hasGps":
 			r.word(s, "fitbit_has_gps")
 		case "originalStartTime":
-			b, v := identifier(s)
-			if v == valueOK && string(b) != startText {
+			b, v := s.ReadIdentifier()
+			if v == jsonscan.OK && string(b) != startText {
 				r.text("fitbit_original_start", string(b))
 			}
 		case "originalDuration":
-			if n, v := integer(s); v == valueOK && n != duration {
+			if n, v := integer(s); v == jsonscan.OK && n != duration {
 				r.text("fitbit_original_duration", strconv.FormatInt(n, 10))
 			}
 		case "manualValuesSpecified":
@@ -247,20 +247,20 @@ var workoutFields = fields{
 
 // distance adds the distance of a workout. The unit follows the header of the
 // request, but archives may hold answers to other ones.
-func (r *row) distance(d health.Decimal, v verdict, unitName string) {
+func (r *row) distance(d health.Decimal, v jsonscan.Verdict, unitName string) {
 	f := field{is: is(fitbitmap.Distance, ""), unit: kilometres}
 	switch unitName {
 	case "", "Kilometer":
 	case "Meter":
 		f.unit = asSent
 	case "Mile":
-		if miles, ok := fitbitmap.Times(d, 1_609_344); ok && v == valueOK {
+		if miles, ok := fitbitmap.Times(d, 1_609_344); ok && v == jsonscan.OK {
 			d, _ = fitbitmap.Shift(miles, -3)
 			f.unit = asSent
 		}
 	default:
 		r.text("fitbit_distance_unit", unitName)
-		if v == valueOK {
+		if v == jsonscan.OK {
 			r.text("fitbit_distance", d.String())
 		}
 		return
@@ -269,17 +269,17 @@ func (r *row) distance(d health.Decimal, v verdict, unitName string) {
 }
 
 // pool adds the length of the pool.
-func (r *row) pool(d health.Decimal, v verdict, unitName string) {
+func (r *row) pool(d health.Decimal, v jsonscan.Verdict, unitName string) {
 	f := field{is: health.Value{Metric: health.MetricPoolLength}, none: positive}
 	switch unitName {
 	case "", "Meter", "METER", "m":
 	case "Yard", "YARD", "yd":
-		if yards, ok := fitbitmap.Times(d, 9144); ok && v == valueOK {
+		if yards, ok := fitbitmap.Times(d, 9144); ok && v == jsonscan.OK {
 			d, _ = fitbitmap.Shift(yards, -4)
 		}
 	default:
 		r.text("fitbit_pool_length_unit", unitName)
-		if v == valueOK {
+		if v == jsonscan.OK {
 			r.text("fitbit_pool_length", d.String())
 		}
 		return
@@ -292,29 +292,14 @@ func (r *row) activityLevels(s *jsonscan.Scanner) {
 	const member = "activityLevel"
 	r.elements(s, member, func(s *jsonscan.Scanner) {
 		at := s.Mark()
-		var (
-			name    string
-			value   health.Decimal
-			verdict = valueAbsent
-		)
-		r.each(s, member, func(s *jsonscan.Scanner) {
-			switch string(s.Name()) {
-			case "name":
-				b, _ := identifier(s)
-				name = string(b)
-			case "minutes":
-				value, verdict = number(s)
-			default:
-				s.Skip()
-			}
-		})
+		name, value, verdict := r.labelled(s, member, "name")
 		if s.Err() != nil {
 			return
 		}
 		f := field{unit: minutes}
 		switch part := fitbitmap.LevelPart(name); part {
 		case "":
-			if verdict == valueOK && name != "" {
+			if verdict == jsonscan.OK && name != "" {
 				r.text("fitbit_level_"+textName(name), value.String())
 			} else {
 				r.fault(member, reasonType, s.Since(at))
@@ -329,6 +314,24 @@ func (r *row) activityLevels(s *jsonscan.Scanner) {
 	})
 }
 
+// labelled reads an element of a list of minutes, each with a word for what they
+// are of in the member of the given name.
+func (r *row) labelled(s *jsonscan.Scanner, list, name string) (label string, value health.Decimal, v jsonscan.Verdict) {
+	v = jsonscan.Absent
+	r.each(s, list, func(s *jsonscan.Scanner) {
+		switch string(s.Name()) {
+		case name:
+			b, _ := s.ReadIdentifier()
+			label = string(b)
+		case "minutes":
+			value, v = number(s)
+		default:
+			s.Skip()
+		}
+	})
+	return label, value, v
+}
+
 // workoutZoneMinutes reads the active zone minutes of a workout: the total
 // counts the upper zones twice.
 func (r *row) workoutZoneMinutes(s *jsonscan.Scanner) {
@@ -339,22 +342,7 @@ func (r *row) workoutZoneMinutes(s *jsonscan.Scanner) {
 		case "minutesInHeartRateZones":
 			r.elements(s, "minutesInHeartRateZones", func(s *jsonscan.Scanner) {
 				at := s.Mark()
-				var (
-					kind    string
-					value   health.Decimal
-					verdict = valueAbsent
-				)
-				r.each(s, "minutesInHeartRateZones", func(s *jsonscan.Scanner) {
-					switch string(s.Name()) {
-					case "type":
-						b, _ := identifier(s)
-						kind = string(b)
-					case "minutes":
-						value, verdict = number(s)
-					default:
-						s.Skip()
-					}
-				})
+				kind, value, verdict := r.labelled(s, "minutesInHeartRateZones", "type")
 				if s.Err() != nil {
 					return
 				}
@@ -362,7 +350,7 @@ func (r *row) workoutZoneMinutes(s *jsonscan.Scanner) {
 				switch {
 				case part != "":
 					r.add(value, verdict, "minutesInHeartRateZones", field{is: is(fitbitmap.ActiveZoneMinutes, part)}, s.Since(at))
-				case kind != "" && verdict == valueOK:
+				case kind != "" && verdict == jsonscan.OK:
 					r.text("fitbit_zone_minutes_"+textName(kind), value.String())
 				default:
 					r.fault("minutesInHeartRateZones", reasonType, s.Since(at))
@@ -405,7 +393,7 @@ func (r *row) manualValues(s *jsonscan.Scanner) {
 	var list string
 	r.each(s, "manualValuesSpecified", func(s *jsonscan.Scanner) {
 		name := string(s.Name())
-		if b, _ := truth(s); b {
+		if b, _ := s.ReadBool(); b {
 			if list != "" {
 				list += ","
 			}

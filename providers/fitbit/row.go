@@ -7,6 +7,7 @@ import (
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/fitbitmap"
 	"github.com/vitalmux/vitalmux/internal/jsonscan"
+	"github.com/vitalmux/vitalmux/providers"
 )
 
 // row is the datum under way.
@@ -44,24 +45,15 @@ func (r *row) empty() bool {
 
 // text adds a fact that is not a number; empty is none.
 func (r *row) text(name, value string) {
-	if value == "" {
-		return
+	if !providers.AddText(&r.texts, name, value) {
+		r.fault(name, reasonConflict, nil)
 	}
-	for i := range r.texts {
-		if r.texts[i].Name == name {
-			if r.texts[i].Value != value {
-				r.fault(name, reasonConflict, nil)
-			}
-			return
-		}
-	}
-	r.texts = append(r.texts, health.Text{Name: name, Value: value})
 }
 
 // word reads a member that is kept as a text.
 func (r *row) word(s *jsonscan.Scanner, name string) string {
 	w, v := words(s)
-	if v == valueBad {
+	if v == jsonscan.Bad {
 		r.fault(name, reasonType, nil)
 		return ""
 	}
@@ -71,15 +63,9 @@ func (r *row) word(s *jsonscan.Scanner, name string) string {
 
 // value adds a value. Another number for the same is set aside.
 func (r *row) value(v health.Value) {
-	for i := range r.values {
-		if o := &r.values[i]; o.Metric == v.Metric && o.Part == v.Part && o.Stat == v.Stat {
-			if !o.Number.Equal(v.Number) {
-				r.fault(string(v.Metric), reasonConflict, nil)
-			}
-			return
-		}
+	if !providers.AddValue(&r.values, v) {
+		r.fault(string(v.Metric), reasonConflict, nil)
 	}
-	r.values = append(r.values, v)
 }
 
 // unit says how the service's numbers become those of a metric.
@@ -173,14 +159,14 @@ func (r *row) required(s *jsonscan.Scanner, name string, f field) {
 	r.add(d, v, name, f, s.Since(at))
 }
 
-func (r *row) add(d health.Decimal, v verdict, name string, f field, raw []byte) {
+func (r *row) add(d health.Decimal, v jsonscan.Verdict, name string, f field, raw []byte) {
 	switch v {
-	case valueAbsent:
+	case jsonscan.Absent:
 		return
-	case valueBad:
+	case jsonscan.Bad:
 		r.fault(name, reasonValue, raw)
 		return
-	case valueVanished:
+	case jsonscan.Vanished:
 		f.is.Flags |= health.FlagInexact
 	}
 	switch {
@@ -212,45 +198,42 @@ func (r *row) object(s *jsonscan.Scanner, name string, table fields) {
 // each walks an object; null is none, and a value of another type is set aside.
 // Read is called in front of the value of each member.
 func (r *row) each(s *jsonscan.Scanner, name string, read func(*jsonscan.Scanner)) {
-	at := s.Mark()
-	switch s.Kind() {
-	case jsonscan.Object:
-		s.Object()
-		for s.NextMember() {
-			read(s)
-		}
-	case jsonscan.Null:
-		s.Skip()
-	default:
-		if s.Skip(); s.Err() == nil {
-			r.fault(name, reasonType, s.Since(at))
-		}
+	if s.Kind() != jsonscan.Object {
+		r.none(s, name)
+		return
+	}
+	s.Object()
+	for s.NextMember() {
+		read(s)
+	}
+}
+
+// none skips a value that is not of the type it should be: null is none, and
+// another one is set aside.
+func (r *row) none(s *jsonscan.Scanner, name string) {
+	at, null := s.Mark(), s.Kind() == jsonscan.Null
+	if s.Skip(); s.Err() == nil && !null {
+		r.fault(name, reasonType, s.Since(at))
 	}
 }
 
 // elements walks an array; null is none, and a value of another type is set
 // aside. Read is called in front of each element.
 func (r *row) elements(s *jsonscan.Scanner, name string, read func(*jsonscan.Scanner)) {
-	at := s.Mark()
-	switch s.Kind() {
-	case jsonscan.Array:
-		s.Array()
-		for s.NextElement() {
-			read(s)
-		}
-	case jsonscan.Null:
-		s.Skip()
-	default:
-		if s.Skip(); s.Err() == nil {
-			r.fault(name, reasonType, s.Since(at))
-		}
+	if s.Kind() != jsonscan.Array {
+		r.none(s, name)
+		return
+	}
+	s.Array()
+	for s.NextElement() {
+		read(s)
 	}
 }
 
 // day reads a civil day; the zero day if it is none.
 func (r *row) day(s *jsonscan.Scanner) health.Day {
-	b, v := identifier(s)
-	if v != valueOK {
+	b, v := s.ReadIdentifier()
+	if v != jsonscan.OK {
 		return health.Day{}
 	}
 	d, err := health.ParseDay(string(b))
@@ -262,8 +245,8 @@ func (r *row) day(s *jsonscan.Scanner) health.Day {
 
 // moment reads a time, with or without an offset.
 func (r *row) moment(s *jsonscan.Scanner) (text string, m health.Moment, flags health.Flags, ok bool) {
-	b, v := identifier(s)
-	if v != valueOK {
+	b, v := s.ReadIdentifier()
+	if v != jsonscan.OK {
 		return "", m, 0, false
 	}
 	text = string(b)
@@ -277,7 +260,7 @@ func (r *row) moment(s *jsonscan.Scanner) (text string, m health.Moment, flags h
 // id reads an identifying number: a positive integer, exactly.
 func (r *row) id(s *jsonscan.Scanner) (int64, bool) {
 	n, v := integer(s)
-	return n, v == valueOK && n > 0
+	return n, v == jsonscan.OK && n > 0
 }
 
 // zoneParts names custom heart rate zones, of which a person may have several.

@@ -97,7 +97,7 @@ func (p *Provider) Subscriptions(ctx context.Context, cred providers.Credential)
 
 // subscriptions makes one call about subscriptions. All of them may be repeated.
 func (p *Provider) subscriptions(ctx context.Context, op, method string, cred providers.Credential, path string) (*httpx.Response, error) {
-	request := httpx.Request{Op: op, Method: method, Path: path, User: cred.UpstreamID, Authorize: bearer(cred.Access)}
+	request := httpx.Request{Op: op, Method: method, Path: path, User: cred.UpstreamID, Authorize: httpx.Bearer(cred.Access)}
 	if method == http.MethodPost {
 		request.Body = []byte{} // the service wants a length, of zero
 		if p.cfg.SubscriberID != "" {

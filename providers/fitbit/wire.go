@@ -1,155 +1,84 @@
 package fitbit
 
 import (
-	"bytes"
 	"strconv"
 
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/jsonscan"
 )
 
-// verdict says what became of reading one value.
-type verdict uint8
-
-const (
-	valueBad    verdict = iota // of a wrong type, or it does not fit
-	valueAbsent                // null, or an empty text
-	valueOK
-	valueVanished // so small that nothing but zero can stand for it
-)
-
 // number reads a number, or a text that holds one, exactly: the service sends
 // the values of its time series as texts.
-func number(s *jsonscan.Scanner) (health.Decimal, verdict) {
-	switch s.Kind() {
-	case jsonscan.Number:
-		at := s.Mark()
-		d, ok := s.Decimal()
-		if ok {
-			return d, valueOK
-		}
-		if f, err := strconv.ParseFloat(string(bytes.TrimSpace(s.Since(at))), 64); err == nil && f == 0 {
-			return health.Decimal{}, valueVanished
-		}
-		return health.Decimal{}, valueBad
-	case jsonscan.String:
-		b, ok := s.Identifier()
-		if !ok {
-			return health.Decimal{}, valueBad
-		}
-		if len(b) == 0 {
-			return health.Decimal{}, valueAbsent
-		}
-		d, err := health.ParseDecimal(b)
-		if err != nil {
-			return health.Decimal{}, valueBad
-		}
-		return d, valueOK
-	case jsonscan.Null:
-		s.Skip()
-		return health.Decimal{}, valueAbsent
-	default:
-		s.Skip()
-		return health.Decimal{}, valueBad
+func number(s *jsonscan.Scanner) (health.Decimal, jsonscan.Verdict) {
+	at := s.Mark()
+	d, v := s.ReadDecimal()
+	return d, orBlank(s, at, v)
+}
+
+// integer reads an integer the way number reads numbers.
+func integer(s *jsonscan.Scanner) (int64, jsonscan.Verdict) {
+	at := s.Mark()
+	n, v := s.ReadInt()
+	return n, orBlank(s, at, v)
+}
+
+// orBlank returns the verdict on the number at a place: the service writes an
+// empty text where there is none.
+func orBlank(s *jsonscan.Scanner, at jsonscan.Mark, v jsonscan.Verdict) jsonscan.Verdict {
+	if v == jsonscan.Bad && string(s.Since(at)) == `""` {
+		return jsonscan.Absent
 	}
+	return v
 }
 
 // required reads a number without which its datum tells nothing: null is none.
-func required(s *jsonscan.Scanner) (health.Decimal, verdict) {
+func required(s *jsonscan.Scanner) (health.Decimal, jsonscan.Verdict) {
 	d, v := number(s)
-	if v == valueAbsent {
-		v = valueBad
+	if v == jsonscan.Absent {
+		v = jsonscan.Bad
 	}
 	return d, v
 }
 
-// integer reads an integer the way number reads numbers.
-func integer(s *jsonscan.Scanner) (int64, verdict) {
-	d, v := number(s)
-	if v != valueOK || d.Exponent == 0 {
-		return d.Coefficient, v
-	}
-	n, ok := d.Rescale(0)
-	if !ok {
-		return 0, valueBad
-	}
-	return n, valueOK
-}
-
-// truth reads a bool.
-func truth(s *jsonscan.Scanner) (bool, verdict) {
-	if s.Kind() == jsonscan.Null {
-		s.Skip()
-		return false, valueAbsent
-	}
-	b, ok := s.Bool()
-	if !ok {
-		return false, valueBad
-	}
-	return b, valueOK
-}
-
-// identifier reads a text that is compared. The bytes are valid until the next
-// call of a method of the scanner.
-func identifier(s *jsonscan.Scanner) ([]byte, verdict) {
-	switch s.Kind() {
-	case jsonscan.String:
-		b, ok := s.Identifier()
-		if !ok {
-			return nil, valueBad
-		}
-		if len(b) == 0 {
-			return nil, valueAbsent
-		}
-		return b, valueOK
-	case jsonscan.Null:
-		s.Skip()
-		return nil, valueAbsent
-	default:
-		s.Skip()
-		return nil, valueBad
-	}
-}
-
 // word reads a text, a number or a bool as text.
-func word(s *jsonscan.Scanner) (string, verdict) {
+func word(s *jsonscan.Scanner) (string, jsonscan.Verdict) {
 	switch s.Kind() {
 	case jsonscan.Number:
 		d, v := number(s)
-		if v != valueOK {
+		if v != jsonscan.OK {
 			return "", v
 		}
 		return d.String(), v
 	case jsonscan.Bool:
-		b, v := truth(s)
+		b, v := s.ReadBool()
 		return strconv.FormatBool(b), v
 	default:
-		b, v := identifier(s)
+		b, v := s.ReadIdentifier()
 		return string(b), v
 	}
 }
 
 // words reads an array of texts as one, joined by commas.
-func words(s *jsonscan.Scanner) (string, verdict) {
+func words(s *jsonscan.Scanner) (string, jsonscan.Verdict) {
 	if s.Kind() != jsonscan.Array {
 		return word(s)
 	}
 	var b []byte
-	out := valueAbsent
+	out := jsonscan.Absent
 	s.Array()
 	for s.NextElement() {
 		w, v := word(s)
 		switch v {
-		case valueOK:
+		case jsonscan.OK:
 			if len(b) > 0 {
 				b = append(b, ',')
 			}
 			b = append(b, w...)
-			if out == valueAbsent {
-				out = valueOK
+			if out == jsonscan.Absent {
+				out = jsonscan.OK
 			}
-		case valueBad, valueVanished:
-			out = valueBad
+		case jsonscan.Bad, jsonscan.Vanished:
+			out = jsonscan.Bad
 		}
 	}
 	return string(b), out

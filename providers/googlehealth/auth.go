@@ -2,15 +2,13 @@ package googlehealth
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/vitalmux/vitalmux/internal/httpx"
+	"github.com/vitalmux/vitalmux/internal/jsonscan"
 	"github.com/vitalmux/vitalmux/providers"
 )
 
@@ -31,7 +29,7 @@ const (
 // person is asked each time, because the service gives a refresh token with a
 // new consent only (Google, "Using OAuth 2.0 for Web Server Applications").
 func (p *Provider) Authorize(_ context.Context, r providers.AuthRequest) (providers.AuthStart, error) {
-	redirect, err := p.redirectURL("authorize", r.RedirectURL)
+	redirect, err := p.tokens.RedirectURL("authorize", r.RedirectURL, p.cfg.RedirectURL)
 	if err != nil {
 		return providers.AuthStart{}, err
 	}
@@ -39,32 +37,18 @@ func (p *Provider) Authorize(_ context.Context, r providers.AuthRequest) (provid
 	if scopes == nil {
 		scopes = p.cfg.Scopes
 	}
-	var random [32]byte
-	_, _ = rand.Read(random[:])
-	verifier := base64.RawURLEncoding.EncodeToString(random[:])
-	challenge := sha256.Sum256([]byte(verifier))
+	verifier, challenge := httpx.NewVerifier()
 	query := url.Values{
 		"response_type": {"code"}, "client_id": {p.cfg.ClientID}, "redirect_uri": {redirect}, "scope": {strings.Join(scopes, " ")},
 		"access_type": {"offline"}, "prompt": {"consent"}, "include_granted_scopes": {"true"},
-		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
+		"code_challenge": {challenge}, "code_challenge_method": {"S256"},
 	}
 	if r.State != "" {
 		query.Set("state", r.State)
 	}
 	u := p.account.JoinPath(authorizePath)
 	u.RawQuery = query.Encode()
-	return providers.AuthStart{URL: u.String(), Secret: providers.NewSecret(verifier)}, nil
-}
-
-// redirectURL returns the address for a request that may not name one.
-func (p *Provider) redirectURL(op, asked string) (string, error) {
-	if asked == "" {
-		asked = p.cfg.RedirectURL
-	}
-	if asked == "" {
-		return "", &providers.Error{Provider: Name, Op: op, Kind: providers.ErrInvalid, Detail: "no redirect URL"}
-	}
-	return asked, nil
+	return providers.AuthStart{URL: u.String(), Secret: verifier}, nil
 }
 
 // Exchange turns the callback's code into a grant with one request, and asks
@@ -75,30 +59,16 @@ func (p *Provider) redirectURL(op, asked string) (string, error) {
 // itself: after seven days while the Google Cloud project is in testing.
 func (p *Provider) Exchange(ctx context.Context, cb providers.Callback) (providers.Grant, error) {
 	const op = "exchange"
-	query := url.Values(cb.Query)
-	if denied := query.Get("error"); denied != "" {
-		return providers.Grant{}, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrForbidden, Code: codeDenied}
-	}
-	code := query.Get("code")
-	if code == "" || len(query["code"]) > 1 || len(query["state"]) > 1 {
-		return providers.Grant{}, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrInvalid, Code: codeCallback}
-	}
-	redirect, err := p.redirectURL(op, cb.RedirectURL)
+	form, err := p.tokens.CodeForm(op, cb, p.cfg.RedirectURL)
 	if err != nil {
 		return providers.Grant{}, err
-	}
-	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}}
-	if verifier := cb.Secret.Reveal(); verifier != "" {
-		form.Set("code_verifier", verifier)
 	}
 	answer, ends, err := p.requestToken(ctx, op, form)
 	if err != nil {
 		return providers.Grant{}, err
 	}
 	if answer.Refresh.IsZero() {
-		return providers.Grant{}, &providers.Error{
-			Provider: Name, Op: op, Kind: providers.ErrMalformed, Ambiguous: true, Detail: "the answer lacks the refresh token",
-		}
+		return providers.Grant{}, p.tokens.Incomplete(op, "the answer lacks the refresh token")
 	}
 	cred := answer.Credential(providers.Credential{})
 	who, err := p.identify(ctx, op, cred)
@@ -117,12 +87,11 @@ func (p *Provider) Exchange(ctx context.Context, cb providers.Callback) (provide
 // stays: the service does not replace it.
 func (p *Provider) Refresh(ctx context.Context, cred providers.Credential) (providers.Credential, error) {
 	const op = "refresh"
-	if cred.Refresh.IsZero() {
-		return providers.Credential{}, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrReauth, Detail: "there is no refresh token"}
+	form, err := p.tokens.RefreshForm(op, cred)
+	if err != nil {
+		return providers.Credential{}, err
 	}
-	answer, _, err := p.requestToken(ctx, op, url.Values{
-		"grant_type": {"refresh_token"}, "refresh_token": {cred.Refresh.Reveal()},
-	})
+	answer, _, err := p.requestToken(ctx, op, form)
 	if err != nil {
 		return providers.Credential{}, err
 	}
@@ -165,7 +134,7 @@ func refreshLifetime(body []byte) time.Duration {
 	}
 	const longest = 400 * 24 * 60 * 60 // seconds
 	n, v := doc.integer("refresh_token_expires_in")
-	if v != valueOK || n <= 0 || n > longest {
+	if v != jsonscan.OK || n <= 0 || n > longest {
 		return 0
 	}
 	return time.Duration(n) * time.Second
@@ -180,11 +149,11 @@ const maxID = 64
 // readIdentity reads the answer of users.getIdentity.
 func readIdentity(o object) (identity, bool) {
 	health, v := o.word("healthUserId")
-	if v != valueOK || !isID(health) {
+	if v != jsonscan.OK || !isID(health) {
 		return identity{}, false
 	}
 	legacy, v := o.word("legacyUserId")
-	return identity{health, legacy}, v == valueAbsent || v == valueOK && isID(legacy)
+	return identity{health, legacy}, v == jsonscan.Absent || v == jsonscan.OK && isID(legacy)
 }
 
 // isID reports whether text can be the id of a person.
@@ -204,7 +173,7 @@ func isID(text string) bool {
 
 func (p *Provider) identify(ctx context.Context, op string, cred providers.Credential) (identity, error) {
 	resp, err := httpx.Call(ctx, p.client.Idempotent(), func(ctx context.Context) (*httpx.Response, error) {
-		resp, err := p.client.Send(ctx, httpx.Request{Op: op, Path: usersMe + "identity", Authorize: bearer(cred.Access)})
+		resp, err := p.client.Send(ctx, httpx.Request{Op: op, Path: usersMe + "identity", Authorize: httpx.Bearer(cred.Access)})
 		if err != nil {
 			return nil, err
 		}
@@ -225,15 +194,12 @@ func (p *Provider) identify(ctx context.Context, op string, cred providers.Crede
 // error.
 func (p *Provider) Revoke(ctx context.Context, cred providers.Credential) error {
 	const op = "revoke"
-	token := cred.Refresh
-	if token.IsZero() {
-		token = cred.Access
+	form, err := p.tokens.RevokeForm(op, cred)
+	if err != nil {
+		return err
 	}
-	if token.IsZero() {
-		return &providers.Error{Provider: Name, Op: op, Kind: providers.ErrInvalid, Detail: "no token"}
-	}
-	_, err := httpx.Call(ctx, p.tokens.Idempotent(), func(ctx context.Context) (struct{}, error) {
-		resp, err := p.tokens.Send(ctx, httpx.Request{Op: op, Path: revokePath, Form: url.Values{"token": {token.Reveal()}}})
+	_, err = httpx.Call(ctx, p.tokens.Idempotent(), func(ctx context.Context) (struct{}, error) {
+		resp, err := p.tokens.Send(ctx, httpx.Request{Op: op, Path: revokePath, Form: form})
 		if err != nil {
 			return struct{}{}, err
 		}

@@ -98,7 +98,7 @@ func TestBadPoints(t *testing.T) {
 		{"a look-alike is another name", weigh("2", at+`,"we\u0131ghtGrams":72000`), "", second(reasonNoValue)},
 		{"an escaped name is the name", weigh("2", at+`,"we\u0069ghtGrams":72000`), "weight/2", ""},
 		{"an id beyond float64", weigh("9007199254740993", kilo), "weight/9007199254740993", ""},
-		{"an id of words", weigh("a b", kilo), "weight/" + digestPart("a b"), ""},
+		{"an id of words", weigh("a b", kilo), "weight/" + providers.KeyPart("a b", ""), ""},
 		{"no point's name", `{"dataPointName":"users/me/weight/7","weight":{` + kilo + `}}`, "", "weight/#1.1: " + reasonName},
 		{"half a surrogate in the name", weigh(`\ud800`, kilo), "", "weight/#1.1: " + reasonName},
 		{"no name", `{"weight":{` + kilo + `}}`, "weight/2026-11-20T06:00:00.000Z", ""},
@@ -167,7 +167,7 @@ func TestBadAnswers(t *testing.T) {
 		"somebody else":            {"identity", `{"healthUserId":"99"}`, providers.CodeIdentity},
 		"settings that are a list": {"settings", `[]`, codeShape},
 		"settings twice":           {"settings", `{"timeZone":"a","timeZone":"b"}`, codeDuplicate},
-		"nothing but rubbish":      {"weight", `{"dataPoints":[0` + strings.Repeat(",0", maxSetAside+1) + `]}`, codeFlooded},
+		"nothing but rubbish":      {"weight", `{"dataPoints":[0` + strings.Repeat(",0", providers.MaxQuarantined+1) + `]}`, codeFlooded},
 		"an error that is none":    {"weight", `{"error":"x"}`, codeShape},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -205,14 +205,14 @@ type collection struct {
 }
 
 // instant is the function of that name: points come day by day.
-func (c *collection) instant(b []byte) (int64, verdict) {
+func (c *collection) instant(b []byte) (int64, jsonscan.Verdict) {
 	if len(b) > len(c.dayText) && string(b[:len(c.dayText)]) == string(c.dayText[:]) {
 		if milli, ok := plainClock(b[len(c.dayText):]); ok {
-			return c.midnight + milli, valueOK
+			return c.midnight + milli, jsonscan.OK
 		}
 	}
 	milli, _, v := instant(b)
-	if v == valueOK && len(b) > len(c.dayText) {
+	if v == jsonscan.OK && len(b) > len(c.dayText) {
 		if midnight, ok := plainDay(b[:len(c.dayText)]); ok {
 			c.midnight = midnight
 			copy(c.dayText[:], b)
@@ -420,8 +420,8 @@ func (m *mapper) denseList(s *jsonscan.Scanner) error {
 			reason = m.keep(&p, columns)
 		}
 		if reason != "" {
-			m.setAside(m.placeKey(i), reason, s.Since(at))
-			if m.flooded {
+			m.quarantined.Add(m.placeKey(i), reason, s.Since(at))
+			if m.quarantined.Flooded() {
 				return malformed(codeFlooded)
 			}
 		}
@@ -511,10 +511,10 @@ func (m *mapper) denseMember(s *jsonscan.Scanner, p *dot, columns []column, labe
 		p.twice = p.twice || (p.got|p.bad)&bit != 0
 		d, v := number(s)
 		switch v {
-		case valueOK:
+		case jsonscan.OK:
 			p.numbers[i] = d
 			p.got |= bit
-		case valueBad:
+		case jsonscan.Bad:
 			p.bad |= bit
 		}
 		return
@@ -548,7 +548,7 @@ func (m *mapper) denseTime(s *jsonscan.Scanner, p *dot) {
 				continue
 			}
 			d, v := seconds(b)
-			if n, fits := d.Rescale(0); v == valueOK && fits && n >= -maxOffset && n <= maxOffset {
+			if n, fits := d.Rescale(0); v == jsonscan.OK && fits && n >= -maxOffset && n <= maxOffset {
 				p.east, p.hasEast = int(n), true
 			}
 		default:
@@ -564,10 +564,10 @@ func (m *mapper) denseInstant(s *jsonscan.Scanner, p *dot) (int64, bool) {
 		return 0, false
 	}
 	milli, v := m.series.instant(b)
-	if v != valueOK {
+	if v != jsonscan.OK {
 		p.badTime = true
 	}
-	return milli, v == valueOK
+	return milli, v == jsonscan.OK
 }
 
 // levelParts are the parts of active minutes.
@@ -589,10 +589,10 @@ func denseLevels(s *jsonscan.Scanner, p *dot) {
 		word, v := row.text("activityLevel")
 		n, vn := row.number("activeMinutes")
 		level := slices.Index(levelParts[:], fitbitmap.LevelPart(word))
-		if vn == valueAbsent {
-			n, vn = health.Decimal{}, valueOK // zeros are left out
+		if vn == jsonscan.Absent {
+			n, vn = health.Decimal{}, jsonscan.OK // zeros are left out
 		}
-		if reason != "" || v != valueOK || vn != valueOK || level < 0 {
+		if reason != "" || v != jsonscan.OK || vn != jsonscan.OK || level < 0 {
 			p.levelsFailed = true
 			continue
 		}

@@ -1,11 +1,11 @@
 package googlehealth
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 
 	"github.com/vitalmux/vitalmux/internal/httpx"
+	"github.com/vitalmux/vitalmux/internal/jsonscan"
 	"github.com/vitalmux/vitalmux/providers"
 )
 
@@ -24,8 +24,6 @@ const (
 	codePageToken = "page_token" // not a page token of this stream
 	codeHighWater = "high_water" // the streams have no marks
 	codeWindow    = "bad_window" // a window the stream cannot be asked for
-	codeCallback  = "callback"   // a callback without a code, or with two
-	codeDenied    = "denied"     // the person said no
 	codeNoKey     = "unknown_key"
 	codeNoKeys    = "no_keys"
 
@@ -98,11 +96,11 @@ func readRefusal(body []byte) refusal {
 		return r
 	}
 	inner, v := doc.object("error")
-	if v != valueOK {
+	if v != jsonscan.OK {
 		return r
 	}
 	r.status = errorWord(inner, "status")
-	if message, v := inner.text("message"); v == valueOK {
+	if message, v := inner.text("message"); v == jsonscan.OK {
 		message = strings.ToLower(message)
 		r.unminted = strings.Contains(message, "mint gaiamint") || strings.Contains(message, "mint ubermint") ||
 			strings.Contains(message, "couldn't mint")
@@ -126,7 +124,7 @@ func readRefusal(body []byte) refusal {
 // anything else, which might be anything.
 func errorWord(o object, name string) string {
 	word, v := o.text(name)
-	if v != valueOK || len(word) > maxReason || strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" {
+	if v != jsonscan.OK || len(word) > maxReason || strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" {
 		return ""
 	}
 	return word
@@ -137,11 +135,5 @@ func malformed(code string) error { return &providers.Error{Kind: providers.ErrM
 
 // failed completes an error of the mapper.
 func failed(op string, err error) error {
-	e, ok := errors.AsType[*providers.Error](err)
-	if !ok {
-		e = &providers.Error{Kind: providers.ErrMalformed, Code: codeJSON, Err: err}
-	}
-	c := *e
-	c.Provider, c.Op = Name, op
-	return &c
+	return providers.Unmapped(Name, op, codeJSON, err)
 }

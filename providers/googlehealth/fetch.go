@@ -78,7 +78,7 @@ type answer struct {
 // smaller pages.
 func (f *fetch) call(ctx context.Context, r httpx.Request, shrinks bool) (answer, error) {
 	f.sent++
-	r.Op, r.User, r.Authorize = f.op, f.cred.UpstreamID, bearer(f.cred.Access)
+	r.Op, r.User, r.Authorize = f.op, f.cred.UpstreamID, httpx.Bearer(f.cred.Access)
 	return httpx.Call(ctx, f.p.client.Idempotent(), func(ctx context.Context) (answer, error) {
 		resp, err := f.p.client.Send(ctx, r)
 		switch {
@@ -89,13 +89,6 @@ func (f *fetch) call(ctx context.Context, r httpx.Request, shrinks bool) (answer
 		}
 		return answer{resp: resp}, f.p.failure(f.p.client, f.op, resp)
 	})
-}
-
-func bearer(token providers.Secret) func(*http.Request) error {
-	return func(r *http.Request) error {
-		r.Header.Set("Authorization", "Bearer "+token.Reveal())
-		return nil
-	}
 }
 
 // mapped reads one answer.

@@ -2,12 +2,10 @@ package googlehealth
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/vitalmux/vitalmux/health"
@@ -183,7 +181,7 @@ func New(cfg Config) (*Provider, error) {
 	}
 	p.capabilities.Rotation, p.capabilities.Push = providers.RotationNone, true
 	if cfg.Scopes == nil {
-		p.cfg.Scopes = neededScopes(p.capabilities.Streams)
+		p.cfg.Scopes = p.capabilities.Scopes()
 	}
 	var err error
 	base := httpx.Config{
@@ -197,13 +195,9 @@ func New(cfg Config) (*Provider, error) {
 	if p.tokens, err = httpx.New(base); err != nil {
 		return wrong("token URL", err)
 	}
-	// No request goes to the consent page; its address obeys the same rules.
-	base.BaseURL = cfg.AccountURL
-	account, err := httpx.New(base)
-	if err != nil {
+	if p.account, err = httpx.PageURL(Name, cfg.AccountURL); err != nil {
 		return wrong("account URL", err)
 	}
-	p.account = account.Base()
 	if p.keys, err = newKeyring(cfg, base); err != nil {
 		return wrong("keyset", err)
 	}
@@ -212,19 +206,6 @@ func New(cfg Config) (*Provider, error) {
 
 // maxBody is the longest answer: 10,000 points with all that may be told of each.
 const maxBody = 24 << 20
-
-// neededScopes returns the scopes of streams, each once.
-func neededScopes(list []providers.Stream) []string {
-	var scopes []string
-	for _, s := range list {
-		for _, scope := range s.Scopes {
-			if !slices.Contains(scopes, scope) {
-				scopes = append(scopes, scope)
-			}
-		}
-	}
-	return scopes
-}
 
 // Name returns "googlehealth".
 func (p *Provider) Name() string { return Name }
@@ -236,10 +217,10 @@ func (p *Provider) Capabilities() providers.Capabilities { return p.capabilities
 func (p *Provider) Fetch(ctx context.Context, cred providers.Credential, q providers.Query) (providers.Page, error) {
 	st := p.selected[q.Stream]
 	if st == nil {
-		return providers.Page{}, unsupported("fetch")
+		return providers.Page{}, providers.NoSuchStream(Name, "fetch")
 	}
 	f := &fetch{p: p, st: st, cred: cred, q: q, op: "fetch " + q.Stream, raw: health.RawPage{Stream: q.Stream}}
-	if q.Zone != nil && zoneName(q.Zone.String()) {
+	if q.Zone != nil && providers.IsZoneName(q.Zone.String()) {
 		f.raw.Zone = q.Zone.String()
 	}
 	if q.HighWater != "" {
@@ -262,42 +243,11 @@ func (p *Provider) Fetch(ctx context.Context, cred providers.Credential, q provi
 func (p *Provider) Remap(page health.RawPage) ([]health.Record, error) {
 	st := streamNamed(page.Stream)
 	if st == nil {
-		return nil, unsupported("remap")
+		return nil, providers.NoSuchStream(Name, "remap")
 	}
 	m := newMapper(st, page)
 	if err := m.page(); err != nil {
 		return nil, failed("remap "+page.Stream, err)
 	}
 	return m.records, nil
-}
-
-func unsupported(op string) error {
-	return &providers.Error{
-		Provider: Name, Op: op, Kind: providers.ErrInvalid, Detail: "no such stream", Err: errors.ErrUnsupported,
-	}
-}
-
-// isZone reports whether there is a zone of that name.
-func isZone(name string) bool {
-	if !zoneName(name) {
-		return false
-	}
-	_, err := time.LoadLocation(name)
-	return err == nil
-}
-
-// zoneName reports whether name may be looked up as a zone. It keeps names that
-// are paths, or this machine's own zone, away from the zone database.
-func zoneName(name string) bool {
-	if name == "" || len(name) > health.MaxName || name == "Local" || name[0] == '/' || strings.Contains(name, "..") {
-		return false
-	}
-	for i := range len(name) {
-		switch c := name[i]; {
-		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', c == '/', c == '_', c == '+', c == '-':
-		default:
-			return false
-		}
-	}
-	return true
 }

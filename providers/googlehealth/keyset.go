@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vitalmux/vitalmux/internal/httpx"
+	"github.com/vitalmux/vitalmux/internal/jsonscan"
 	"github.com/vitalmux/vitalmux/providers"
 )
 
@@ -204,7 +205,7 @@ const (
 func readKeyset(data []byte) (map[uint32]*ecdsa.PublicKey, error) {
 	doc, reason := readObject(bytes.TrimSpace(data))
 	list, v := doc.list("key", maxKeys)
-	if reason != "" || v != valueOK {
+	if reason != "" || v != jsonscan.OK {
 		return nil, errKeyset
 	}
 	keys, usable := make(map[uint32]*ecdsa.PublicKey), 0
@@ -214,7 +215,7 @@ func readKeyset(data []byte) (map[uint32]*ecdsa.PublicKey, error) {
 			return nil, errKeyset
 		}
 		id, v := entry.integer("keyId")
-		if v != valueOK || id < 0 || id > 1<<32-1 {
+		if v != jsonscan.OK || id < 0 || id > 1<<32-1 {
 			return nil, errKeyset
 		}
 		if keys[uint32(id)] != nil {

@@ -1,7 +1,6 @@
 package googlehealth
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,13 +50,12 @@ type mapper struct {
 
 	records     []health.Record
 	origins     [][]byte // what each record was mapped from
-	quarantined []providers.Quarantined
+	quarantined providers.Quarantine
 
 	profile    *time.Location // for what tells no offset; nil is unknown
 	personZone string         // where the page tells it
 	digest     uint64
 	next       string // the service's token of the next page
-	flooded    bool   // more was set aside than is listed
 	foreign    bool   // a point said that it belongs to another person
 
 	series  collection // of shapeDense and shapeHours
@@ -66,9 +64,7 @@ type mapper struct {
 
 func newMapper(st *stream, page health.RawPage) *mapper {
 	m := &mapper{st: st, raw: page, now: page.Date}
-	if zoneName(page.Zone) {
-		m.profile, _ = time.LoadLocation(page.Zone)
-	}
+	m.profile = providers.LoadZone(page.Zone)
 	return m
 }
 
@@ -190,7 +186,7 @@ func refusedIn(body []byte) error {
 	doc, reason := readObject(body)
 	inner, v := doc.object("error")
 	code, _ := inner.integer("code")
-	if reason != "" || v != valueOK || code < 400 || code > 599 {
+	if reason != "" || v != jsonscan.OK || code < 400 || code > 599 {
 		return malformed(codeShape)
 	}
 	return &refusedError{status: int(code)}
@@ -207,11 +203,11 @@ func (m *mapper) each(s *jsonscan.Scanner, read func(*datum, object) string) err
 			if !s.Resync(at) {
 				return s.Err()
 			}
-			m.setAside(m.placeKey(i), reasonNotJSON, s.Since(at))
+			m.quarantined.Add(m.placeKey(i), reasonNotJSON, s.Since(at))
 			continue
 		}
 		m.one(i, raw, read)
-		if m.flooded {
+		if m.quarantined.Flooded() {
 			return malformed(codeFlooded)
 		}
 	}
@@ -233,7 +229,7 @@ func (m *mapper) one(i int, raw []byte, read func(*datum, object) string) {
 		if d.key == "" {
 			d.key = m.placeKey(i)
 		}
-		m.setAside(d.key, reason, raw)
+		m.quarantined.Add(d.key, reason, raw)
 		return
 	}
 	if d.done {
@@ -245,7 +241,7 @@ func (m *mapper) one(i int, raw []byte, read func(*datum, object) string) {
 // emit adds the record of a datum.
 func (m *mapper) emit(d *datum) {
 	for _, f := range d.faults {
-		m.setAside(d.key+"#"+f.name, f.reason, d.raw)
+		m.quarantined.Add(d.key+"#"+f.name, f.reason, d.raw)
 	}
 	src := d.src
 	src.Provider, src.Path = Name, health.PathDirect
@@ -254,18 +250,6 @@ func (m *mapper) emit(d *datum) {
 		Segments: d.segments, Series: d.series, Rev: health.Rev{Order: d.order, Mapping: mappingVersion},
 	})
 	m.origins = append(m.origins, d.raw)
-}
-
-// maxSetAside is how many data of a page may be set aside. A page with more of
-// them is not what it should be.
-const maxSetAside = 10_000
-
-func (m *mapper) setAside(key, reason string, raw []byte) {
-	if len(m.quarantined) == maxSetAside {
-		m.flooded = true
-		return
-	}
-	m.quarantined = append(m.quarantined, providers.Quarantined{Key: key, Reason: reason, Raw: raw})
 }
 
 // finish completes the records: the zone of the person where the datum told
@@ -306,12 +290,12 @@ func (m *mapper) finish() error {
 		}
 		r.Normalize()
 		if err := r.Validate(now); err != nil {
-			m.setAside(r.Key, reasonOf(err), m.origins[i])
+			m.quarantined.Add(r.Key, providers.InvalidReason(err), m.origins[i])
 			continue
 		}
 		if twin, ok := seen[r.Key]; ok {
 			// The fresher one counts.
-			m.setAside(r.Key, reasonTwin, m.origins[i])
+			m.quarantined.Add(r.Key, reasonTwin, m.origins[i])
 			if r.Rev.Order > kept[twin].Rev.Order {
 				kept[twin] = *r
 			}
@@ -322,18 +306,10 @@ func (m *mapper) finish() error {
 	}
 	clear(m.records[len(kept):])
 	m.records = kept
-	if m.flooded {
+	if m.quarantined.Flooded() {
 		return malformed(codeFlooded)
 	}
 	return nil
-}
-
-// reasonOf returns why a record is not valid, without its values.
-func reasonOf(err error) string {
-	if e, ok := errors.AsType[*health.InvalidError](err); ok {
-		return e.Field + ": " + e.Reason
-	}
-	return "not valid"
 }
 
 // pageDigest is the digest of all that the records depend on.
@@ -383,31 +359,20 @@ func (d *datum) fault(name, reason string) {
 
 // text adds a fact that is not a number; empty is none.
 func (d *datum) text(name, value string) {
-	if value == "" {
-		return
-	}
 	if len(value) > health.MaxText {
 		d.fault(name, reasonLong)
-		return
+	} else if !providers.AddText(&d.texts, name, value) {
+		d.fault(name, reasonConflict)
 	}
-	for _, t := range d.texts {
-		if t.Name == name {
-			if t.Value != value {
-				d.fault(name, reasonConflict)
-			}
-			return
-		}
-	}
-	d.texts = append(d.texts, health.Text{Name: name, Value: value})
 }
 
 // told adds a member that is a text under the given name.
 func (d *datum) told(o object, member, name string, as func(string) string) {
 	text, v := o.text(member)
 	switch v {
-	case valueBad:
+	case jsonscan.Bad:
 		d.fault(member, reasonType)
-	case valueOK:
+	case jsonscan.OK:
 		if as != nil {
 			text = as(text)
 		}
@@ -417,31 +382,25 @@ func (d *datum) told(o object, member, name string, as func(string) string) {
 
 // add adds a value, unless there is another number for the same.
 func (d *datum) add(name string, v health.Value) {
-	for i := range d.values {
-		if o := &d.values[i]; o.Metric == v.Metric && o.Part == v.Part && o.Stat == v.Stat {
-			if !o.Number.Equal(v.Number) {
-				d.fault(name, reasonConflict)
-			}
-			return
-		}
+	if !providers.AddValue(&d.values, v) {
+		d.fault(name, reasonConflict)
 	}
-	d.values = append(d.values, v)
 }
 
 // numbers adds the values of the fields.
 func (d *datum) numbers(o object, fields []field) {
 	for i := range fields {
 		f := &fields[i]
-		if v, state := f.value(o); state == valueOK {
+		if v, state := f.value(o); state == jsonscan.OK {
 			d.add(f.path, v)
-		} else if state == valueBad {
+		} else if state == jsonscan.Bad {
 			d.fault(f.path, reasonType)
 		}
 	}
 }
 
 // value reads a field.
-func (f *field) value(o object) (health.Value, verdict) {
+func (f *field) value(o object) (health.Value, jsonscan.Verdict) {
 	v := health.Value{Metric: f.metric, Stat: f.stat, Part: f.part}
 	path := f.path
 	for {
@@ -450,26 +409,26 @@ func (f *field) value(o object) (health.Value, verdict) {
 			break
 		}
 		inner, state := o.object(first)
-		if state != valueOK {
+		if state != jsonscan.OK {
 			return v, state
 		}
 		o, path = inner, rest
 	}
-	var state verdict
+	var state jsonscan.Verdict
 	if f.seconds {
 		v.Number, state = o.duration(path)
 	} else {
 		v.Number, state = o.number(path)
 	}
-	if state != valueOK {
+	if state != jsonscan.OK {
 		return v, state
 	}
 	n, ok := scaled(v.Number, f.shift, f.times)
 	if !ok {
-		return v, valueBad
+		return v, jsonscan.Bad
 	}
 	v.Number = n
-	return v, valueOK
+	return v, jsonscan.OK
 }
 
 // scaled turns a number of the service into the metric's unit, exactly.
@@ -488,22 +447,3 @@ func scaled(n health.Decimal, shift int, times int64) (health.Decimal, bool) {
 
 // code is the word of the service as it is kept where it is not translated.
 func code(word string) string { return strings.ToLower(word) }
-
-// keyPart returns text if it can be part of a key as it is, else a digest of it.
-func keyPart(text string) string {
-	if text == "" || len(text) > 128 {
-		return digestPart(text)
-	}
-	for i := range len(text) {
-		switch c := text[i]; {
-		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', c == '-', c == '_', c == '.', c == ':':
-		default:
-			return digestPart(text)
-		}
-	}
-	return text
-}
-
-func digestPart(text string) string {
-	return "x" + strconv.FormatUint(health.Digest([]byte(text)), 16)
-}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/fitbitmap"
+	"github.com/vitalmux/vitalmux/internal/jsonscan"
 )
 
 // height is a height of the person, from a time on.
@@ -16,7 +17,7 @@ type height struct {
 // height reads a height that comes with weights.
 func (m *mapper) height(d *datum, outer object) string {
 	inner, v := outer.object("height")
-	if v != valueOK {
+	if v != jsonscan.OK {
 		return reasonOther
 	}
 	if _, ok := m.pointID(outer); !ok {
@@ -29,7 +30,7 @@ func (m *mapper) height(d *datum, outer object) string {
 	n, v := inner.number("heightMillimeters")
 	milli, whole := n.Rescale(0)
 	const tallest = 3000 // by the schema
-	if v != valueOK || !whole || milli <= 0 || milli > tallest {
+	if v != jsonscan.OK || !whole || milli <= 0 || milli > tallest {
 		return reasonNoValue
 	}
 	m.heights = append(m.heights, height{d.span.Start.SortMilli(), milli})

@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/fitbitmap"
+	"github.com/vitalmux/vitalmux/internal/jsonscan"
+	"github.com/vitalmux/vitalmux/providers"
 )
 
 // point maps one point that is a record.
@@ -12,9 +15,9 @@ func (m *mapper) point(d *datum, outer object) string {
 	t := m.st.data
 	inner, v := outer.object(t.key)
 	switch v {
-	case valueAbsent:
+	case jsonscan.Absent:
 		return reasonOther
-	case valueBad:
+	case jsonscan.Bad:
 		return t.key + " is " + reasonType
 	}
 	d.source(outer)
@@ -32,7 +35,7 @@ func (m *mapper) point(d *datum, outer object) string {
 		reason = d.session(inner, t.record)
 	}
 	if id != "" && t.record != recordDaily {
-		d.key = m.raw.Stream + "/" + keyPart(id)
+		d.key = m.raw.Stream + "/" + providers.KeyPart(id, "")
 	}
 	if reason != "" {
 		return reason
@@ -73,13 +76,13 @@ func (m *mapper) behindWindow(start health.Moment) (bool, error) {
 // none.
 func (m *mapper) pointID(outer object) (string, bool) {
 	name, v := outer.text("name")
-	if v == valueAbsent {
+	if v == jsonscan.Absent {
 		name, v = outer.text("dataPointName")
 	}
 	switch v {
-	case valueAbsent:
+	case jsonscan.Absent:
 		return "", true
-	case valueBad:
+	case jsonscan.Bad:
 		return "", false
 	}
 	parts := strings.Split(name, "/")
@@ -95,19 +98,19 @@ func (m *mapper) pointID(outer object) (string, bool) {
 // source reads where a point comes from. Reconciled points do not tell.
 func (d *datum) source(outer object) {
 	o, v := outer.object("dataSource")
-	if v != valueOK {
-		if v == valueBad {
+	if v != jsonscan.OK {
+		if v == jsonscan.Bad {
 			d.fault("dataSource", reasonType)
 		}
 		return
 	}
 	d.src.Upstream = d.short(o, "platform")
-	if device, v := o.object("device"); v == valueOK {
+	if device, v := o.object("device"); v == jsonscan.OK {
 		d.src.Device = d.short(device, "displayName")
 		d.told(device, "manufacturer", health.TextDeviceManufacturer, nil)
 		d.told(device, "formFactor", health.TextDeviceType, code)
 	}
-	if app, v := o.object("application"); v == valueOK {
+	if app, v := o.object("application"); v == jsonscan.OK {
 		for _, name := range []string{"packageName", "webClientId", "googleWebClientId"} {
 			if d.src.App == "" {
 				d.src.App = d.short(app, name)
@@ -121,7 +124,7 @@ func (d *datum) source(outer object) {
 // short reads a text of a Source.
 func (d *datum) short(o object, name string) string {
 	text, v := o.text(name)
-	if v == valueBad || len(text) > health.MaxCode {
+	if v == jsonscan.Bad || len(text) > health.MaxCode {
 		d.fault(name, reasonType)
 		return ""
 	}
@@ -140,7 +143,7 @@ func (d *datum) sourcePart() string {
 	if d.src == (health.Source{}) {
 		return ""
 	}
-	return keyPart(strings.Join([]string{d.src.Upstream, d.src.Device, d.src.App, d.method.String()}, "."))
+	return providers.KeyPart(strings.Join([]string{d.src.Upstream, d.src.Device, d.src.App, d.method.String()}, "."), "")
 }
 
 // keyed sets the key of a point that has no id: what tells its time, and its
@@ -155,30 +158,12 @@ func (d *datum) keyed(when string) {
 // daily reads the day of a point about a day.
 func (d *datum) daily(inner object) string {
 	date, v := inner.civilDay("date")
-	if v != valueOK {
+	if v != jsonscan.OK {
 		return reasonDay
 	}
 	d.keyed(date.String())
-	d.span = d.m.daySpan(date)
+	d.span = fitbitmap.DaySpan(date, d.m.profile)
 	return ""
-}
-
-// daySpan is the whole of a civil day, in the person's zone, else by an unknown
-// wall clock.
-func (m *mapper) daySpan(date health.Day) health.Span {
-	s := health.Span{Day: date}
-	if m.profile == nil {
-		const dayMilli = 24 * 60 * 60 * 1000
-		midnight := int64(date.Number()) * dayMilli
-		s.Start, s.End, s.Zone = health.Floating(midnight), health.Floating(midnight+dayMilli), health.ZoneFloating
-		return s
-	}
-	start, end, exists := date.Bounds(m.profile)
-	if !exists {
-		s.Flags |= health.FlagNonexistent
-	}
-	s.Start, s.End, s.Zone, s.Location = health.At(start), health.At(end), health.ZoneFromProfile, m.profile.String()
-	return s
 }
 
 // timing is a time as the service tells it: an instant, perhaps the offset of
@@ -194,36 +179,36 @@ type timing struct {
 // times may be missing, and are then computed from the offset; where the offset
 // is missing they tell it, unless they show UTC, as they do for data of which the
 // service does not know it. A civil time alone is floating.
-func (o object) timing(instant, offset, civil string) (timing, verdict) {
+func (o object) timing(instant, offset, civil string) (timing, jsonscan.Verdict) {
 	var t timing
 	milli, flags, v := o.instant(instant)
 	t.flags = flags
 	east, vo := o.offset(offset)
 	date, wall, vc := o.civil(civil)
 	switch {
-	case v == valueBad || vo == valueBad || vc == valueBad:
-		return t, valueBad
-	case v == valueAbsent && vc == valueAbsent:
-		return t, valueAbsent
-	case v == valueAbsent:
+	case v == jsonscan.Bad || vo == jsonscan.Bad || vc == jsonscan.Bad:
+		return t, jsonscan.Bad
+	case v == jsonscan.Absent && vc == jsonscan.Absent:
+		return t, jsonscan.Absent
+	case v == jsonscan.Absent:
 		t.moment, t.day = health.Floating(wall), date
-		return t, valueOK
+		return t, jsonscan.OK
 	}
-	if vo == valueAbsent && vc == valueOK {
+	if vo == jsonscan.Absent && vc == jsonscan.OK {
 		seconds := (wall - milli) / 1000
 		if seconds != 0 && seconds%(15*60) == 0 && seconds >= -maxOffset && seconds <= maxOffset {
-			east, vo = int(seconds), valueOK
+			east, vo = int(seconds), jsonscan.OK
 		}
 	}
-	if vo != valueOK {
+	if vo != jsonscan.OK {
 		t.moment = health.Instant(milli)
-		return t, valueOK
+		return t, jsonscan.OK
 	}
 	t.moment, t.zoned, t.day = health.Zoned(milli, east), true, date
-	if vc != valueOK {
+	if vc != jsonscan.OK {
 		t.day = dayAt(milli, east)
 	}
-	return t, valueOK
+	return t, jsonscan.OK
 }
 
 // dayAt is the civil day that clocks showed.
@@ -269,11 +254,11 @@ func whenText(t health.Moment) string {
 // sample reads the time of a point that is a moment.
 func (d *datum) sample(inner object) string {
 	o, v := inner.object("sampleTime")
-	if v != valueOK {
+	if v != jsonscan.OK {
 		return reasonTime
 	}
 	at, v := o.timing("physicalTime", "utcOffset", "civilTime")
-	if v != valueOK {
+	if v != jsonscan.OK {
 		return reasonTime
 	}
 	d.keyed(whenText(at.moment))
@@ -285,16 +270,16 @@ func (d *datum) sample(inner object) string {
 // which the service files it: of the start, of a night the one of the end.
 func (d *datum) session(inner object, record recordType) string {
 	o, v := inner.object("interval")
-	if v != valueOK {
+	if v != jsonscan.OK {
 		return reasonTime
 	}
 	start, v := o.timing("startTime", "startUtcOffset", "civilStartTime")
-	if v != valueOK {
+	if v != jsonscan.OK {
 		return reasonTime
 	}
 	d.keyed(whenText(start.moment))
 	end, v := o.timing("endTime", "endUtcOffset", "civilEndTime")
-	if v != valueOK {
+	if v != jsonscan.OK {
 		return reasonTime
 	}
 	if end.moment.SortMilli() < start.moment.SortMilli() {
@@ -314,7 +299,7 @@ func (d *datum) session(inner object, record recordType) string {
 // time of its creation stays when it changes: it orders nothing.
 func (d *datum) updated(inner object) {
 	milli, _, v := inner.instant("updateTime")
-	if v == valueOK && milli > 0 && (d.m.now.IsZero() || milli <= d.m.now.Add(day).UnixMilli()) {
+	if v == jsonscan.OK && milli > 0 && (d.m.now.IsZero() || milli <= d.m.now.Add(day).UnixMilli()) {
 		d.order = milli
 	}
 }

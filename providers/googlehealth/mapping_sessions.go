@@ -21,30 +21,30 @@ func (m *mapper) sleep(d *datum, o object) {
 			d.segment(s)
 		}
 	}
-	if inner, v := o.object("summary"); v == valueOK {
+	if inner, v := o.object("summary"); v == jsonscan.OK {
 		d.numbers(inner, sleepFields)
 		d.rows(inner, "stagesSummary", func(row object) { d.stageSummary(row) })
 	}
 	d.told(o, "type", "googlehealth_sleep_type", code)
 	meta, v := o.object("metadata")
-	if v != valueOK {
+	if v != jsonscan.OK {
 		return
 	}
 	nap, vn := meta.truth("nap")
 	main, vm := meta.truth("mainSleep")
 	switch {
-	case vn == valueOK && nap:
+	case vn == jsonscan.OK && nap:
 		d.text(health.TextSleepType, "nap")
-	case vm == valueOK && main:
+	case vm == jsonscan.OK && main:
 		d.text(health.TextSleepType, "main")
 	}
 	status, _ := meta.text("stagesStatus")
-	if processed, v := meta.truth("processed"); status == "" && (v != valueOK || !processed) {
+	if processed, v := meta.truth("processed"); status == "" && (v != jsonscan.OK || !processed) {
 		// The stages are not final: the service leaves out what is false.
 		status = "unprocessed"
 	}
 	d.text(health.TextSleepStatus, code(status))
-	if edited, v := meta.truth("manuallyEdited"); v == valueOK && edited {
+	if edited, v := meta.truth("manuallyEdited"); v == jsonscan.OK && edited {
 		d.text("googlehealth_manually_edited", "true")
 	}
 }
@@ -52,7 +52,7 @@ func (m *mapper) sleep(d *datum, o object) {
 // stageSummary reads the minutes and the number of episodes of a stage.
 func (d *datum) stageSummary(row object) {
 	word, v := row.text("type")
-	if v != valueOK {
+	if v != jsonscan.OK {
 		d.fault("stagesSummary", reasonType)
 		return
 	}
@@ -79,7 +79,7 @@ func (d *datum) stages(o object, name, track string) []health.Segment {
 			return
 		}
 		word, v := row.text("type")
-		if v == valueBad || len(word) > health.MaxCode {
+		if v == jsonscan.Bad || len(word) > health.MaxCode {
 			d.fault(name, reasonType)
 			return
 		}
@@ -133,7 +133,7 @@ func compare(a, b int64) int {
 func (d *datum) period(row object, name string) (health.Segment, bool) {
 	start, v := row.timing("startTime", "startUtcOffset", "civilStartTime")
 	end, ve := row.timing("endTime", "endUtcOffset", "civilEndTime")
-	if v != valueOK || ve != valueOK {
+	if v != jsonscan.OK || ve != jsonscan.OK {
 		d.fault(name, reasonTime)
 		return health.Segment{}, false
 	}
@@ -147,7 +147,7 @@ func (d *datum) period(row object, name string) (health.Segment, bool) {
 // exercise maps a workout.
 func (m *mapper) exercise(d *datum, o object) {
 	word, v := o.text("exerciseType")
-	if v == valueOK {
+	if v == jsonscan.OK {
 		sport, _ := fitbitmap.Sport(word)
 		d.text(health.TextSport, string(sport))
 		d.text(health.TextSportCode, word)
@@ -157,12 +157,12 @@ func (m *mapper) exercise(d *datum, o object) {
 	d.told(o, "displayName", health.TextTitle, nil)
 	d.told(o, "notes", health.TextNotes, nil)
 	d.numbers(o, []field{{path: "activeDuration", metric: health.MetricExerciseDuration, seconds: true}})
-	if inner, v := o.object("metricsSummary"); v == valueOK {
+	if inner, v := o.object("metricsSummary"); v == jsonscan.OK {
 		d.numbers(inner, metricsFields)
 	}
-	if inner, v := o.object("exerciseMetadata"); v == valueOK {
+	if inner, v := o.object("exerciseMetadata"); v == jsonscan.OK {
 		d.numbers(inner, []field{{path: "poolLengthMillimeters", metric: health.MetricPoolLength, shift: -3}})
-		if gps, v := inner.truth("hasGps"); v == valueOK && gps {
+		if gps, v := inner.truth("hasGps"); v == jsonscan.OK && gps {
 			d.text("googlehealth_has_gps", "true")
 		}
 	}
@@ -183,7 +183,7 @@ var events = map[string]string{
 func (d *datum) event(row object) {
 	at, v := row.timing("eventTime", "eventUtcOffset", "civilEventTime")
 	word, vw := row.text("exerciseEventType")
-	if v != valueOK || vw != valueOK || len(word) > health.MaxCode {
+	if v != jsonscan.OK || vw != jsonscan.OK || len(word) > health.MaxCode {
 		d.fault("exerciseEvents", reasonType)
 		return
 	}
@@ -203,7 +203,7 @@ func (d *datum) split(row object, name string) {
 	s.Track, s.Label, s.Code = health.TrackLap, code(errorWord(row, "splitType")), word
 	lap := &datum{m: d.m}
 	lap.numbers(row, []field{{path: "activeDuration", metric: health.MetricExerciseDuration, seconds: true}})
-	if inner, v := row.object("metricsSummary"); v == valueOK {
+	if inner, v := row.object("metricsSummary"); v == jsonscan.OK {
 		lap.numbers(inner, metricsFields)
 	}
 	s.Values = lap.values
@@ -220,7 +220,7 @@ func (m *mapper) electrocardiogram(d *datum, o object) {
 		{path: "samplingFrequencyHertz", metric: health.MetricECGSamplingFrequency},
 		{path: "leadNumber", metric: health.MetricECGLead},
 	})
-	if word, v := o.text("resultClassification"); v == valueOK {
+	if word, v := o.text("resultClassification"); v == jsonscan.OK {
 		if known := fitbitmap.Rhythm(word); known != "" {
 			d.text(health.TextAFibResult, known)
 		} else {
@@ -241,7 +241,7 @@ func (m *mapper) electrocardiogram(d *datum, o object) {
 }
 
 func (d *datum) medicalDevice(o object) {
-	if inner, v := o.object("medicalDeviceInfo"); v == valueOK {
+	if inner, v := o.object("medicalDeviceInfo"); v == jsonscan.OK {
 		d.told(inner, "deviceModel", health.TextDeviceModel, nil)
 		d.told(inner, "firmwareVersion", health.TextDeviceSoftware, nil)
 	}
@@ -255,7 +255,7 @@ func (d *datum) signal(o object) (health.Series, bool) {
 	hertz, vh := o.integer("samplingFrequencyHertz")
 	start, ok := d.span.Start.UnixMilli()
 	const most = 1 << 20 // of a factor; a signal has one point per millisecond at most
-	if v != valueOK || vh != valueOK || !ok || factor < 1 || factor > most || hertz < 1 || hertz > 1000 {
+	if v != jsonscan.OK || vh != jsonscan.OK || !ok || factor < 1 || factor > most || hertz < 1 || hertz > 1000 {
 		return health.Series{}, false
 	}
 	scan := jsonscan.New(o.raw("waveformSamples"))
@@ -299,14 +299,14 @@ func (m *mapper) irregularRhythm(d *datum, o object) {
 			return
 		}
 		s.Track, s.Label = health.TrackRhythm, health.RhythmNegative
-		if p, v := row.truth("positive"); v == valueOK && p {
+		if p, v := row.truth("positive"); v == jsonscan.OK && p {
 			s.Label, positive = health.RhythmPositive, true
 		}
 		d.segment(s)
 		d.rows(row, "heartBeats", func(beat object) {
 			at, _, v := beat.instant("physicalTime")
 			n, vn := beat.number("beatsPerMinute")
-			if v != valueOK || vn != valueOK || !beats.add(at, n) {
+			if v != jsonscan.OK || vn != jsonscan.OK || !beats.add(at, n) {
 				d.fault("heartBeats", reasonType)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/fitbitmap"
+	"github.com/vitalmux/vitalmux/internal/jsonscan"
 	"github.com/vitalmux/vitalmux/providers"
 )
 
@@ -18,7 +19,7 @@ const maxList = 10_000
 // rows reads a list of objects and calls each; what is not one is set aside.
 func (d *datum) rows(o object, name string, each func(object)) {
 	list, v := o.list(name, maxList)
-	if v == valueBad {
+	if v == jsonscan.Bad {
 		d.fault(name, reasonType)
 	}
 	for _, raw := range list {
@@ -34,7 +35,7 @@ func (d *datum) rows(o object, name string, each func(object)) {
 // part adds the number of a row whose word says which part of the metric it is.
 func (d *datum) part(row object, name, word string, f field, part func(string) health.Part) {
 	text, v := row.text(word)
-	if v != valueOK {
+	if v != jsonscan.OK {
 		d.fault(word, reasonType)
 		return
 	}
@@ -45,7 +46,7 @@ func (d *datum) part(row object, name, word string, f field, part func(string) h
 		}
 	}
 	value, v := f.value(row)
-	if v != valueOK {
+	if v != jsonscan.OK {
 		d.fault(name, reasonType)
 		return
 	}
@@ -75,7 +76,7 @@ func (m *mapper) zoneMinutes(d *datum, o object) {
 		v, state := zoneMinuteSum[i].value(o)
 		n, whole := v.Number.Rescale(0)
 		const most = 1 << 40
-		if state == valueBad || state == valueOK && (!whole || n < 0 || n > most) {
+		if state == jsonscan.Bad || state == jsonscan.OK && (!whole || n < 0 || n > most) {
 			return
 		}
 		total += n
@@ -125,7 +126,7 @@ func (d *datum) nutrients(o object, suffix string) {
 	})
 	d.rows(o, "nutrients", func(row object) {
 		word, v := row.text("nutrient")
-		if v != valueOK {
+		if v != jsonscan.OK {
 			d.fault("nutrients", reasonType)
 			return
 		}
@@ -136,7 +137,7 @@ func (d *datum) nutrients(o object, suffix string) {
 		}
 		value, v := f.value(row)
 		switch {
-		case v != valueOK:
+		case v != jsonscan.OK:
 			d.fault("nutrients", reasonType)
 		case !ok:
 			d.text("googlehealth_nutrient_"+code(errorWord(row, "nutrient")), value.Number.String()+" g")
@@ -153,7 +154,7 @@ func (d *datum) has(metric health.Metric) bool {
 }
 
 func (m *mapper) restingMethod(d *datum, o object) {
-	if inner, v := o.object("dailyRestingHeartRateMetadata"); v == valueOK {
+	if inner, v := o.object("dailyRestingHeartRateMetadata"); v == jsonscan.OK {
 		d.told(inner, "calculationMethod", "googlehealth_calculation_method", code)
 	}
 }
@@ -163,7 +164,7 @@ func (m *mapper) restingMethod(d *datum, o object) {
 func (m *mapper) temperatureDeviation(d *datum, o object) {
 	night, v := o.number("nightlyTemperatureCelsius")
 	base, vb := o.number("baselineTemperatureCelsius")
-	if v != valueOK || vb != valueOK {
+	if v != jsonscan.OK || vb != jsonscan.OK {
 		return
 	}
 	exponent := min(night.Exponent, base.Exponent)
@@ -180,7 +181,7 @@ func (m *mapper) temperatureDeviation(d *datum, o object) {
 
 func (m *mapper) fitnessLevel(d *datum, o object) {
 	d.told(o, "cardioFitnessLevel", health.TextFitnessLevel, code)
-	if estimated, v := o.truth("estimated"); v == valueOK && estimated {
+	if estimated, v := o.truth("estimated"); v == jsonscan.OK && estimated {
 		for i := range d.values {
 			if d.values[i].Metric == health.MetricVO2Max {
 				d.values[i].Flags |= health.FlagEstimated
@@ -226,13 +227,13 @@ func (m *mapper) hydration(d *datum, o object) {
 func (m *mapper) nutrition(d *datum, o object) {
 	d.nutrients(o, "")
 	d.told(o, "foodDisplayName", health.TextTitle, nil)
-	if word, v := o.text("mealType"); v == valueOK && len(word) <= health.MaxCode {
+	if word, v := o.text("mealType"); v == jsonscan.OK && len(word) <= health.MaxCode {
 		d.segment(health.Segment{
 			Track: health.TrackMeal, Label: fitbitmap.Meal(word), Code: word, Start: d.span.Start, End: d.span.End,
 		})
 		d.text(health.TextMealType, meal(word))
 	}
-	if serving, v := o.object("serving"); v == valueOK {
+	if serving, v := o.object("serving"); v == jsonscan.OK {
 		d.numbers(serving, []field{{path: "amount", metric: health.MetricFoodQuantity}})
 		d.told(serving, "foodMeasurementUnitDisplayName", health.TextFoodUnit, nil)
 	}
@@ -257,7 +258,7 @@ func (m *mapper) moods(d *datum, o object) {
 	d.words(o, "moods", health.TrackMood)
 	list, _ := o.list("valences", maxMembers)
 	for _, raw := range list {
-		if word, v := (object{[]string{"v"}, [][]byte{raw}}).text("v"); v == valueOK {
+		if word, v := (object{[]string{"v"}, [][]byte{raw}}).text("v"); v == jsonscan.OK {
 			d.text("googlehealth_valence", code(word))
 		}
 	}
@@ -268,12 +269,12 @@ func (m *mapper) symptoms(d *datum, o object) { d.words(o, "symptoms", health.Tr
 // words adds a label for each word of a list.
 func (d *datum) words(o object, name, track string) {
 	list, v := o.list(name, maxMembers)
-	if v != valueOK {
+	if v != jsonscan.OK {
 		d.fault(name, reasonType)
 	}
 	for _, raw := range list {
 		word, v := (object{[]string{"v"}, [][]byte{raw}}).text("v")
-		if v != valueOK || len(word) > health.MaxName {
+		if v != jsonscan.OK || len(word) > health.MaxName {
 			d.fault(name, reasonType)
 			continue
 		}
@@ -284,17 +285,26 @@ func (d *datum) words(o object, name, track string) {
 // civilDay maps one day of a daily rollup.
 func (m *mapper) civilDay(d *datum, outer object) string {
 	date, wall, v := outer.civil("civilStartTime")
-	if v != valueOK || wall != int64(date.Number())*86400_000 {
+	if v != jsonscan.OK || wall != int64(date.Number())*86400_000 {
 		return reasonDay
 	}
 	d.key = m.raw.Stream + "/" + date.String()
-	d.span = m.daySpan(date)
+	d.span = fitbitmap.DaySpan(date, m.profile)
 	d.method = health.MethodDerived
-	inner, v := outer.object(m.rollupKey())
-	if v == valueAbsent {
+	return m.rollup(d, outer)
+}
+
+// rollup reads what a rollup tells of its period.
+func (m *mapper) rollup(d *datum, outer object) string {
+	key := m.st.key
+	if key == "" {
+		key = m.st.data.key
+	}
+	inner, v := outer.object(key)
+	if v == jsonscan.Absent {
 		return reasonOther
 	}
-	if v == valueBad {
+	if v == jsonscan.Bad {
 		return reasonType
 	}
 	d.numbers(inner, m.st.fields)
@@ -307,35 +317,17 @@ func (m *mapper) civilDay(d *datum, outer object) string {
 	return ""
 }
 
-func (m *mapper) rollupKey() string {
-	if m.st.key != "" {
-		return m.st.key
-	}
-	return m.st.data.key
-}
-
 // hour maps one hour of a rollup: it becomes a point of each series.
 func (m *mapper) hour(d *datum, outer object) string {
 	from, _, v := outer.instant("startTime")
-	if v != valueOK {
+	if v != jsonscan.OK {
 		return reasonTime
 	}
-	inner, v := outer.object(m.rollupKey())
-	if v == valueAbsent {
-		return reasonOther
-	}
-	if v == valueBad {
-		return reasonType
-	}
-	d.numbers(inner, m.st.fields)
-	if m.st.read != nil {
-		m.st.read(m, d, inner)
-	}
-	if len(d.values) == 0 {
-		return reasonNoValue
+	if reason := m.rollup(d, outer); reason != "" {
+		return reason
 	}
 	for _, f := range d.faults {
-		m.setAside(d.m.raw.Stream+"/"+health.Instant(from).String()+"#"+f.name, f.reason, d.raw)
+		m.quarantined.Add(d.m.raw.Stream+"/"+health.Instant(from).String()+"#"+f.name, f.reason, d.raw)
 	}
 	d.done = true
 	if !m.series.hour(from, d.values) {
@@ -372,10 +364,10 @@ func (m *mapper) document(body []byte) error {
 
 func (m *mapper) settings(d *datum, o object) {
 	zone, v := o.text("timeZone")
-	if v == valueOK && isZone(zone) {
+	if v == jsonscan.OK && providers.LoadZone(zone) != nil {
 		d.text(health.TextTimezone, zone)
 		m.personZone = zone
-	} else if v != valueAbsent {
+	} else if v != jsonscan.Absent {
 		d.fault("timeZone", reasonType)
 	}
 	d.told(o, "languageLocale", health.TextLocale, nil)
@@ -398,7 +390,7 @@ func snake(name string) string {
 }
 
 func (m *mapper) aboutPerson(d *datum, o object) {
-	if since, v := o.civilDay("membershipStartDate"); v == valueOK {
+	if since, v := o.civilDay("membershipStartDate"); v == jsonscan.OK {
 		d.text(health.TextMemberSince, since.String())
 	}
 }
@@ -411,7 +403,7 @@ func (m *mapper) rhythmProfile(d *datum, o object) {
 	}
 	for _, name := range []string{"onboardingStatus", "enrollmentStatus"} {
 		is, v := o.truth(name)
-		if v == valueBad {
+		if v == jsonscan.Bad {
 			d.fault(name, reasonType)
 			continue
 		}
@@ -436,11 +428,11 @@ func (m *mapper) identity(d *datum, o object) {
 // single maps one element of a list that is not of data points.
 func (m *mapper) single(d *datum, outer object) string {
 	name, v := outer.text("name")
-	if v != valueOK || !strings.Contains(name, "/pairedDevices/") {
+	if v != jsonscan.OK || !strings.Contains(name, "/pairedDevices/") {
 		return reasonName
 	}
 	_, id, _ := cutLast(name)
-	d.key = m.raw.Stream + "/" + keyPart(id)
+	d.key = m.raw.Stream + "/" + providers.KeyPart(id, "")
 	d.src.Device = id
 	m.st.read(m, d, outer)
 	return ""
@@ -455,7 +447,7 @@ func (m *mapper) device(d *datum, o object) {
 	list, _ := o.list("features", maxMembers)
 	var features []string
 	for _, raw := range list {
-		if word, v := (object{[]string{"v"}, [][]byte{raw}}).text("v"); v == valueOK {
+		if word, v := (object{[]string{"v"}, [][]byte{raw}}).text("v"); v == jsonscan.OK {
 			features = append(features, code(word))
 		}
 	}

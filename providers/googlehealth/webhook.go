@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/jsonscan"
 	"github.com/vitalmux/vitalmux/providers"
 )
 
@@ -133,9 +134,9 @@ func (p *Provider) ParseWebhook(now time.Time, r *providers.WebhookRequest) ([]p
 	}
 	list := [][]byte{r.Body}
 	if first := firstByte(r.Body); first == '[' {
-		var v verdict
+		var v jsonscan.Verdict
 		list, v = (object{[]string{"v"}, [][]byte{r.Body}}).list("v", maxNotices)
-		if v != valueOK {
+		if v != jsonscan.OK {
 			return nil, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrMalformed, Code: codeNotJSON}
 		}
 	} else if _, reason := readObject(r.Body); reason != "" {
@@ -166,11 +167,11 @@ func (p *Provider) notice(now time.Time, raw []byte) providers.Notification {
 		return note
 	}
 	data, v := outer.object("data")
-	if v != valueOK {
+	if v != jsonscan.OK {
 		return note
 	}
 	user, v := data.word("healthUserId")
-	if v != valueOK || !isID(user) {
+	if v != jsonscan.OK || !isID(user) {
 		return note
 	}
 	note.UpstreamID = user
@@ -213,7 +214,7 @@ const (
 // none, or for one that data cannot be of.
 func noticeWindow(now time.Time, data object) health.Window {
 	list, v := data.list("intervals", maxList)
-	if v != valueOK || len(list) == 0 {
+	if v != jsonscan.OK || len(list) == 0 {
 		return health.Window{}
 	}
 	var w health.Window
@@ -241,24 +242,24 @@ func noticeWindow(now time.Time, data object) health.Window {
 // only may be anywhere on earth.
 func noticeInterval(interval object) (from, to time.Time, ok bool) {
 	physical, v := interval.object("physicalTimeInterval")
-	if v == valueOK {
+	if v == jsonscan.OK {
 		start, _, v := physical.instant("startTime")
 		end, _, ve := physical.instant("endTime")
-		if v != valueOK {
+		if v != jsonscan.OK {
 			return from, to, false
 		}
-		if ve == valueAbsent {
-			end, ve = start, valueOK
+		if ve == jsonscan.Absent {
+			end, ve = start, jsonscan.OK
 		}
-		return time.UnixMilli(start).UTC(), time.UnixMilli(end).UTC(), ve == valueOK
+		return time.UnixMilli(start).UTC(), time.UnixMilli(end).UTC(), ve == jsonscan.OK
 	}
 	civil, v := interval.object("civilDateTimeInterval")
-	if v != valueOK {
+	if v != jsonscan.OK {
 		return from, to, false
 	}
 	_, start, v := civil.civil("startDateTime")
 	_, end, ve := civil.civil("endDateTime")
-	if v != valueOK || ve != valueOK {
+	if v != jsonscan.OK || ve != jsonscan.OK {
 		return from, to, false
 	}
 	const furthest = 14 * time.Hour

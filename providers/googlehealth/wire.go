@@ -3,20 +3,10 @@ package googlehealth
 import (
 	"bytes"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/jsonscan"
-)
-
-// verdict says what became of reading one value.
-type verdict uint8
-
-const (
-	valueAbsent verdict = iota // not there, or null
-	valueBad                   // of a wrong type, or it does not fit
-	valueOK
 )
 
 // maxMembers bounds the members of one object: the largest type of the service
@@ -73,176 +63,155 @@ func (o object) raw(name string) []byte {
 func (o object) has(name string) bool { return o.raw(name) != nil }
 
 // object reads a member that is an object.
-func (o object) object(name string) (object, verdict) {
+func (o object) object(name string) (object, jsonscan.Verdict) {
 	raw := o.raw(name)
 	if raw == nil {
-		return object{}, valueAbsent
+		return object{}, jsonscan.Absent
 	}
 	inner, reason := readObject(raw)
 	if reason != "" {
-		return object{}, valueBad
+		return object{}, jsonscan.Bad
 	}
-	return inner, valueOK
+	return inner, jsonscan.OK
 }
 
 // list reads a member that is an array, of at most limit elements.
-func (o object) list(name string, limit int) ([][]byte, verdict) {
+func (o object) list(name string, limit int) ([][]byte, jsonscan.Verdict) {
 	raw := o.raw(name)
 	if raw == nil {
-		return nil, valueAbsent
+		return nil, jsonscan.Absent
 	}
 	s := jsonscan.New(raw)
 	if s.Kind() != jsonscan.Array {
-		return nil, valueBad
+		return nil, jsonscan.Bad
 	}
 	var all [][]byte
 	s.Array()
 	for s.NextElement() {
 		element := s.Raw()
 		if len(all) == limit {
-			return nil, valueBad
+			return nil, jsonscan.Bad
 		}
 		all = append(all, element)
 	}
 	if s.End() != nil {
-		return nil, valueBad
+		return nil, jsonscan.Bad
 	}
-	return all, valueOK
+	return all, jsonscan.OK
 }
 
 // number reads a number, or a string that holds one, exactly: the service
 // writes 64-bit integers as strings (protocol buffers' JSON mapping).
-func (o object) number(name string) (health.Decimal, verdict) {
+func (o object) number(name string) (health.Decimal, jsonscan.Verdict) {
 	raw := o.raw(name)
 	if raw == nil {
-		return health.Decimal{}, valueAbsent
+		return health.Decimal{}, jsonscan.Absent
 	}
 	s := jsonscan.New(raw)
 	return number(&s)
 }
 
-// number reads a number or a string that holds one.
-func number(s *jsonscan.Scanner) (health.Decimal, verdict) {
-	switch s.Kind() {
-	case jsonscan.Number:
-		if d, ok := s.Decimal(); ok {
-			return d, valueOK
-		}
-	case jsonscan.String:
-		if b, ok := s.Identifier(); ok {
-			if d, err := health.ParseDecimal(b); err == nil {
-				return d, valueOK
-			}
-		}
-	case jsonscan.Null:
-		s.Skip()
-		return health.Decimal{}, valueAbsent
-	default:
-		s.Skip()
+// number reads a number or a string that holds one. One that is too small to be
+// told from zero does not fit.
+func number(s *jsonscan.Scanner) (health.Decimal, jsonscan.Verdict) {
+	d, v := s.ReadDecimal()
+	return d, fitting(v)
+}
+
+// fitting is the verdict on a number here.
+func fitting(v jsonscan.Verdict) jsonscan.Verdict {
+	if v == jsonscan.Vanished {
+		return jsonscan.Bad
 	}
-	return health.Decimal{}, valueBad
+	return v
 }
 
 // integer reads a number that is an integer.
-func (o object) integer(name string) (int64, verdict) {
-	d, v := o.number(name)
-	if v != valueOK {
-		return 0, v
+func (o object) integer(name string) (int64, jsonscan.Verdict) {
+	raw := o.raw(name)
+	if raw == nil {
+		return 0, jsonscan.Absent
 	}
-	n, ok := d.Rescale(0)
-	if !ok {
-		return 0, valueBad
-	}
-	return n, valueOK
+	s := jsonscan.New(raw)
+	n, v := s.ReadInt()
+	return n, fitting(v)
 }
 
 // text reads a string. One that is not valid UTF-8 cannot be compared and is bad.
-func (o object) text(name string) (string, verdict) {
+func (o object) text(name string) (string, jsonscan.Verdict) {
 	raw := o.raw(name)
 	if raw == nil {
-		return "", valueAbsent
+		return "", jsonscan.Absent
 	}
 	s := jsonscan.New(raw)
-	b, ok := s.Identifier()
-	switch {
-	case !ok:
-		return "", valueBad
-	case len(b) == 0:
-		return "", valueAbsent
-	}
-	return string(b), valueOK
+	b, v := s.ReadIdentifier()
+	return string(b), v
 }
 
 // word reads a string or an integer as text: ids come as either.
-func (o object) word(name string) (string, verdict) {
-	text, v := o.text(name)
-	if v != valueBad {
-		return text, v
+func (o object) word(name string) (string, jsonscan.Verdict) {
+	raw := o.raw(name)
+	if raw == nil {
+		return "", jsonscan.Absent
 	}
-	n, v := o.integer(name)
-	if v != valueOK {
-		return "", valueBad
-	}
-	return strconv.FormatInt(n, 10), valueOK
+	s := jsonscan.New(raw)
+	b, v := s.ReadWord()
+	return string(b), fitting(v)
 }
 
 // truth reads a bool.
-func (o object) truth(name string) (bool, verdict) {
+func (o object) truth(name string) (bool, jsonscan.Verdict) {
 	raw := o.raw(name)
 	if raw == nil {
-		return false, valueAbsent
+		return false, jsonscan.Absent
 	}
 	s := jsonscan.New(raw)
-	b, ok := s.Bool()
-	if !ok {
-		return false, valueBad
-	}
-	return b, valueOK
+	return s.ReadBool()
 }
 
 // duration reads a duration such as "0.5s", in seconds.
-func (o object) duration(name string) (health.Decimal, verdict) {
+func (o object) duration(name string) (health.Decimal, jsonscan.Verdict) {
 	text, v := o.text(name)
-	if v != valueOK {
+	if v != jsonscan.OK {
 		return health.Decimal{}, v
 	}
 	return seconds([]byte(text))
 }
 
 // seconds reads a duration as protocol buffers write them in JSON.
-func seconds(text []byte) (health.Decimal, verdict) {
+func seconds(text []byte) (health.Decimal, jsonscan.Verdict) {
 	n := len(text)
 	if n < 2 || text[n-1] != 's' {
-		return health.Decimal{}, valueBad
+		return health.Decimal{}, jsonscan.Bad
 	}
 	d, err := health.ParseDecimal(text[:n-1])
 	if err != nil {
-		return health.Decimal{}, valueBad
+		return health.Decimal{}, jsonscan.Bad
 	}
-	return d, valueOK
+	return d, jsonscan.OK
 }
 
 // maxOffset is more than any zone's distance from UTC, in seconds.
 const maxOffset = 18 * 60 * 60
 
 // offset reads an offset from UTC, in seconds.
-func (o object) offset(name string) (int, verdict) {
+func (o object) offset(name string) (int, jsonscan.Verdict) {
 	d, v := o.duration(name)
-	if v != valueOK {
+	if v != jsonscan.OK {
 		return 0, v
 	}
 	n, ok := d.Rescale(0)
 	if !ok || n < -maxOffset || n > maxOffset {
-		return 0, valueBad
+		return 0, jsonscan.Bad
 	}
-	return int(n), valueOK
+	return int(n), jsonscan.OK
 }
 
 // instant reads a time in UTC or with an offset, in milliseconds. The bounds of
 // what is plausible are for Record.Validate.
-func (o object) instant(name string) (int64, health.Flags, verdict) {
+func (o object) instant(name string) (int64, health.Flags, jsonscan.Verdict) {
 	text, v := o.text(name)
-	if v != valueOK {
+	if v != jsonscan.OK {
 		return 0, 0, v
 	}
 	return instant([]byte(text))
@@ -250,22 +219,22 @@ func (o object) instant(name string) (int64, health.Flags, verdict) {
 
 // instant reads a time as protocol buffers write them in JSON. A time without
 // zone is none.
-func instant(text []byte) (int64, health.Flags, verdict) {
+func instant(text []byte) (int64, health.Flags, jsonscan.Verdict) {
 	if milli, ok := plainInstant(text); ok {
-		return milli, 0, valueOK
+		return milli, 0, jsonscan.OK
 	}
 	if bytes.IndexByte(text, ' ') >= 0 { // which other services print
-		return 0, 0, valueBad
+		return 0, 0, jsonscan.Bad
 	}
 	m, flags, err := health.ParseMoment(string(text))
 	if err != nil {
-		return 0, 0, valueBad
+		return 0, 0, jsonscan.Bad
 	}
 	milli, ok := m.UnixMilli()
 	if !ok {
-		return 0, 0, valueBad
+		return 0, 0, jsonscan.Bad
 	}
-	return milli, flags, valueOK
+	return milli, flags, jsonscan.OK
 }
 
 // plainInstant reads the usual form, "2006-01-02T15:04:05Z" with up to nine
@@ -338,9 +307,9 @@ func digits(b []byte) (int, bool) {
 }
 
 // civilDay reads a civil day: an object of year, month and day.
-func (o object) civilDay(name string) (health.Day, verdict) {
+func (o object) civilDay(name string) (health.Day, jsonscan.Verdict) {
 	inner, v := o.object(name)
-	if v != valueOK {
+	if v != jsonscan.OK {
 		return health.Day{}, v
 	}
 	year, _ := inner.integer("year")
@@ -348,47 +317,47 @@ func (o object) civilDay(name string) (health.Day, verdict) {
 	dom, _ := inner.integer("day")
 	const most = 9999
 	if year < 1 || year > most || month < 1 || month > 12 || dom < 1 || dom > 31 {
-		return health.Day{}, valueBad
+		return health.Day{}, jsonscan.Bad
 	}
 	d, err := health.NewDay(int(year), int(month), int(dom))
 	if err != nil {
-		return health.Day{}, valueBad
+		return health.Day{}, jsonscan.Bad
 	}
-	return d, valueOK
+	return d, jsonscan.OK
 }
 
 // civil reads a civil time: a day and, unless it is midnight, the time of day.
 // Members that are zero are left out by the service.
-func (o object) civil(name string) (d health.Day, wallMilli int64, v verdict) {
+func (o object) civil(name string) (d health.Day, wallMilli int64, v jsonscan.Verdict) {
 	inner, v := o.object(name)
-	if v != valueOK {
+	if v != jsonscan.OK {
 		return d, 0, v
 	}
 	d, v = inner.civilDay("date")
-	if v != valueOK {
-		return d, 0, valueBad
+	if v != jsonscan.OK {
+		return d, 0, jsonscan.Bad
 	}
 	wallMilli = int64(d.Number()) * 86400_000
 	clock, v := inner.object("time")
 	switch v {
-	case valueAbsent:
-		return d, wallMilli, valueOK
-	case valueBad:
-		return d, 0, valueBad
+	case jsonscan.Absent:
+		return d, wallMilli, jsonscan.OK
+	case jsonscan.Bad:
+		return d, 0, jsonscan.Bad
 	}
 	for _, part := range [...]struct {
 		name        string
 		most, milli int64
 	}{{"hours", 24, 3600_000}, {"minutes", 59, 60_000}, {"seconds", 60, 1000}} {
 		n, v := clock.integer(part.name)
-		if v == valueBad || n < 0 || n > part.most {
-			return d, 0, valueBad
+		if v == jsonscan.Bad || n < 0 || n > part.most {
+			return d, 0, jsonscan.Bad
 		}
 		wallMilli += n * part.milli
 	}
 	nanos, v := clock.integer("nanos")
-	if v == valueBad || nanos < 0 || nanos >= int64(time.Second) {
-		return d, 0, valueBad
+	if v == jsonscan.Bad || nanos < 0 || nanos >= int64(time.Second) {
+		return d, 0, jsonscan.Bad
 	}
-	return d, wallMilli + nanos/int64(time.Millisecond), valueOK
+	return d, wallMilli + nanos/int64(time.Millisecond), jsonscan.OK
 }

@@ -29,7 +29,7 @@ const (
 // person has to come back within the lifetime of the code, 30 seconds after
 // consenting. Changing the scopes of a connection takes a new consent.
 func (p *Provider) Authorize(_ context.Context, r providers.AuthRequest) (providers.AuthStart, error) {
-	redirect, err := p.redirectURL("authorize", r.RedirectURL)
+	redirect, err := p.client.RedirectURL("authorize", r.RedirectURL, p.cfg.RedirectURL)
 	if err != nil {
 		return providers.AuthStart{}, err
 	}
@@ -50,46 +50,18 @@ func (p *Provider) Authorize(_ context.Context, r providers.AuthRequest) (provid
 	return providers.AuthStart{URL: u.String()}, nil
 }
 
-// redirectURL returns the address for a request that may not name one.
-func (p *Provider) redirectURL(op, asked string) (string, error) {
-	if asked == "" {
-		asked = p.cfg.RedirectURL
-	}
-	if asked == "" {
-		return "", &providers.Error{Provider: Name, Op: op, Kind: providers.ErrInvalid, Detail: "no redirect URL"}
-	}
-	return asked, nil
-}
-
 // Exchange turns the callback's code into a grant with exactly one request.
 func (p *Provider) Exchange(ctx context.Context, cb providers.Callback) (providers.Grant, error) {
 	const op = "exchange"
-	query := url.Values(cb.Query)
-	if denied := query.Get("error"); denied != "" {
-		return providers.Grant{}, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrForbidden, Code: codeDenied}
-	}
-	code := query.Get("code")
-	if code == "" || len(query["code"]) > 1 || len(query["state"]) > 1 {
-		return providers.Grant{}, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrInvalid, Code: codeCallback}
-	}
-	redirect, err := p.redirectURL(op, cb.RedirectURL)
+	form, err := p.client.CodeForm(op, cb, p.cfg.RedirectURL)
 	if err != nil {
 		return providers.Grant{}, err
 	}
-	answer, err := p.requestToken(ctx, op, url.Values{
-		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect},
-	})
+	answer, err := p.requestToken(ctx, op, form)
 	if err != nil {
 		return providers.Grant{}, err
 	}
-	if answer.UserID == "" || answer.Refresh.IsZero() {
-		return providers.Grant{}, &providers.Error{
-			Provider: Name, Op: op, Kind: providers.ErrMalformed, Ambiguous: true, Detail: "the answer lacks the user id or the refresh token",
-		}
-	}
-	return providers.Grant{
-		Credential: answer.Credential(providers.Credential{UpstreamID: answer.UserID}), UpstreamID: answer.UserID,
-	}, nil
+	return p.client.Granted(op, answer)
 }
 
 // Refresh presents the refresh token in exactly one request. The pair it
@@ -100,19 +72,15 @@ func (p *Provider) Refresh(ctx context.Context, cred providers.Credential) (prov
 	if err := checkPair(op, cred); err != nil {
 		return providers.Credential{}, err
 	}
-	if cred.Refresh.IsZero() {
-		return providers.Credential{}, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrReauth, Detail: "there is no refresh token"}
-	}
-	answer, err := p.requestToken(ctx, op, url.Values{
-		"grant_type": {"refresh_token"}, "refresh_token": {cred.Refresh.Reveal()},
-	})
+	form, err := p.client.RefreshForm(op, cred)
 	if err != nil {
 		return providers.Credential{}, err
 	}
-	if cred.UpstreamID != "" && answer.UserID != "" && answer.UserID != cred.UpstreamID {
-		return providers.Credential{}, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrMalformed, Code: providers.CodeIdentity}
+	answer, err := p.requestToken(ctx, op, form)
+	if err != nil {
+		return providers.Credential{}, err
 	}
-	return answer.Credential(cred), nil
+	return p.client.Renewed(op, answer, cred)
 }
 
 // Migrate turns an OAuth 1.0 token of the same application's earlier
@@ -132,13 +100,11 @@ func (p *Provider) Migrate(ctx context.Context, cred providers.Credential) (prov
 	if err != nil {
 		return providers.Credential{}, err
 	}
-	if cred.UpstreamID != "" && answer.UserID != "" && answer.UserID != cred.UpstreamID {
-		return providers.Credential{}, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrMalformed, Code: providers.CodeIdentity}
+	if err := p.client.CheckPerson(op, answer, cred); err != nil {
+		return providers.Credential{}, err
 	}
 	if answer.Refresh.IsZero() {
-		return providers.Credential{}, &providers.Error{
-			Provider: Name, Op: op, Kind: providers.ErrMalformed, Ambiguous: true, Detail: "the answer lacks the refresh token",
-		}
+		return providers.Credential{}, p.client.Incomplete(op, "the answer lacks the refresh token")
 	}
 	return answer.Credential(providers.Credential{UpstreamID: cred.UpstreamID}), nil
 }

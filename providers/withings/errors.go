@@ -28,8 +28,6 @@ const (
 	codePageToken    = "page_token"    // not a page token of this stream
 	codeHighWater    = "high_water"    // not a mark of this stream
 	codeWindow       = "bad_window"    // a window the stream cannot be asked for
-	codeCallback     = "callback"      // a callback without a code, or with two
-	codeDenied       = "denied"        // the person said no
 	codeTooManyECGs  = "too_many_ecgs" // more recordings in one second than a page takes
 	codeEra          = "wrong_era"     // a credential of OAuth 1.0 where one of OAuth 2.0 must be, or the reverse
 	codeNoUser       = "no_user"       // a credential without the user id
@@ -157,13 +155,7 @@ func malformed(code string) error { return &providers.Error{Kind: providers.ErrM
 
 // failed completes an error of the mapper.
 func (m *mapper) failed(op string, err error) error {
-	e, ok := errors.AsType[*providers.Error](err)
-	if !ok {
-		e = &providers.Error{Kind: providers.ErrMalformed, Code: codeJSON, Err: err}
-	}
-	c := *e
-	c.Provider, c.Op = Name, op
-	return &c
+	return providers.Unmapped(Name, op, codeJSON, err)
 }
 
 // failure reads the status of an answer to a data call; nil when it is 0.
@@ -278,8 +270,8 @@ func readEnvelope(data []byte) (envelope, error) {
 	for s.NextMember() {
 		switch string(s.Name()) {
 		case "status":
-			n, v := integer(&s)
-			if v != valueOK {
+			n, v := s.ReadInt()
+			if v != jsonscan.OK {
 				return envelope{}, malformed(codeNoStatus)
 			}
 			if n == statusOK {
@@ -311,7 +303,7 @@ func waitSeconds(s *jsonscan.Scanner) (wait int64) {
 	}
 	for s.NextMember() {
 		if string(s.Name()) == "wait_seconds" {
-			wait, _ = integer(s)
+			wait, _ = s.ReadInt()
 		} else {
 			s.Skip()
 		}

@@ -213,22 +213,22 @@ func (t fieldTable) read(s *jsonscan.Scanner, r *row) {
 	r.fields |= 1 << f.bit
 	at := s.Mark()
 	if f.text != "" {
-		b, v := word(s)
-		if v == valueBad {
+		b, v := s.ReadWord()
+		if v == jsonscan.Bad {
 			r.fault(f.name, reasonType, s.Since(at))
 		} else {
 			r.text(f.text, string(b))
 		}
 		return
 	}
-	d, v := number(s)
-	if v == valueOK {
+	d, v := s.ReadDecimal()
+	if v == jsonscan.OK {
 		d, v = f.scaled(d)
 	}
 	switch {
-	case v == valueAbsent || f.none && d.Coefficient == 0 && v == valueOK:
+	case v == jsonscan.Absent || f.none && d.Coefficient == 0 && v == jsonscan.OK:
 		return
-	case v == valueBad:
+	case v == jsonscan.Bad:
 		if s.Err() == nil {
 			r.fault(f.name, reasonType, s.Since(at))
 		}
@@ -243,13 +243,13 @@ func (t fieldTable) read(s *jsonscan.Scanner, r *row) {
 }
 
 // scaled returns d in the unit of the metric.
-func (f *field) scaled(d health.Decimal) (health.Decimal, verdict) {
+func (f *field) scaled(d health.Decimal) (health.Decimal, jsonscan.Verdict) {
 	e := int(d.Exponent) + int(f.scale)
 	if e < -health.MaxExponent || e > health.MaxExponent {
-		return health.Decimal{}, valueBad
+		return health.Decimal{}, jsonscan.Bad
 	}
 	d.Exponent = int8(e)
-	return d, valueOK
+	return d, jsonscan.OK
 }
 
 // keepUnknown keeps a member nobody told us about.
@@ -261,7 +261,7 @@ func keepUnknown(s *jsonscan.Scanner, r *row, name []byte) {
 	}
 	switch s.Kind() {
 	case jsonscan.Number:
-		if d, v := number(s); v == valueOK {
+		if d, v := s.ReadDecimal(); v == jsonscan.OK {
 			r.text(text, d.String())
 		}
 	case jsonscan.String:

@@ -32,20 +32,7 @@ func fuzz(f *testing.F, stream string, names ...string) {
 		for _, name := range names {
 			page.Bodies = append(page.Bodies, health.RawBody{Name: name, Body: body})
 		}
-		run := func() *mapper {
-			m := newMapper(page)
-			if err := streams[stream].mapPage(m); err != nil {
-				err = m.failed("test", err)
-				if _, ok := errors.AsType[*providers.Error](err); !ok || !errors.Is(err, providers.ErrMalformed) {
-					t.Fatalf("the error is %v", err)
-				}
-				return nil
-			}
-			return m
-		}
-		before := bytes.Clone(body)
-		m := run()
-		require.Equal(t, before, body, "the body is not changed")
+		m := mapTwice(t, page, streams[stream].mapPage)
 		if m == nil {
 			return
 		}
@@ -61,11 +48,40 @@ func fuzz(f *testing.F, stream string, names ...string) {
 				break
 			}
 		}
-		require.NotZero(t, m.pageDigest())
-		again := run()
-		require.Equal(t, m.records, again.records)
-		require.Equal(t, m.quarantined, again.quarantined)
 	})
+}
+
+// mapTwice maps a page twice, to the same, without changing it. It returns nil
+// for a page that is refused, with an error of the one class.
+func mapTwice(t *testing.T, page health.RawPage, mapPage func(*mapper) error) *mapper {
+	run := func() *mapper {
+		m := newMapper(page)
+		if err := mapPage(m); err != nil {
+			err = m.failed("test", err)
+			if _, ok := errors.AsType[*providers.Error](err); !ok || !errors.Is(err, providers.ErrMalformed) {
+				t.Fatalf("the error is %v", err)
+			}
+			return nil
+		}
+		return m
+	}
+	before := make([][]byte, len(page.Bodies))
+	for i, b := range page.Bodies {
+		before[i] = bytes.Clone(b.Body)
+	}
+	m := run()
+	for i, b := range page.Bodies {
+		require.Equal(t, before[i], b.Body, "the body is not changed")
+	}
+	if m == nil {
+		return nil
+	}
+	require.NotZero(t, m.pageDigest())
+	again := run()
+	require.NotNil(t, again)
+	require.Equal(t, m.records, again.records)
+	require.Equal(t, m.quarantined, again.quarantined)
+	return m
 }
 
 func FuzzDecodeMeasures(f *testing.F)     { fuzz(f, streamMeasures, "getmeas") }

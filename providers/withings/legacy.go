@@ -103,12 +103,12 @@ func requestSecret(request oauth1.Token, callback string) providers.Secret {
 func (p *Legacy) Exchange(ctx context.Context, cb providers.Callback) (providers.Grant, error) {
 	const op = "exchange"
 	query := url.Values(cb.Query)
-	if query.Get("error") != "" {
-		return providers.Grant{}, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrForbidden, Code: codeDenied}
+	if err := p.client.CheckCallback(op, query); err != nil {
+		return providers.Grant{}, err
 	}
 	kept, err := url.ParseQuery(cb.Secret.Reveal())
-	if err != nil || kept.Get("token") == "" || len(query["state"]) > 1 {
-		return providers.Grant{}, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrInvalid, Code: codeCallback}
+	if err != nil || kept.Get("token") == "" {
+		return providers.Grant{}, &providers.Error{Provider: Name, Op: op, Kind: providers.ErrInvalid, Code: httpx.CodeCallback}
 	}
 	request := oauth1.Token{Token: providers.NewSecret(kept.Get("token")), Secret: providers.NewSecret(kept.Get("secret"))}
 	access, err := p.flow.AccessToken(ctx, request, kept.Get("callback"), query)

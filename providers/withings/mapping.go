@@ -1,7 +1,6 @@
 package withings
 
 import (
-	"errors"
 	"math"
 	"slices"
 	"strconv"
@@ -55,7 +54,7 @@ type mapper struct {
 
 	records     []health.Record
 	origins     [][]byte // what each record was mapped from
-	quarantined []providers.Quarantined
+	quarantined providers.Quarantine
 
 	profile    *time.Location // the zone for rows that tell none; nil is unknown
 	personZone string         // its name, where the page tells it
@@ -63,7 +62,6 @@ type mapper struct {
 	digest     uint64         // of the rows
 	gotRows    bool
 	foreign    bool // a row said that it belongs to another person
-	flooded    bool // more was set aside than is listed
 	paged      members
 	more       bool
 	offset     int64
@@ -93,28 +91,12 @@ func newMapper(page health.RawPage) *mapper {
 	return m
 }
 
-// zoneName reports whether name may be looked up as a zone. It keeps names that
-// are paths, or this machine's own zone, away from the zone database.
-func zoneName(name string) bool {
-	if name == "" || len(name) > health.MaxName || name == "Local" || name[0] == '/' || strings.Contains(name, "..") {
-		return false
-	}
-	for i := range len(name) {
-		switch c := name[i]; {
-		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', c == '/', c == '_', c == '+', c == '-':
-		default:
-			return false
-		}
-	}
-	return true
-}
-
 // maxZones is how many zones of one page are looked up.
 const maxZones = 100
 
 // zone returns the zone of that name; nil if there is none.
 func (m *mapper) zone(name string) *time.Location {
-	if !zoneName(name) {
+	if !providers.IsZoneName(name) {
 		return nil
 	}
 	loc, known := m.zones[name]
@@ -303,7 +285,7 @@ func (m *mapper) rows(s *jsonscan.Scanner, each func(*jsonscan.Scanner) (key, re
 		if err := m.each(s, i, each); err != nil {
 			return err
 		}
-		if m.flooded {
+		if m.quarantined.Flooded() {
 			return malformed(codeFlooded)
 		}
 	}
@@ -344,7 +326,7 @@ func (m *mapper) each(s *jsonscan.Scanner, i int, read func(*jsonscan.Scanner) (
 		if key == "" {
 			key = m.raw.Stream + "/#" + strconv.Itoa(i)
 		}
-		m.setAside(key, reason, raw)
+		m.quarantined.Add(key, reason, raw)
 		return nil
 	}
 	for j := before; j < len(m.origins); j++ {
@@ -354,7 +336,7 @@ func (m *mapper) each(s *jsonscan.Scanner, i int, read func(*jsonscan.Scanner) (
 		if f.raw == nil {
 			f.raw = raw
 		}
-		m.setAside(key+"#"+f.name, f.reason, f.raw)
+		m.quarantined.Add(key+"#"+f.name, f.reason, f.raw)
 	}
 	return nil
 }
@@ -396,18 +378,6 @@ func (m *mapper) pageDigest() uint64 {
 		b = append(append(b, '/'), m.raw.Bodies[i].Name...)
 	}
 	return max(1, health.Digest(b))
-}
-
-// maxSetAside is how many data of a page may be set aside. A page with more of
-// them is not what it should be.
-const maxSetAside = 10_000
-
-func (m *mapper) setAside(key, reason string, raw []byte) {
-	if len(m.quarantined) == maxSetAside {
-		m.flooded = true
-		return
-	}
-	m.quarantined = append(m.quarantined, providers.Quarantined{Key: key, Reason: reason, Raw: raw})
 }
 
 // emit adds the record of the row and returns it, to be completed: the source's
@@ -467,7 +437,7 @@ func (m *mapper) finish() error {
 		}
 		r.Normalize()
 		if err := r.Validate(m.now); err != nil {
-			m.setAside(r.Key, reasonOf(err), m.origins[i])
+			m.quarantined.Add(r.Key, providers.InvalidReason(err), m.origins[i])
 			continue
 		}
 		if twin, ok := seen[r.Key]; ok {
@@ -477,7 +447,7 @@ func (m *mapper) finish() error {
 			if olderThan(&kept[twin], r) {
 				kept[twin], m.origins[twin], other = *r, other, m.origins[twin]
 			}
-			m.setAside(r.Key, reasonTwin, other)
+			m.quarantined.Add(r.Key, reasonTwin, other)
 			continue
 		}
 		seen[r.Key] = len(kept)
@@ -490,7 +460,7 @@ func (m *mapper) finish() error {
 	}
 	clear(m.records[len(kept):])
 	m.records = kept
-	if m.flooded {
+	if m.quarantined.Flooded() {
 		return malformed(codeFlooded)
 	}
 	return nil
@@ -502,14 +472,6 @@ func olderThan(a, b *health.Record) bool {
 	x, y := a.Rev, b.Rev
 	x.Fingerprint, y.Fingerprint = a.Fingerprint(), b.Fingerprint()
 	return x.Compare(y) < 0
-}
-
-// reasonOf returns why a record is not valid, without its values.
-func reasonOf(err error) string {
-	if e, ok := errors.AsType[*health.InvalidError](err); ok {
-		return e.Field + ": " + e.Reason
-	}
-	return "not valid"
 }
 
 // candidate returns the mark for the next walk: the service's own, else the

@@ -53,14 +53,14 @@ func (m *mapper) legacyActivities() error {
 		if reason != "" {
 			clear(m.records)
 			m.records, m.origins = m.records[:0], m.origins[:0]
-			m.setAside(cmp.Or(key, m.raw.Stream+"/#0"), reason, raw)
+			m.quarantined.Add(cmp.Or(key, m.raw.Stream+"/#0"), reason, raw)
 		} else {
 			m.origins[0] = raw
 			for _, f := range m.row.faults {
 				if f.raw == nil {
 					f.raw = raw
 				}
-				m.setAside(key+"#"+f.name, f.reason, f.raw)
+				m.quarantined.Add(key+"#"+f.name, f.reason, f.raw)
 			}
 		}
 		m.fold(raw)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/jsonscan"
+	"github.com/vitalmux/vitalmux/providers"
 )
 
 // asked is which period of which day a body answers for; its name tells.
@@ -113,7 +114,7 @@ func (m *mapper) seriesOf(c *collection, d *collected, key string) []health.Seri
 		if i < len(c.fields) {
 			s.Metric, s.Part, name = c.fields[i].metric, c.fields[i].part, c.fields[i].name
 		}
-		list = append(list, d.signals[i].series(s, func() { m.setAside(key+"#"+name, reasonConflict, nil) }))
+		list = append(list, d.signals[i].series(s, func() { m.quarantined.Add(key+"#"+name, reasonConflict, nil) }))
 	}
 	return list
 }
@@ -182,7 +183,7 @@ func (m *mapper) intradaySeries(s *jsonscan.Scanner, c *collection) error {
 	}
 	for entries && s.NextMember() {
 		milli, ok := m.epoch(s.Name())
-		key := m.raw.Stream + "/" + c.window.day.String() + "#" + keyPart(string(s.Name()))
+		key := m.raw.Stream + "/" + c.window.day.String() + "#" + providers.KeyPart(string(s.Name()), "")
 		at := s.Mark()
 		reason := reasonSampleTime
 		if !ok {
@@ -197,9 +198,9 @@ func (m *mapper) intradaySeries(s *jsonscan.Scanner, c *collection) error {
 			reason = reasonNotJSON
 		}
 		if reason != "" {
-			m.setAside(key, reason, s.Since(at))
+			m.quarantined.Add(key, reason, s.Since(at))
 		}
-		if m.flooded {
+		if m.quarantined.Flooded() {
 			return malformed(codeFlooded)
 		}
 	}
@@ -237,10 +238,10 @@ func (m *mapper) entry(s *jsonscan.Scanner, c *collection, milli int64) (reason 
 		if f, ok := intradayTable[string(name)]; ok {
 			seen.twice = seen.twice || fields&(1<<f.bit) != 0
 			fields |= 1 << f.bit
-			switch d, v := number(s); {
-			case v == valueBad:
+			switch d, v := s.ReadDecimal(); {
+			case v == jsonscan.Bad:
 				reason = f.name + " is " + reasonType
-			case v == valueOK && (!f.none || d.Coefficient != 0):
+			case v == jsonscan.OK && (!f.none || d.Coefficient != 0):
 				points[f.bit] = d
 				got |= 1 << f.bit
 			}
@@ -303,7 +304,7 @@ func (m *mapper) sleepSegments() error {
 			case "series":
 				return m.segmentRows(s, c)
 			case "model":
-				b, _ := word(s)
+				b, _ := s.ReadWord()
 				class = m.in.text(b)
 			default:
 				s.Skip()
@@ -509,15 +510,15 @@ func (m *mapper) signal(s *jsonscan.Scanner, f indexed, points []point) []point 
 	for s.NextMember() {
 		milli, ok := m.epoch(s.Name())
 		at := s.Mark()
-		d, v := number(s)
+		d, v := s.ReadDecimal()
 		switch {
 		case s.Err() != nil:
 			return points
 		case !ok:
 			r.fault(f.name, reasonSampleTime, s.Since(at))
-		case v == valueBad:
+		case v == jsonscan.Bad:
 			r.fault(f.name, reasonType, s.Since(at))
-		case v == valueOK && (!f.none || d.Coefficient != 0):
+		case v == jsonscan.OK && (!f.none || d.Coefficient != 0):
 			points = append(points, point{f.bit, milli, d})
 		}
 	}

@@ -124,7 +124,7 @@ func (m *mapper) hearts() error {
 		}
 		if err := m.recording(i, id); err != nil {
 			// The row of the list stands without it.
-			m.setAside(streamHeart+"/"+text+"#signal", reasonBadSignal, m.raw.Bodies[i].Body)
+			m.quarantined.Add(streamHeart+"/"+text+"#signal", reasonBadSignal, m.raw.Bodies[i].Body)
 		}
 	}
 	return m.list("series", m.heart)
@@ -153,13 +153,13 @@ func (m *mapper) recording(i int, id int64) error {
 		case "signal":
 			seen.meet(recordingSignal)
 			if !s.Array() {
-				seen.judge(recordingSignal, valueBad)
+				seen.judge(recordingSignal, jsonscan.Bad)
 				return s.Err()
 			}
 			for s.NextElement() {
-				n, v := integer(s)
-				if v != valueOK {
-					seen.judge(recordingSignal, valueBad)
+				n, v := s.ReadInt()
+				if v != jsonscan.OK {
+					seen.judge(recordingSignal, jsonscan.Bad)
 				}
 				rec.microvolts = append(rec.microvolts, n)
 			}
@@ -167,7 +167,7 @@ func (m *mapper) recording(i int, id int64) error {
 			rec.frequency = seen.integer(s, recordingFrequency)
 		case "wearposition":
 			seen.meet(recordingPosition)
-			if n, v := integer(s); v == valueOK {
+			if n, v := s.ReadInt(); v == jsonscan.OK {
 				rec.position = n
 			}
 		default:
@@ -247,7 +247,7 @@ func (m *mapper) heart(s *jsonscan.Scanner) (key, reason string) {
 			zone = r.identifier(s, heartTimezone, &m.in)
 		case "heart_rate":
 			r.meet(heartRate)
-			d, v := number(s)
+			d, v := s.ReadDecimal()
 			r.judge(heartRate, v)
 			rate = d
 		case "modified":
@@ -332,15 +332,15 @@ func (r *row) ecg(s *jsonscan.Scanner) (signal int64, bad bool) {
 		switch string(s.Name()) {
 		case "signalid":
 			seen.meet(0)
-			n, v := integer(s)
-			bad = v == valueBad || v == valueOK && n <= 0
+			n, v := s.ReadInt()
+			bad = v == jsonscan.Bad || v == jsonscan.OK && n <= 0
 			signal = n
 		case "afib":
 			seen.meet(1)
-			switch d, v := number(s); v {
-			case valueOK:
+			switch d, v := s.ReadDecimal(); v {
+			case jsonscan.OK:
 				r.rhythm(health.TextAFibResult, health.TextAFibCode, d)
-			case valueBad:
+			case jsonscan.Bad:
 				r.fault("afib", reasonType, nil)
 			}
 		default:
@@ -364,10 +364,10 @@ func (r *row) bloodPressure(s *jsonscan.Scanner) {
 			continue
 		}
 		seen.meet(bit)
-		switch d, v := number(s); v {
-		case valueOK:
+		switch d, v := s.ReadDecimal(); v {
+		case jsonscan.OK:
 			r.value(health.Value{Metric: metric, Number: d})
-		case valueBad:
+		case jsonscan.Bad:
 			r.fault(string(metric), reasonType, nil)
 		}
 	}
@@ -378,11 +378,11 @@ func (r *row) stethoscope(s *jsonscan.Scanner) {
 	for s.NextMember() {
 		switch string(s.Name()) {
 		case "signalid":
-			if b, v := word(s); v == valueOK {
+			if b, v := s.ReadWord(); v == jsonscan.OK {
 				r.text("withings_stetho_signalid", string(b))
 			}
 		case "vhd":
-			if b, v := word(s); v == valueOK {
+			if b, v := s.ReadWord(); v == jsonscan.OK {
 				r.text(health.TextVHDResult, string(b))
 			}
 		default:

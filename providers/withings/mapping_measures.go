@@ -209,7 +209,7 @@ func (m *mapper) measure(s *jsonscan.Scanner) {
 		unit     int64
 		position int64 = -1
 		flags    health.Flags
-		v        verdict
+		v        jsonscan.Verdict
 	)
 	if !s.Object() {
 		if s.Err() == nil {
@@ -221,28 +221,28 @@ func (m *mapper) measure(s *jsonscan.Scanner) {
 		switch string(s.Name()) {
 		case "value":
 			mb.meet(measureValue)
-			switch mantissa, v = number(s); v {
-			case valueOK:
-			case valueVanished:
+			switch mantissa, v = s.ReadDecimal(); v {
+			case jsonscan.OK:
+			case jsonscan.Vanished:
 				flags = health.FlagInexact
 			default:
 				mb.bad |= 1 << measureValue
 			}
 		case "type":
 			mb.meet(measureType)
-			if typ, v = integer(s); v != valueOK {
+			if typ, v = s.ReadInt(); v != jsonscan.OK {
 				mb.bad |= 1 << measureType
 			}
 		case "unit":
 			mb.meet(measureUnit)
-			if unit, v = integer(s); v != valueOK {
+			if unit, v = s.ReadInt(); v != jsonscan.OK {
 				mb.bad |= 1 << measureUnit
 			}
 		case "position":
 			mb.meet(measurePosition)
-			p, v := integer(s)
+			p, v := s.ReadInt()
 			mb.judge(measurePosition, v)
-			if v == valueOK {
+			if v == jsonscan.OK {
 				position = p
 			}
 		default:

@@ -145,11 +145,11 @@ func (m *mapper) nightEvents(s *jsonscan.Scanner, events []nightEvent) []nightEv
 		}
 		for s.NextElement() {
 			at := s.Mark()
-			seconds, v := integer(s)
+			seconds, v := s.ReadInt()
 			switch {
 			case s.Err() != nil:
 				return events
-			case v == valueOK && seconds > -daySeconds && seconds < 7*daySeconds:
+			case v == jsonscan.OK && seconds > -daySeconds && seconds < 7*daySeconds:
 				events = append(events, nightEvent{code, seconds})
 			default:
 				r.fault(name, reasonTime, s.Since(at))

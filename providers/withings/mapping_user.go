@@ -5,6 +5,7 @@ import (
 
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/jsonscan"
+	"github.com/vitalmux/vitalmux/providers"
 )
 
 // devices maps getdevice.
@@ -86,7 +87,7 @@ func (m *mapper) device(s *jsonscan.Scanner) (key, reason string) {
 	if dev.name() == "" || r.bad&(1<<deviceID|1<<deviceHash) != 0 {
 		return "", reasonDevice
 	}
-	key = m.key(keyPart(dev.name()))
+	key = m.key(providers.KeyPart(dev.name(), ""))
 	r.optional(deviceNames)
 	r.text(health.TextDeviceManufacturer, "Withings")
 	r.text(health.TextDeviceFirstUse, m.instantText(first))
@@ -170,11 +171,11 @@ func (m *mapper) goal(s *jsonscan.Scanner) (key, reason string) {
 
 func (r *row) goal(s *jsonscan.Scanner, metric health.Metric) {
 	at := s.Mark()
-	switch d, v := number(s); {
+	switch d, v := s.ReadDecimal(); {
 	case s.Err() != nil:
-	case v == valueOK:
+	case v == jsonscan.OK:
 		r.value(health.Value{Metric: metric, Stat: health.StatGoal, Number: d})
-	case v == valueBad:
+	case v == jsonscan.Bad:
 		r.fault(string(metric), reasonType, s.Since(at))
 	}
 }
@@ -194,7 +195,7 @@ func (r *row) weightGoal(s *jsonscan.Scanner) {
 		switch string(s.Name()) {
 		case "value":
 			seen.meet(measureValue)
-			d, v := number(s)
+			d, v := s.ReadDecimal()
 			seen.judge(measureValue, v)
 			value = d
 		case "unit":

@@ -6,6 +6,7 @@ import (
 
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/jsonscan"
+	"github.com/vitalmux/vitalmux/providers"
 )
 
 // row is the row under way.
@@ -68,42 +69,25 @@ func (r *row) optional(names []string) {
 
 // text adds a fact that is not a number; empty is none.
 func (r *row) text(name, value string) {
-	if value == "" {
-		return
+	if !providers.AddText(&r.texts, name, value) {
+		r.fault(name, reasonConflict, nil)
 	}
-	for i := range r.texts {
-		if r.texts[i].Name == name {
-			if r.texts[i].Value != value {
-				r.fault(name, reasonConflict, nil)
-			}
-			return
-		}
-	}
-	r.texts = append(r.texts, health.Text{Name: name, Value: value})
 }
 
 // value adds a value; false if there is another number for the same.
-func (r *row) value(v health.Value) bool {
-	for i := range r.values {
-		if o := &r.values[i]; o.Metric == v.Metric && o.Part == v.Part && o.Stat == v.Stat {
-			return o.Number.Equal(v.Number)
-		}
-	}
-	r.values = append(r.values, v)
-	return true
-}
+func (r *row) value(v health.Value) bool { return providers.AddValue(&r.values, v) }
 
 // day reads a civil day.
 func (r *row) day(s *jsonscan.Scanner, i uint) health.Day {
 	r.meet(i)
-	b, v := identifier(s)
+	b, v := s.ReadIdentifier()
 	var d health.Day
-	if v == valueOK {
+	if v == jsonscan.OK {
 		var err error
 		if len(b) != len(time.DateOnly) {
-			v = valueBad
+			v = jsonscan.Bad
 		} else if d, err = health.ParseDay(string(b)); err != nil {
-			v = valueBad
+			v = jsonscan.Bad
 		}
 	}
 	r.judge(i, v)
@@ -156,11 +140,11 @@ func (d device) name() string {
 func (d device) source() string {
 	switch {
 	case d.name() != "":
-		return keyPart(d.name())
+		return providers.KeyPart(d.name(), "")
 	case d.modelID != 0:
 		return "model_" + strconv.FormatInt(d.modelID, 10)
 	case d.model != "":
-		return "model_" + keyPart(d.model)
+		return "model_" + providers.KeyPart(d.model, "")
 	default:
 		return "none"
 	}
@@ -194,23 +178,4 @@ func (d device) same(o device) bool {
 		return d.name() == o.name()
 	}
 	return d.modelID == o.modelID && d.model == o.model
-}
-
-// keyPart returns text if it can be part of a key as it is, else a digest of it.
-func keyPart(text string) string {
-	if len(text) > 128 {
-		return digestPart(text)
-	}
-	for i := range len(text) {
-		switch c := text[i]; {
-		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', c == '-', c == '_', c == '.', c == ':':
-		default:
-			return digestPart(text)
-		}
-	}
-	return text
-}
-
-func digestPart(text string) string {
-	return "x" + strconv.FormatUint(health.Digest([]byte(text)), 16)
 }

@@ -1,121 +1,22 @@
 package withings
 
 import (
-	"bytes"
 	"cmp"
 	"math/bits"
-	"strconv"
 
-	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/jsonscan"
 )
 
-// verdict says what became of reading one value.
-type verdict uint8
-
-const (
-	valueBad    verdict = iota // of a wrong type, or it does not fit
-	valueAbsent                // null
-	valueOK
-	valueVanished // so small that nothing but zero can stand for it
-)
-
-// number reads a number, or a string that holds one, exactly: 12, "12", 12.0
-// and 1.2e1 are equal.
-func number(s *jsonscan.Scanner) (health.Decimal, verdict) {
-	switch s.Kind() {
-	case jsonscan.Number:
-		at := s.Mark()
-		d, ok := s.Decimal()
-		if ok {
-			return d, valueOK
-		}
-		if f, err := strconv.ParseFloat(string(bytes.TrimSpace(s.Since(at))), 64); err == nil && f == 0 {
-			return health.Decimal{}, valueVanished
-		}
-		return health.Decimal{}, valueBad
-	case jsonscan.String:
-		b, ok := s.Identifier()
-		if !ok {
-			return health.Decimal{}, valueBad
-		}
-		d, err := health.ParseDecimal(b)
-		if err != nil {
-			return health.Decimal{}, valueBad
-		}
-		return d, valueOK
-	case jsonscan.Null:
-		s.Skip()
-		return health.Decimal{}, valueAbsent
-	default:
-		s.Skip()
-		return health.Decimal{}, valueBad
-	}
-}
-
-// integer reads an integer the way number reads numbers.
-func integer(s *jsonscan.Scanner) (int64, verdict) {
-	d, v := number(s)
-	if v != valueOK || d.Exponent == 0 {
-		return d.Coefficient, v
-	}
-	n, ok := d.Rescale(0)
-	if !ok {
-		return 0, valueBad
-	}
-	return n, valueOK
-}
-
 // truth reads a bool, or a number or string of 0 or 1.
-func truth(s *jsonscan.Scanner) (bool, verdict) {
+func truth(s *jsonscan.Scanner) (bool, jsonscan.Verdict) {
 	if s.Kind() == jsonscan.Bool {
-		b, ok := s.Bool()
-		if !ok {
-			return false, valueBad
-		}
-		return b, valueOK
+		return s.ReadBool()
 	}
-	n, v := integer(s)
-	if v == valueOK && n != 0 && n != 1 {
-		return false, valueBad
+	n, v := s.ReadInt()
+	if v == jsonscan.OK && n != 0 && n != 1 {
+		return false, jsonscan.Bad
 	}
 	return n == 1, v
-}
-
-// identifier reads a string that is compared. The bytes are valid until the
-// next call of a method of the scanner.
-func identifier(s *jsonscan.Scanner) ([]byte, verdict) {
-	switch s.Kind() {
-	case jsonscan.String:
-		b, ok := s.Identifier()
-		if !ok {
-			return nil, valueBad
-		}
-		if len(b) == 0 {
-			return nil, valueAbsent
-		}
-		return b, valueOK
-	case jsonscan.Null:
-		s.Skip()
-		return nil, valueAbsent
-	default:
-		s.Skip()
-		return nil, valueBad
-	}
-}
-
-// word reads a string or an integer as text, for members that are the one or
-// the other.
-func word(s *jsonscan.Scanner) ([]byte, verdict) {
-	if s.Kind() != jsonscan.Number {
-		return identifier(s)
-	}
-	n, v := integer(s)
-	if v != valueOK {
-		return nil, v
-	}
-	text, _ := health.Int(n).AppendText(nil)
-	return text, v
 }
 
 // members keeps watch over the members of one object: which were there, which
@@ -133,11 +34,11 @@ func (m *members) meet(i uint) {
 }
 
 // judge notes how reading the i-th member went.
-func (m *members) judge(i uint, v verdict) {
+func (m *members) judge(i uint, v jsonscan.Verdict) {
 	switch v {
-	case valueBad:
+	case jsonscan.Bad:
 		m.bad |= 1 << i
-	case valueOK:
+	case jsonscan.OK:
 		m.got |= 1 << i
 	}
 }
@@ -147,7 +48,7 @@ func (m *members) has(i uint) bool { return m.got&(1<<i) != 0 }
 
 func (m *members) integer(s *jsonscan.Scanner, i uint) int64 {
 	m.meet(i)
-	n, v := integer(s)
+	n, v := s.ReadInt()
 	m.judge(i, v)
 	return n
 }
@@ -161,14 +62,14 @@ func (m *members) truth(s *jsonscan.Scanner, i uint) bool {
 
 func (m *members) identifier(s *jsonscan.Scanner, i uint, in *interner) string {
 	m.meet(i)
-	b, v := identifier(s)
+	b, v := s.ReadIdentifier()
 	m.judge(i, v)
 	return in.text(b)
 }
 
 func (m *members) word(s *jsonscan.Scanner, i uint, in *interner) string {
 	m.meet(i)
-	b, v := word(s)
+	b, v := s.ReadWord()
 	m.judge(i, v)
 	return in.text(b)
 }

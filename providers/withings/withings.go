@@ -3,7 +3,6 @@ package withings
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -138,12 +137,11 @@ func New(cfg Config) (*Provider, error) {
 	}
 	cfg.RequestsPerMinute = cmp.Or(cfg.RequestsPerMinute, defaultRequestsPerMinute)
 	cfg.ECGsPerPage = cmp.Or(cfg.ECGsPerPage, defaultECGsPerPage)
-	// No request goes to the consent page; its address obeys the same rules.
-	account, err := httpx.New(httpx.Config{Provider: Name, BaseURL: cfg.AccountURL})
+	account, err := httpx.PageURL(Name, cfg.AccountURL)
 	if err != nil {
 		return nil, &providers.Error{Provider: Name, Op: "configure", Kind: providers.ErrInvalid, Detail: "account URL", Err: err}
 	}
-	p := &Provider{account: account.Base()}
+	p := &Provider{account: account}
 	p.cfg, p.streams = cfg, streams
 	if err := p.connect(); err != nil {
 		return nil, err
@@ -191,12 +189,10 @@ func (s *service) Fetch(ctx context.Context, cred providers.Credential, q provid
 	op := "fetch " + q.Stream
 	st, ok := s.streams[q.Stream]
 	if !ok {
-		return providers.Page{}, &providers.Error{
-			Provider: Name, Op: "fetch", Kind: providers.ErrInvalid, Detail: "no such stream", Err: errors.ErrUnsupported,
-		}
+		return providers.Page{}, providers.NoSuchStream(Name, "fetch")
 	}
 	f := &fetch{s: s, st: st, cred: cred, q: q, op: op, raw: health.RawPage{Stream: q.Stream}}
-	if q.Zone != nil && zoneName(q.Zone.String()) {
+	if q.Zone != nil && providers.IsZoneName(q.Zone.String()) {
 		f.raw.Zone = q.Zone.String()
 	}
 	return st.fetch(ctx, f)
@@ -208,9 +204,7 @@ func (s *service) Fetch(ctx context.Context, cred providers.Credential, q provid
 func (s *service) Remap(page health.RawPage) ([]health.Record, error) {
 	st, ok := streams[page.Stream]
 	if !ok {
-		return nil, &providers.Error{
-			Provider: Name, Op: "remap", Kind: providers.ErrInvalid, Detail: "no such stream", Err: errors.ErrUnsupported,
-		}
+		return nil, providers.NoSuchStream(Name, "remap")
 	}
 	m := newMapper(page)
 	if err := st.mapPage(m); err != nil {
@@ -256,7 +250,7 @@ func (s *service) call(ctx context.Context, op, path string, form url.Values, cr
 		if err := checkPair(op, cred); err != nil {
 			return nil, err
 		}
-		r.Form, r.Authorize = form, bearer(cred.Access)
+		r.Form, r.Authorize = form, httpx.Bearer(cred.Access)
 	}
 	resigned := false
 	return httpx.Call(ctx, s.client.Idempotent(), func(ctx context.Context) (*httpx.Response, error) {
@@ -284,13 +278,6 @@ func checkPair(op string, cred providers.Credential) error {
 	return &providers.Error{
 		Provider: Name, Op: op, Kind: providers.ErrInvalid, Code: codeEra, ClientFault: true,
 		Detail: "the credential is of OAuth 1.0: migrate the connection",
-	}
-}
-
-func bearer(token providers.Secret) func(*http.Request) error {
-	return func(r *http.Request) error {
-		r.Header.Set("Authorization", "Bearer "+token.Reveal())
-		return nil
 	}
 }
 
