@@ -9,6 +9,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/vitalmux/vitalmux/health"
 )
 
 // PutConnection implements [Connections].
@@ -65,6 +67,9 @@ func (m *Memory) Connections(ctx context.Context, q ConnectionQuery) ([]Connecti
 		return nil, err
 	}
 	defer d.mu.Unlock()
+	if q.Coverage && q.User == "" {
+		return nil, invalid("coverage of the connections of everybody")
+	}
 	var list []Connection
 	for _, c := range d.connections {
 		if (q.User == "" || c.User == q.User) && (q.Provider == "" || c.Provider == q.Provider) &&
@@ -74,7 +79,16 @@ func (m *Memory) Connections(ctx context.Context, q ConnectionQuery) ([]Connecti
 		}
 	}
 	slices.SortFunc(list, func(a, b Connection) int { return cmp.Compare(a.ID, b.ID) })
-	return firstN(list, pageLimit(q.Limit, 1000)), nil
+	list = firstN(list, pageLimit(q.Limit, 1000))
+	for i := range list {
+		if h := d.histories[list[i].ID]; q.Coverage && h != nil && len(h.coverage) > 0 {
+			list[i].Coverage = make(map[string][]health.Window, len(h.coverage))
+			for stream, windows := range h.coverage {
+				list[i].Coverage[stream] = slices.Clone(windows)
+			}
+		}
+	}
+	return list, nil
 }
 
 // DeleteConnection implements [Connections].
@@ -117,6 +131,7 @@ func (d *memoryData) removeConnection(id string) {
 func copyConnection(c Connection) Connection {
 	c.Scopes = slices.Clone(c.Scopes)
 	c.CreatedAt = stamp(c.CreatedAt)
+	c.Coverage = nil
 	return c
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -96,12 +95,10 @@ type Origin struct {
 }
 
 // ResolveRecords reads the records that q selects and returns each datum once,
-// in order of time and kind. It makes one query for connections and one for
-// records, and one more for each further q.Limit records of the range (0 is
-// 10,000); what the range holds is held in memory. Only where a connection and its
-// predecessor both tell of a datum from before the connection was created, there is
-// one more for each such stream of the predecessor: for its coverage, of which no
-// read spans connections.
+// in order of time and kind. It makes one query for connections, with their
+// coverage, and one for records, and one more for each further q.Limit records of
+// the range (0 is 10,000); what the range holds is held in memory. A person with
+// over 1,000 connections takes one more for each further 1,000.
 //
 // Records of one kind are the same datum if they are of the same civil day
 // (daily, menstruation), or of different connections and cover the same time:
@@ -150,15 +147,10 @@ func ResolveRecords(ctx context.Context, s Store, q RecordQuery, p Policy) ([]Re
 		return (from.IsZero() || start >= from.UnixMilli()) && (to.IsZero() || start < to.UnixMilli())
 	}
 	var all []Resolved
-	if err := ranks.oneFoodLog(ctx, s, g.data); err != nil {
-		return nil, err
-	}
+	ranks.oneFoodLog(g.data)
 	for _, d := range g.data {
 		if !slices.ContainsFunc(d.records, func(r health.Record) bool { return within(&r) }) {
 			continue
-		}
-		if err := ranks.look(ctx, s, claimsOf(d.records)); err != nil {
-			return nil, err
 		}
 		r := ranks.resolve(d.records)
 		if within(&r.Record) {
@@ -340,9 +332,9 @@ type ranking struct {
 	policy Policy
 	conns  map[string]*Connection
 	next   map[string]string // successor by predecessor
-	// settled is until when a stream of a predecessor is taken to be complete, in
-	// milliseconds.
-	settled map[streamOf]int64
+	// unsure is from when on a stream of a predecessor may lack data, in
+	// milliseconds. What was imported, and has no coverage, lacks none.
+	unsure map[streamOf]int64
 }
 
 type streamOf struct{ connection, stream string }
@@ -352,8 +344,8 @@ type streamOf struct{ connection, stream string }
 const lateData = 7 * 24 * time.Hour
 
 func newRanking(ctx context.Context, s Store, user string, p Policy) (*ranking, error) {
-	k := &ranking{policy: p, conns: make(map[string]*Connection), next: make(map[string]string), settled: make(map[streamOf]int64)}
-	for q := (ConnectionQuery{User: user, Limit: 1000}); ; {
+	k := &ranking{policy: p, conns: make(map[string]*Connection), next: make(map[string]string), unsure: make(map[streamOf]int64)}
+	for q := (ConnectionQuery{User: user, Limit: 1000, Coverage: true}); ; {
 		list, err := s.Connections(ctx, q)
 		if err != nil {
 			return nil, err
@@ -366,31 +358,38 @@ func newRanking(ctx context.Context, s Store, user string, p Policy) (*ranking, 
 			}
 		}
 		if len(list) < q.Limit {
-			return k, nil
+			break
 		}
 		q.After = list[len(list)-1].ID
 	}
-}
-
-// claim is what a stream tells of a time.
-type claim struct {
-	from streamOf
-	at   int64
-}
-
-// claimsOf returns what records claim.
-func claimsOf(records []health.Record) []claim {
-	claims := make([]claim, len(records))
-	for i := range records {
-		r := &records[i]
-		claims[i] = claim{streamOf{r.Connection, r.Stream()}, r.Span.Start.SortMilli()}
+	for id := range k.next {
+		if c := k.conns[id]; c != nil {
+			for stream, windows := range c.Coverage {
+				k.unsure[streamOf{id, stream}] = endOf(windows).Add(-lateData).UnixMilli()
+			}
+		}
 	}
-	return claims
+	return k, nil
+}
+
+// endOf returns the end of the last of windows.
+func endOf(windows []health.Window) time.Time {
+	var last time.Time
+	for _, w := range windows {
+		end := w.To
+		if w.Days() {
+			end = time.Unix(int64(w.Last.Number()+1)*86400, 0)
+		}
+		if end.After(last) {
+			last = end
+		}
+	}
+	return last
 }
 
 // oneFoodLog removes from the data the entries of food and water of all but one
 // connection of a line and civil day.
-func (k *ranking) oneFoodLog(ctx context.Context, s Reader, data []*datum) error {
+func (k *ranking) oneFoodLog(data []*datum) {
 	type logDay struct {
 		line string
 		day  health.Day
@@ -423,11 +422,9 @@ func (k *ranking) oneFoodLog(ctx context.Context, s Reader, data []*datum) error
 		if len(records) == 1 {
 			continue
 		}
-		if err := k.look(ctx, s, claimsOf(records)); err != nil {
-			return err
-		}
+		told := connectionsOf(records)
 		first[on] = slices.MinFunc(records, func(a, b health.Record) int {
-			c, _ := k.rankOf("", &a).compare(k.rankOf("", &b))
+			c, _ := k.rankOf("", &a, told).compare(k.rankOf("", &b, told))
 			return cmp.Or(c, cmp.Compare(a.Connection, b.Connection))
 		}).Connection
 	}
@@ -440,7 +437,6 @@ func (k *ranking) oneFoodLog(ctx context.Context, s Reader, data []*datum) error
 			return best != "" && best != r.Connection
 		})
 	}
-	return nil
 }
 
 // line returns the first connection of the line that one belongs to.
@@ -455,59 +451,33 @@ func (k *ranking) line(connection string) string {
 	return connection
 }
 
-// look finds out until when the streams of predecessors are complete of which
-// that decides between the claims.
-func (k *ranking) look(ctx context.Context, s Reader, claims []claim) error {
-	told := make(map[string]bool)
-	for _, c := range claims {
-		told[c.from.connection] = true
+// overtaken reports whether what a predecessor says of a time goes behind its
+// successors, although none of them was there yet: it is of the time of which
+// data may be missing, and a successor is one of those that tell of it.
+func (k *ranking) overtaken(from streamOf, at int64, told []string) bool {
+	if since, known := k.unsure[from]; !known || at < since {
+		return false
 	}
-	for _, c := range claims {
-		// From when the successor is there, it goes first anyway.
-		next := k.conns[k.next[c.from.connection]]
-		if next == nil || c.at >= next.CreatedAt.UnixMilli() || !k.followed(c.from.connection, told) {
-			continue
-		}
-		if err := k.lookAt(ctx, s, c.from); err != nil {
-			return err
-		}
+	id := k.next[from.connection]
+	if c := k.conns[id]; c == nil || at >= c.CreatedAt.UnixMilli() {
+		return false
 	}
-	return nil
-}
-
-// followed reports whether a later connection of its line is one of several.
-func (k *ranking) followed(connection string, of map[string]bool) bool {
 	for range k.conns {
-		if connection = k.next[connection]; connection == "" || of[connection] {
+		if id == "" || slices.Contains(told, id) {
 			break
 		}
+		id = k.next[id]
 	}
-	return of[connection]
+	return id != "" && slices.Contains(told, id)
 }
 
-// lookAt finds out until when a stream of a predecessor is complete. What was
-// imported is complete.
-func (k *ranking) lookAt(ctx context.Context, s Reader, at streamOf) error {
-	if _, known := k.settled[at]; known {
-		return nil
+// connectionsOf returns the connections that records are of.
+func connectionsOf(records []health.Record) []string {
+	list := make([]string, len(records))
+	for i := range records {
+		list[i] = records[i].Connection
 	}
-	windows, err := s.Coverage(ctx, at.connection, at.stream)
-	if err != nil {
-		return err
-	}
-	until, found := int64(math.MinInt64), false
-	for _, w := range windows {
-		end := w.To
-		if w.Days() {
-			end = time.Unix(int64(w.Last.Number()+1)*86400, 0)
-		}
-		until, found = max(until, end.Add(-lateData).UnixMilli()), true
-	}
-	if !found {
-		until = math.MaxInt64
-	}
-	k.settled[at] = until
-	return nil
+	return list
 }
 
 // rank is what decides, the least first. Its parts are in the order of the
@@ -531,9 +501,9 @@ func (a rank) compare(b rank) (int, Reason) {
 	return 0, ReasonNewest
 }
 
-// rank returns the place of what a source says of a metric at a time. The zero
-// metric is the record as a whole.
-func (k *ranking) rank(metric health.Metric, from streamOf, source health.Source, at, order int64) rank {
+// rank returns the place of what a source says of a metric at a time, among the
+// connections that tell of it. The zero metric is the record as a whole.
+func (k *ranking) rank(metric health.Metric, from streamOf, source health.Source, at, order int64, told []string) rank {
 	routes, ok := k.policy.Metrics[metric]
 	if !ok {
 		routes = k.policy.Routes
@@ -543,7 +513,7 @@ func (k *ranking) rank(metric health.Metric, from streamOf, source health.Source
 		place = len(routes)
 	}
 	r := rank{route: int64(place), path: 2, seam: k.distance(from.connection, at), order: -order}
-	if until, known := k.settled[from]; known && at >= until {
+	if k.overtaken(from, at, told) {
 		r.seam += 2 // behind the successor, which was not there yet
 	}
 	switch source.Path {
@@ -559,8 +529,8 @@ func (k *ranking) rank(metric health.Metric, from streamOf, source health.Source
 }
 
 // rankOf returns the place of what a record says of a metric.
-func (k *ranking) rankOf(metric health.Metric, r *health.Record) rank {
-	return k.rank(metric, streamOf{r.Connection, r.Stream()}, r.Source, r.Span.Start.SortMilli(), r.Rev.Order)
+func (k *ranking) rankOf(metric health.Metric, r *health.Record, told []string) rank {
+	return k.rank(metric, streamOf{r.Connection, r.Stream()}, r.Source, r.Span.Start.SortMilli(), r.Rev.Order, told)
 }
 
 // distance returns how many connections of its line a connection is away from
@@ -599,8 +569,9 @@ func (k *ranking) resolve(records []health.Record) Resolved {
 		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Connection, b.Connection))
 	}
 	origin := func(r *health.Record) Origin { return Origin{r.Connection, r.Key, r.Source} }
+	told := connectionsOf(records)
 	first := slices.MinFunc(records, func(a, b health.Record) int {
-		c, _ := k.rankOf("", &a).compare(k.rankOf("", &b))
+		c, _ := k.rankOf("", &a, told).compare(k.rankOf("", &b, told))
 		return cmp.Or(c, sortBy(origin(&a), origin(&b)))
 	})
 	type line struct {
@@ -613,7 +584,7 @@ func (k *ranking) resolve(records []health.Record) Resolved {
 		r := &records[i]
 		for _, v := range r.Values {
 			at := line{v.Metric, v.Part, v.Stat}
-			lines[at] = append(lines[at], candidate{Alternative{v, origin(r)}, k.rankOf(v.Metric, r)})
+			lines[at] = append(lines[at], candidate{Alternative{v, origin(r)}, k.rankOf(v.Metric, r, told)})
 		}
 	}
 	resolved := Resolved{Record: first}

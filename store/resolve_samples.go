@@ -28,10 +28,9 @@ type ResolvedSamples struct {
 // part), instants before wall clock readings, which are not compared with each
 // other.
 //
-// It makes one query for connections and one for samples, and one more for each
-// further q.Limit points of the range (0 is 1,000,000); what the range holds is held
-// in memory. There are more where [ResolveRecords] makes more. ErrInvalid for a query
-// with Record or After.
+// It makes one query for connections, as [ResolveRecords] does, and one for samples,
+// and one more for each further q.Limit points of the range (0 is 1,000,000); what the
+// range holds is held in memory. ErrInvalid for a query with Record or After.
 func ResolveSamples(ctx context.Context, s Store, q SampleQuery, p Policy) ([]ResolvedSamples, error) {
 	if q.Record != "" || q.After != "" {
 		return nil, fmt.Errorf("%w: resolved reads take no record and no page", ErrInvalid)
@@ -61,15 +60,6 @@ func ResolveSamples(ctx context.Context, s Store, q SampleQuery, p Policy) ([]Re
 	slices.SortFunc(order, track.compare)
 	var all []ResolvedSamples
 	for _, at := range order {
-		var claims []claim
-		for _, run := range tracks[at] {
-			if len(run.Series.Times) > 0 {
-				claims = append(claims, claim{streamOf{run.Owner.Connection, run.Owner.Stream}, run.Series.Times[0]})
-			}
-		}
-		if err := ranks.look(ctx, s, claims); err != nil {
-			return nil, err
-		}
 		runs := ranks.resolveRuns(tracks[at])
 		slices.SortStableFunc(runs, func(a, b ResolvedSamples) int { return cmp.Compare(a.Series.From, b.Series.From) })
 		all = append(all, runs...)
@@ -113,8 +103,7 @@ func (k *ranking) resolveRuns(runs []SampleRun) []ResolvedSamples {
 			at := slices.IndexFunc(list, func(g grain) bool { return g.owner == run.Owner })
 			if at < 0 {
 				at = len(list)
-				list = append(list, grain{owner: run.Owner, rank: k.rank(run.Series.Metric,
-					streamOf{run.Owner.Connection, run.Owner.Stream}, run.Owner.Source, number*sampleGrain, 0)})
+				list = append(list, grain{owner: run.Owner})
 			}
 			list[at].points += int64(n)
 			grains[number] = list
@@ -122,8 +111,13 @@ func (k *ranking) resolveRuns(runs []SampleRun) []ResolvedSamples {
 	}
 	best := make(map[int64]grain, len(grains))
 	for number, list := range grains {
+		told := make([]string, len(list))
 		for i := range list {
-			list[i].rank.order = -list[i].points
+			told[i] = list[i].owner.Connection
+		}
+		for i := range list {
+			o := &list[i].owner
+			list[i].rank = k.rank(o.Metric, streamOf{o.Connection, o.Stream}, o.Source, number*sampleGrain, list[i].points, told)
 		}
 		slices.SortFunc(list, func(a, b grain) int {
 			c, _ := a.rank.compare(b.rank)

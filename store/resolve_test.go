@@ -288,8 +288,9 @@ func TestSeam(t *testing.T) {
 	require.Equal(t, []string{"daily steps 9 fitbit:seam"}, lines(got), "half open")
 }
 
-// TestSeamQueries counts what reads across a seam cost: what the predecessor has
-// read matters only for what both tell of, before the successor was there.
+// TestSeamQueries counts what reads across a seam cost, whoever tells of a day,
+// before the successor was there and after; and a day is resolved alike by itself
+// and with others.
 func TestSeamQueries(t *testing.T) {
 	seam := time.Date(2026, 11, 10, 12, 0, 0, 0, time.UTC)
 	s := person(t,
@@ -313,20 +314,38 @@ func TestSeamQueries(t *testing.T) {
 			s.put(t, r)
 		}
 	}
-	for day, want := range map[int]int{1: 2, 4: 2, 7: 2, 10: 3, 17: 2, 20: 2} {
+	_, err := s.Commit(t.Context(), store.Batch{
+		User: "ada", Connection: "fitbit", Unfenced: true, Now: now,
+		Covered: []store.Covered{{Stream: "s", Window: health.Window{From: seam.AddDate(-1, 0, 0), To: time.Date(2026, 11, 10, 0, 0, 0, 0, time.UTC)}}},
+	})
+	require.NoError(t, err)
+	const terra = "terra" // created later, and of no line
+	all := []string{"fitbit", terra, "google", "google", "google", "google"}
+	days := []int{1, 4, 7, 10, 17, 20}
+	whole, err := store.ResolveRecords(t.Context(), s, store.RecordQuery{User: "ada"}, store.Policy{})
+	require.NoError(t, err)
+	samples, err := store.ResolveSamples(t.Context(), s, store.SampleQuery{User: "ada", Metric: health.MetricHeartRate}, store.Policy{})
+	require.NoError(t, err)
+	require.Len(t, whole, len(days))
+	for i, day := range days {
 		from := time.Date(2026, 11, day, 0, 0, 0, 0, time.UTC)
 		s.queries = 0
 		list, err := store.ResolveRecords(t.Context(), s, store.RecordQuery{User: "ada", From: from, To: from.AddDate(0, 0, 1)}, store.Policy{})
 		require.NoError(t, err)
-		require.Len(t, list, 1)
-		require.Equal(t, want, s.queries, "records of day %d", day)
+		require.Equal(t, whole[i:i+1], list)
+		require.Equal(t, all[i], list[0].Record.Connection, "day %d", day)
+		require.Equal(t, 2, s.queries, "records of day %d", day)
 		s.queries = 0
 		runs, err := store.ResolveSamples(t.Context(), s, store.SampleQuery{
 			User: "ada", Metric: health.MetricHeartRate, From: from.UnixMilli(), To: from.AddDate(0, 0, 1).UnixMilli(),
 		}, store.Policy{})
 		require.NoError(t, err)
 		require.Len(t, runs, 1)
-		require.Equal(t, want, s.queries, "samples of day %d", day)
+		require.Equal(t, all[i], runs[0].Owner.Connection)
+		require.True(t, slices.ContainsFunc(samples, func(r store.ResolvedSamples) bool {
+			return r.Owner == runs[0].Owner && slices.Contains(r.Series.Times, runs[0].Series.Times[0])
+		}), "samples of day %d", day)
+		require.Equal(t, 2, s.queries, "samples of day %d", day)
 	}
 }
 

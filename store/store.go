@@ -69,6 +69,10 @@ type Connection struct {
 	// Version is what compare-and-swap compares: 0 before the first Put,
 	// then rising with each.
 	Version int64
+	// Coverage is what [Reader].Coverage says of each stream that has any. It
+	// is filled where [ConnectionQuery].Coverage asks for it, and no part of
+	// what PutConnection stores.
+	Coverage map[string][]health.Window
 }
 
 // State is the state of a connection.
@@ -96,7 +100,8 @@ type Connections interface {
 	PutConnection(ctx context.Context, c Connection) (Connection, error)
 	// Connection returns the connection with the id, or ErrNotFound.
 	Connection(ctx context.Context, id string) (Connection, error)
-	// Connections returns connections ordered by ID.
+	// Connections returns connections ordered by ID. ErrInvalid for a query
+	// with Coverage and without User.
 	Connections(ctx context.Context, q ConnectionQuery) ([]Connection, error)
 	// DeleteConnection removes the connection and its credential, cursors,
 	// schedule, leases and inbox items; with data also its records, samples, raw answers
@@ -114,6 +119,9 @@ type ConnectionQuery struct {
 	State      State
 	After      string // only IDs greater than this
 	Limit      int    // 0 is 1000
+	// Coverage fills [Connection].Coverage, in the same query. It goes with
+	// User.
+	Coverage bool
 }
 
 // Credential is what a connection acts with. Tokens are sealed by the engine
@@ -422,6 +430,16 @@ type Inbox interface {
 	// UpdateItem changes Attempts and NextAt of an item. It returns nil when
 	// there is none.
 	UpdateItem(ctx context.Context, i InboxItem) error
+}
+
+// BoundedInbox is an [Inbox] that sees to it by itself that a delivery is put in
+// time. A store may be one; for others the caller does.
+type BoundedInbox interface {
+	// PutDeliveryWithin is PutDelivery for a caller who waits for no longer
+	// than the budget, whatever the database does. It then returns an error
+	// that wraps [context.DeadlineExceeded], and the delivery is stored later,
+	// or not at all.
+	PutDeliveryWithin(d Delivery, budget time.Duration) (bool, error)
 }
 
 // InboxQuery selects the items of one user.

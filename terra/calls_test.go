@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +33,7 @@ type oneCall struct {
 	method string
 	url    string
 	body   string // as JSON
+	file   string // sent in a form, with its name in front: name content-type content
 	once   bool   // it must not be repeated
 	keys   keys
 	answer reply
@@ -346,6 +349,96 @@ func calls(t testing.TB) []oneCall {
 			},
 		},
 		{
+			name: "upload lab report", method: http.MethodPost, url: base + "lab-reports?reference_id=p1", once: true,
+			file: `report "1".pdf application/pdf %PDF-1.7 x`, answer: reply{status: http.StatusAccepted, body: `{"upload_id":"upl_1","current_status":"processing"}`},
+			want: LabUploaded{UploadID: "upl_1", CurrentStatus: "processing"},
+			call: func(ctx context.Context, c *Client) (any, error) {
+				return c.UploadLabReport(ctx, LabUpload{Name: `report "1".pdf`, File: []byte("%PDF-1.7 x"), ReferenceID: "p1"})
+			},
+		},
+		{
+			name: "upload lab report, a service with one report per file", method: http.MethodPost, url: base + "lab-reports", once: true,
+			file: "scan.png image/png \x89PNG\r\n\x1a\n", answer: reply{status: http.StatusAccepted, body: `{"session_id":297405620317847552,"current_status":"processing"}`},
+			want: LabUploaded{SessionID: "297405620317847552", CurrentStatus: "processing"},
+			call: func(ctx context.Context, c *Client) (any, error) {
+				return c.UploadLabReport(ctx, LabUpload{Name: "scan.png", File: []byte("\x89PNG\r\n\x1a\n")})
+			},
+		},
+		{
+			name:   "lab reports",
+			url:    base + "lab-reports?reference_id=p1&report_date_from=2026-03-01&report_date_to=2026-03-31&report_type=lab&upload_id=upl_1&uploaded_at_from=2026-04-01&uploaded_at_to=2026-04-02",
+			answer: ok(`{"sessions":[{"session_id":"1","upload_id":"upl_1","current_status":"sent","report_date":"2026-03-15","later":1},{"session_id":2}]}`),
+			want:   []LabReport{{SessionID: "1", UploadID: "upl_1", CurrentStatus: "sent", ReportDate: "2026-03-15"}, {SessionID: "2"}},
+			call: func(ctx context.Context, c *Client) (any, error) {
+				return c.LabReports(ctx, LabReportsRequest{
+					ReferenceID: "p1", UploadID: "upl_1", ReportedFrom: day(t, "2026-03-01"), ReportedTo: day(t, "2026-03-31"),
+					UploadedFrom: day(t, "2026-04-01"), UploadedTo: day(t, "2026-04-02"), Extra: url.Values{"report_type": {"lab"}},
+				})
+			},
+		},
+		{
+			name: "lab report", url: base + "lab-reports/297405620317847552", answer: ok(string(read(t, "lab_report.json"))), want: "serum_ferritin 30.5 ug/L",
+			call: func(ctx context.Context, c *Client) (any, error) {
+				r, err := c.LabReport(ctx, "297405620317847552")
+				first := firstOr(r.Results, LabResult{})
+				return first.Biomarker.Key + " " + first.Measurement.Numeric.String() + " " + first.Measurement.UCUMCode, err
+			},
+		},
+		{
+			name: "delete lab report", method: http.MethodDelete, url: base + "lab-reports/1%2F2", answer: reply{status: http.StatusNoContent},
+			call: func(ctx context.Context, c *Client) (any, error) { return nil, c.DeleteLabReport(ctx, "1/2") },
+		},
+		{
+			name: "lab report deliveries", url: base + "lab-reports/1/deliveries",
+			answer: ok(`{"deliveries":[{"destination_id":12,"destination_type":"s3","status":"failed","attempt_count":3.0,"last_error":"access denied"}]}`),
+			want: []LabDelivery{{
+				DestinationID: "12", DestinationType: "s3", Status: "failed", LastError: "access denied",
+				AttemptCount: NewNumber(health.Decimal{Coefficient: 30, Exponent: -1}),
+			}},
+			call: func(ctx context.Context, c *Client) (any, error) { return c.LabReportDeliveries(ctx, "1") },
+		},
+		{
+			name: "lab report files", url: base + "lab-reports/1/files",
+			answer: ok(`{"files":[{"filename":"a.pdf","presigned_url":"https://files.example.com/a?sig=1"}],"thumbnail":null,"expires_at":"2026-03-28T15:22:10Z"}`),
+			want: LabFiles{
+				Files:     []LabFile{{Name: "a.pdf", Address: providers.NewSecret("https://files.example.com/a?sig=1")}},
+				ExpiresAt: "2026-03-28T15:22:10Z",
+			},
+			call: func(ctx context.Context, c *Client) (any, error) { return c.LabReportFiles(ctx, "1") },
+		},
+		{
+			name: "models", url: base + "models", answer: ok(`{"models":[{"id":"sleep_window","name":"Sleep Window","data_type":"sleep","price":1},{"model":"graph_impute"}]}`),
+			want: []AnalysisModel{{ID: "sleep_window", Name: "Sleep Window", DataType: "sleep"}, {ID: "graph_impute"}},
+			call: func(ctx context.Context, c *Client) (any, error) { return c.AnalysisModels(ctx) },
+		},
+		{
+			name: "models, bare list", url: base + "models", answer: ok(`[{"id":"sleep_window"}]`), want: []AnalysisModel{{ID: "sleep_window"}},
+			call: func(ctx context.Context, c *Client) (any, error) { return c.AnalysisModels(ctx) },
+		},
+		{
+			name: "run model", once: true,
+			url:    base + "models/run?end_time=2026-07-01T00%3A00%3A00Z&lang=de&model=graph_impute&start_time=2026-04-01T00%3A00%3A00Z&table=sleeps&user_id=u2",
+			answer: ok(`{"data_type":"sleep","table":"sleeps","truncated":true,"results":[]}`),
+			want:   Analysis{DataType: "sleep", Truncated: true, Raw: []byte(`{"data_type":"sleep","table":"sleeps","truncated":true,"results":[]}`)},
+			call: func(ctx context.Context, c *Client) (any, error) {
+				return c.RunAnalysis(ctx, AnalysisRequest{
+					Model: "graph_impute", UserID: "u2", Start: time.Date(2026, 4, 1, 2, 0, 0, 0, time.FixedZone("", 7200)),
+					End: time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC), Table: "sleeps", Extra: url.Values{"lang": {"de"}},
+				})
+			},
+		},
+		{
+			name: "run model for a device that has not what it needs", once: true,
+			url:    base + "models/run?end_time=2026-07-01T00%3A00%3A00Z&model=sleep_window&start_time=2026-04-01T00%3A00%3A00Z&user_id=u2",
+			answer: ok(`{"unsupported":true,"unsupported_reason":"device","no_data":false,"no_data_reason":null}`),
+			want:   Analysis{Unsupported: true, UnsupportedReason: "device", Raw: []byte(`{"unsupported":true,"unsupported_reason":"device","no_data":false,"no_data_reason":null}`)},
+			call: func(ctx context.Context, c *Client) (any, error) {
+				return c.RunAnalysis(ctx, AnalysisRequest{
+					Model: "sleep_window", UserID: "u2", Start: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC),
+				})
+			},
+		},
+		{
 			name: "delete legacy planned workouts", method: http.MethodDelete, url: base + "plannedWorkout?user_id=u2", body: `{"data":["l1","l2"]}`,
 			answer: processed, want: deleted,
 			call: func(ctx context.Context, c *Client) (any, error) {
@@ -376,9 +469,12 @@ func TestCalls(t *testing.T) {
 			}
 			require.Equal(t, k.method, a.method)
 			require.Equal(t, k.url, a.url)
-			if k.body == "" {
+			switch {
+			case k.file != "":
+				require.Equal(t, k.file, sentFile(t, a))
+			case k.body == "":
 				require.Empty(t, a.body)
-			} else {
+			default:
 				require.JSONEq(t, k.body, a.body)
 				require.Equal(t, "application/json", a.header.Get("Content-Type"))
 			}
@@ -386,6 +482,19 @@ func TestCalls(t *testing.T) {
 			require.Equal(t, want, [2]string{a.header.Get("dev-id"), a.header.Get("x-api-key")})
 		})
 	}
+}
+
+// sentFile returns the one file of a form: its name, content type and content.
+func sentFile(t *testing.T, a asked) string {
+	r := &http.Request{Method: a.method, Header: a.header, Body: io.NopCloser(strings.NewReader(a.body))}
+	require.NoError(t, r.ParseMultipartForm(1<<20))
+	require.Empty(t, r.MultipartForm.Value)
+	require.Len(t, r.MultipartForm.File, 1)
+	file, head, err := r.FormFile("file")
+	require.NoError(t, err)
+	content, err := io.ReadAll(file)
+	require.NoError(t, err)
+	return head.Filename + " " + head.Header.Get("Content-Type") + " " + string(content)
 }
 
 // Both base paths serve all calls.
@@ -515,6 +624,19 @@ func TestCallsThatCannotBeMade(t *testing.T) {
 		"plans of nobody":      failed(c.PlannedWorkouts(ctx, PlannedWorkoutsRequest{})),
 		"nothing to write":     failed(c.WriteBody(ctx, "u", nil)),
 		"nothing to delete":    failed(c.DeleteBody(ctx, "u", nil)),
+		"no file":              failed(c.UploadLabReport(ctx, LabUpload{Name: "a.pdf"})),
+		"no name":              failed(c.UploadLabReport(ctx, LabUpload{File: []byte("x")})),
+		"a long file":          failed(c.UploadLabReport(ctx, LabUpload{Name: "a.pdf", File: make([]byte, MaxLabFile+1)})),
+		"reports, known":       failed(c.LabReports(ctx, LabReportsRequest{UploadID: "u", Extra: url.Values{"upload_id": {"v"}}})),
+		"no report":            failed(c.LabReport(ctx, "")),
+		"dot report":           c.DeleteLabReport(ctx, ".."),
+		"deliveries of none":   failed(c.LabReportDeliveries(ctx, "")),
+		"files of none":        failed(c.LabReportFiles(ctx, ".")),
+		"no model":             failed(c.RunAnalysis(ctx, AnalysisRequest{UserID: "u", Start: time.Unix(0, 0), End: time.Unix(1, 0)})),
+		"a model on nobody":    failed(c.RunAnalysis(ctx, AnalysisRequest{Model: "m", Start: time.Unix(0, 0), End: time.Unix(1, 0)})),
+		"a model on no time":   failed(c.RunAnalysis(ctx, AnalysisRequest{Model: "m", UserID: "u", Start: time.Unix(1, 0), End: time.Unix(1, 0)})),
+		"model, known":         failed(c.RunAnalysis(ctx, AnalysisRequest{Model: "m", UserID: "u", Start: time.Unix(0, 0), End: time.Unix(1, 0), Extra: url.Values{"model": {"n"}}})),
+		"nobody's producer":    failed(c.ProducerToken(ctx, "")),
 	} {
 		require.ErrorIs(t, err, providers.ErrInvalid, name)
 		errorOf(t, err)
@@ -575,6 +697,54 @@ func TestWidgetSession(t *testing.T) {
 	require.Equal(t, WidgetSessionURL, s.asked[0].url)
 	require.Equal(t, testAPIKey, s.asked[0].header.Get("x-api-key"))
 	require.JSONEq(t, `{}`, s.asked[0].body)
+}
+
+// A file that is too long is told alike before and after it was sent, and a list
+// of models has ids.
+func TestOddLabReportsAndModels(t *testing.T) {
+	c, _ := client(t, reply{status: http.StatusRequestEntityTooLarge, body: `{"type":"about:blank","title":"request entity too large"}`})
+	_, err := c.UploadLabReport(t.Context(), LabUpload{Name: "a.pdf", File: []byte("x")})
+	require.Equal(t, CodeFileTooLarge, errorOf(t, err).Code)
+	require.ErrorIs(t, err, providers.ErrInvalid)
+	_, long := c.UploadLabReport(t.Context(), LabUpload{Name: "a.pdf", File: make([]byte, MaxLabFile+1)})
+	require.Equal(t, long, err)
+
+	for _, body := range []string{`{"models":[{"name":"Sleep Window"}]}`, `{}`, `{"models":7}`} {
+		c, _ = client(t, ok(body))
+		_, err = c.AnalysisModels(t.Context())
+		require.ErrorIs(t, err, providers.ErrMalformed, body)
+	}
+	c, _ = client(t, ok(`{"data":[{"id":"sleep_window"}]}`))
+	models, err := c.AnalysisModels(t.Context())
+	require.NoError(t, err)
+	require.Len(t, models, 1)
+	require.NotContains(t, fmt.Sprintf("%+v", LabFile{Name: "n", Address: providers.NewSecret("https://x/?sig=1")}), "sig")
+}
+
+// A producer's token comes from another host. It works once and is asked for once.
+func TestProducerToken(t *testing.T) {
+	c, s := client(t, ok(`{"token":"abc"}`))
+	token, err := c.ProducerToken(t.Context(), "u 2")
+	require.NoError(t, err)
+	require.Equal(t, "abc", token.Reveal())
+	require.Equal(t, []string{http.MethodPost, "https://ws.tryterra.co/auth/user?id=u+2"}, []string{s.asked[0].method, s.asked[0].url})
+	require.Equal(t, testAPIKey, s.asked[0].header.Get("x-api-key"))
+	for _, tc := range []struct {
+		answer reply
+		kind   error
+		code   string
+	}{
+		{reply{status: 400, body: `{"message":"invalid id"}`}, providers.ErrInvalid, ""},
+		{reply{status: 403}, providers.ErrInvalid, CodeCredentials},
+		{reply{status: 500}, providers.ErrUnavailable, ""},
+		{ok(`{}`), providers.ErrMalformed, codeShape},
+	} {
+		c, s := client(t, tc.answer)
+		_, err := c.ProducerToken(t.Context(), "u2")
+		require.ErrorIs(t, err, tc.kind)
+		require.Equal(t, tc.code, errorOf(t, err).Code)
+		require.Len(t, s.asked, 1)
+	}
 }
 
 // An account that is too new for the older call is told where to go.

@@ -90,7 +90,8 @@ type Client struct {
 	// widget is the client for the successor of the widget call, nil for the
 	// older call.
 	widget *httpx.Client
-	page   *url.URL // of the widget
+	tokens *httpx.Client // of the stream
+	page   *url.URL      // of the widget
 }
 
 // New returns a client, or an error of class ErrInvalid for a configuration that
@@ -137,14 +138,14 @@ func New(cfg Config) (*Client, error) {
 			return nil, err
 		}
 	}
-	// No request of this client goes to the other addresses; they obey the same
-	// rules.
+	// No request of this client goes to the page of the widget, and none but the
+	// first of a stream to its socket; they obey the same rules.
 	page, err := connect(cfg.WidgetURL, "widget URL")
 	if err != nil {
 		return nil, err
 	}
 	c.page = page.Base()
-	if _, err := connect(cfg.StreamingURL, "streaming URL"); err != nil {
+	if c.tokens, err = connect(cfg.StreamingURL, "streaming URL"); err != nil {
 		return nil, err
 	}
 	socket, isSocket := strings.CutPrefix(cfg.SocketURL, "ws") // wss is https, and ws is http
@@ -175,6 +176,8 @@ type call struct {
 	op, method, path string
 	query            url.Values
 	body             any    // sent as JSON unless nil
+	form             []byte // sent as it is, with its type, in the place of body
+	formType         string
 	user             string // whose budget it counts against
 	once             bool   // it must not be repeated: the service may have acted
 	removes          bool   // it deletes: when it is repeated there may be nothing left
@@ -201,6 +204,9 @@ func (c *Client) do(ctx context.Context, k call, read func(*httpx.Response) erro
 			return nil, invalid(k.op, "the request cannot be written as JSON")
 		}
 		request.Body, request.ContentType = b, "application/json"
+	}
+	if k.form != nil {
+		request.Body, request.ContentType = k.form, k.formType
 	}
 	policy := via.Idempotent()
 	if k.once {

@@ -12,7 +12,7 @@ import (
 
 // Model is any of the objects that Terra's data answers and events are made of.
 type Model interface {
-	Activity | Athlete | Body | Daily | HealthObservation | HormoneSample | LegacyPlannedWorkout | Menstruation |
+	Activity | Athlete | Body | Daily | HealthObservation | HormoneSample | LabReport | LegacyPlannedWorkout | Menstruation |
 		Nutrition | PlannedWorkout | Sleep | User | WorkoutTemplate
 }
 

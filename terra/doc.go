@@ -24,6 +24,11 @@
 // ready within about 30 seconds at the service: ask for long spans through the
 // webhook.
 //
+// Products of their own, which an account may not have, are planned workouts
+// ([Client.CreateWorkout], [Client.PlanWorkout]), lab reports
+// ([Client.UploadLabReport], [Client.LabReports]) and models
+// ([Client.AnalysisModels], [Client.RunAnalysis]).
+//
 // # The adapter
 //
 // [NewProvider] makes Terra a source for the engine. One connection is one user of
@@ -42,15 +47,17 @@
 // [Provider]; [Provider.Handler] and [ParseWebhook] are for people with their own
 // queue, [VerifySignature] for all others. A signature may be 26 hours old. Of the
 // headers nothing but the signature is signed: the ordering timestamp, which orders
-// the versions of a datum, counts as at most 5 minutes after the signed time. An
-// event is kept if it is not known; known ones that ask for nothing, such as
-// healthcheck, are kept too. A datum that cannot be mapped is a reason to read its
-// stream. What an s3_payload event points to is fetched from hosts that are listed.
+// the versions of a datum, counts as at most 5 minutes after the signed time. All
+// events are acknowledged. Known ones that ask for nothing, such as healthcheck,
+// are done with then; those that are not known, and lab reports, which are of no
+// connection, are kept as dead letters for the host. A datum that cannot be mapped
+// is a reason to read its stream. What an s3_payload event points to is fetched from hosts that are listed.
 //
 // # The stream
 //
 // [Client.Stream] hands over samples as devices measure them, and what was missed
-// while the connection was broken.
+// while the connection was broken. Who sends samples identifies itself with a
+// token of [Client.ProducerToken].
 //
 // # Models
 //
@@ -74,16 +81,18 @@
 //
 // # Errors
 //
-// All failures are *providers.Error; errors.go has the whole table. Both styles
+// All failures are *providers.Error: Kind is the class, which errors.Is finds,
+// and Code one of the Code constants, or a code of the HTTP layer. Both styles
 // of error are read, the problem of RFC 9457 and the older message and status,
 // also inside answers 200. Refused credentials are ErrInvalid with ClientFault:
 // no call has a token of a person, so that none can be revoked by it. A span of
 // more than 1825 days (rule r1) is ErrInvalid and not retried; more than 6000
 // requested days of one user in an hour (rule r2) is ErrRateLimited with RetryAt.
 // The withdrawn widget call is ErrRetired and names its successor. RequestID is
-// the header terra-reference.
+// the header terra-reference. A product that the account does not have is
+// ErrForbidden.
 //
-// Calls that make something are not repeated: a person would have two
+// Calls that make something, or are billed, are not repeated: a person would have two
 // connections. An error of theirs has Ambiguous set if the service may have
 // acted.
 //

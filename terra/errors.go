@@ -26,6 +26,7 @@ const (
 	CodeProviderLimit    = "provider_rate_limit"       // the limit is the provider's, not Terra's
 	CodeProviderRefused  = "provider_refused"          // the provider refused what Terra asked for
 	CodeAnswerTooLarge   = "answer_too_large"          // ask for less, or through the webhook
+	CodeFileTooLarge     = "file_too_large"            // the service takes shorter files
 	CodePartial          = "partial"                   // some of it was done, the call can be repeated
 	CodeGone             = "gone"                      // the call has been withdrawn
 	CodeAuthorizationOff = "authorization_unavailable" // Terra cannot check credentials at present
@@ -77,6 +78,7 @@ var meanings = []struct {
 	{"headers are missing", meaning{kind: providers.ErrInvalid, code: CodeCredentials, clientFault: true}},
 	{"unauthorized", meaning{kind: providers.ErrInvalid, code: CodeCredentials, clientFault: true}},
 	{"user not found", meaning{kind: providers.ErrNotFound, code: CodeUserUnknown}},
+	{"invalid user id", meaning{kind: providers.ErrNotFound, code: CodeUserUnknown}},
 	{"provider_rate_limit", meaning{kind: providers.ErrRateLimited, code: CodeProviderLimit}},
 	{"rate limit", meaning{kind: providers.ErrRateLimited}},
 	{"rate_limit", meaning{kind: providers.ErrRateLimited, code: CodeProviderLimit}},

@@ -2,6 +2,7 @@ package terra_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -340,6 +341,58 @@ func ExampleClient_Nutrition() {
 	kcal, ok := answer.Data[0].Summary.Macros.Calories.Decimal()
 	fmt.Println(len(answer.Data[0].Meals) > 0, ok, kcal.Coefficient > 0)
 	// Output: true true true
+}
+
+// A file of a laboratory becomes a report, of which the webhook tells.
+func ExampleClient_UploadLabReport() {
+	ctx := context.Background()
+	client, sim, _ := simulated()
+	up, err := client.UploadLabReport(ctx, terra.LabUpload{Name: "report.pdf", File: []byte("%PDF-1.7 ..."), ReferenceID: "person-1"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	sim.FinishLabReport(sim.LabReports()[0].SessionID, []byte(`[{"biomarker":{"key":"serum_ferritin"},"measurement":{"numeric":30.5,"ucum_code":"ug/L"}}]`))
+
+	list, err := client.LabReports(ctx, terra.LabReportsRequest{UploadID: up.UploadID})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	report, err := client.LabReport(ctx, list[0].SessionID)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, r := range report.Results {
+		fmt.Println(report.ReferenceID, r.Biomarker.Key, r.Measurement.Numeric, r.Measurement.UCUMCode)
+	}
+	// Output: person-1 serum_ferritin 30.5 ug/L
+}
+
+// Each run of a model is billed. What it says is in Raw, in the shape of the model.
+func ExampleClient_RunAnalysis() {
+	client, sim, user := simulated()
+	now := sim.Now()
+	run, err := client.RunAnalysis(context.Background(), terra.AnalysisRequest{
+		Model: "sleep_window", UserID: user.ID, Start: now.AddDate(0, -3, 0), End: now,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var insight struct {
+		Window struct {
+			Bed  string `json:"recommended_bed"`
+			Wake string `json:"recommended_wake"`
+		} `json:"window"`
+	}
+	if err := json.Unmarshal(run.Raw, &insight); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(run.Unsupported, insight.Window.Bed, insight.Window.Wake)
+	// Output: false 23:00 07:00
 }
 
 // The data can be sent to the webhook instead.

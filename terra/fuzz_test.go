@@ -108,6 +108,7 @@ func FuzzDecodeBody(f *testing.F)                 { seedModels(f); fuzzModel[Bod
 func FuzzDecodeDaily(f *testing.F)                { seedModels(f); fuzzModel[Daily](f) }
 func FuzzDecodeHealthObservation(f *testing.F)    { seedModels(f); fuzzModel[HealthObservation](f) }
 func FuzzDecodeHormoneSample(f *testing.F)        { seedModels(f); fuzzModel[HormoneSample](f) }
+func FuzzDecodeLabReport(f *testing.F)            { seedModels(f); fuzzModel[LabReport](f) }
 func FuzzDecodeLegacyPlannedWorkout(f *testing.F) { seedModels(f); fuzzModel[LegacyPlannedWorkout](f) }
 func FuzzDecodeMenstruation(f *testing.F)         { seedModels(f); fuzzModel[Menstruation](f) }
 func FuzzDecodeNutrition(f *testing.F)            { seedModels(f); fuzzModel[Nutrition](f) }
@@ -125,6 +126,7 @@ func FuzzAnswer(f *testing.F) {
 	for _, body := range []string{
 		"", "{}", "[]", `[{"user_id":"a"}]`, `{"users":[]}`, `{"user":{"user_id":"u"}}`, `{"data":{"next":1e9,"results":[{"user_id":"u"}]}}`, `{"status":"error","message":"user not found"}`,
 		`{"title":"t","type":"about:blank"}`, `{"type":"processing","retry_after_seconds":-1}`, `{"type":"x_rate_limit"}`, `{"reference":7}`,
+		`{"sessions":[{"session_id":1,"results":[{}]}]}`, `{"models":[{"id":"m"}]}`, `[{"model":"m"}]`,
 	} {
 		f.Add(200, []byte(body))
 		f.Add(404, []byte(body))
@@ -140,6 +142,8 @@ func FuzzAnswer(f *testing.F) {
 				func() (any, error) { return c.UserInfo(t.Context(), "u") },
 				func() (any, error) { return c.UserPage(t.Context(), 0, 0) },
 				func() (any, error) { return c.Integrations(t.Context(), IntegrationsRequest{}) },
+				func() (any, error) { return c.LabReports(t.Context(), LabReportsRequest{}) },
+				func() (any, error) { return c.AnalysisModels(t.Context()) },
 			} {
 				v, err := call()
 				if err != nil {

@@ -49,10 +49,13 @@ type Event struct {
 	// [Provider.FetchPayload].
 	PayloadURL providers.Secret
 	ExpiresIn  Number
-	// EventID is the id of lab report events.
-	EventID string
-	// Data is the data as it came: an array, of athlete events an object; nil
-	// if there is none. See [DecodeData].
+	// EventID names a lab_report event, and stays the same when the event is sent
+	// again, with whatever TraceID: take each one once. OccurredAt is when it
+	// happened, UploadID the upload that it is of.
+	EventID, UploadID string
+	OccurredAt        Timestamp
+	// Data is the data as it came: an array, of athlete and lab_report events an
+	// object; nil if there is none. See [DecodeData].
 	Data []byte
 
 	// SignedAt is the time that was signed. OrderedAt orders the events about
@@ -89,7 +92,7 @@ func ParseWebhook(secrets []string, h http.Header, body []byte, now time.Time, t
 		ReferenceID: cmp.Or(w.referenceID, w.user.ReferenceID, w.newUser.ReferenceID), FlowID: w.flowID, WidgetSessionID: w.widgetSessionID,
 		Reference: cmp.Or(w.reference, f.reference), Chunk: -1, ExpectedPayloads: w.expectedPayloads,
 		ScopesAdded: w.scopesAdded, ScopesRemoved: w.scopesRemoved, StartDate: w.startDate, EndDate: w.endDate, RetryingAt: w.retryingAt,
-		RetryAfter: w.retryAfterSeconds, PayloadURL: providers.NewSecret(w.url), ExpiresIn: w.expiresIn, EventID: w.eventID, Data: w.content(),
+		RetryAfter: w.retryAfterSeconds, PayloadURL: providers.NewSecret(w.url), ExpiresIn: w.expiresIn, EventID: w.eventID, UploadID: w.uploadID, OccurredAt: w.occurredAt, Data: w.content(),
 		SignedAt: sig.at, OrderedAt: time.UnixMilli(f.order).UTC(), TraceID: f.trace,
 	}
 	if e.User.UserID == "" {

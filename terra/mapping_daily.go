@@ -48,6 +48,7 @@ func (d *draft) dailyEnrichment(v *DailyDataEnrichment) {
 	d.sticky(v.TotalStressScoreV2, v.TotalStressScoreV2Contributors, health.MetricTerraStressScoreV2)
 	d.sticky(v.CardiovascularScore, v.CardiovascularContributors, health.MetricTerraCardiovascularScore)
 	d.sticky(v.ReadinessScore, v.ReadinessContributors, health.MetricTerraReadinessScore)
+	// A word and no score: Terra says of scores alone that null does not take them back.
 	d.text(health.TextStrainTrafficLight, v.StrainTrafficLight)
 }
 

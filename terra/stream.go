@@ -98,13 +98,7 @@ func (c *Client) Stream(ctx context.Context, cfg StreamConfig) error {
 	if cfg.Handle == nil || cfg.After < 0 {
 		return invalid(opStream, "a function for the samples is required, and no negative number")
 	}
-	tokens, err := httpx.New(httpx.Config{
-		Provider: Name, BaseURL: c.cfg.StreamingURL, Transport: c.cfg.Transport, MaxWait: c.cfg.MaxWait, Logger: c.cfg.Logger,
-	})
-	if err != nil {
-		return err
-	}
-	s := &streaming{client: c, cfg: cfg, tokens: tokens, last: cfg.After, high: cfg.After, dialer: c.socketClient()}
+	s := &streaming{client: c, cfg: cfg, last: cfg.After, high: cfg.After, dialer: c.socketClient()}
 	defer s.dialer.CloseIdleConnections()
 	for pause := firstPause; ; {
 		ready, err := s.connection(ctx)
@@ -144,7 +138,6 @@ func (c *Client) socketClient() *http.Client {
 type streaming struct {
 	client *Client
 	cfg    StreamConfig
-	tokens *httpx.Client
 	dialer *http.Client
 
 	// last: all samples up to it were handled, as far as can be known. high is
@@ -171,7 +164,7 @@ func (h *handleError) Error() string { return h.err.Error() }
 // connection connects and receives until the connection ends. Ready reports
 // whether the service took it.
 func (s *streaming) connection(ctx context.Context) (ready bool, err error) {
-	token, err := s.token(ctx)
+	token, err := s.client.streamToken(ctx, opStream, "auth/developer", nil)
 	if err != nil {
 		return false, err
 	}
@@ -357,26 +350,32 @@ func (s *streaming) take(ctx context.Context, f frame) error {
 // settled ends the filling of a gap.
 func (s *streaming) settled() { s.last, s.seen = s.high, nil }
 
-// token asks for one. It works once.
-func (s *streaming) token(ctx context.Context) (string, error) {
-	return httpx.Call(ctx, s.tokens.Once(), func(ctx context.Context) (string, error) {
-		r, err := s.tokens.Send(ctx, httpx.Request{Op: opStream, Method: http.MethodPost, Path: "auth/developer", Authorize: s.client.authorize})
-		if err != nil {
-			return "", err
-		}
-		if e := s.client.failure(opStream, r); e != nil {
-			if e.Status == http.StatusForbidden {
-				e.Kind, e.Code, e.ClientFault, e.Detail = providers.ErrInvalid, CodeCredentials, true, detailCredentials
-			}
-			return "", e
-		}
-		var answer struct {
-			trouble
-			Token string `json:"token"`
-		}
-		err = s.client.readResult(opStream, r, &answer, &answer.trouble, func() bool { return answer.Token != "" })
-		return answer.Token, err
+// ProducerToken returns a token with which a device of the person, or a program
+// in its place, sends samples to the stream: it identifies itself with the token
+// and type 0. The token works once. It is not repeated when it fails; a
+// connection that there is not is ErrInvalid: Terra, "Streaming API".
+func (c *Client) ProducerToken(ctx context.Context, userID string) (providers.Secret, error) {
+	const op = "producer token"
+	if userID == "" {
+		return providers.Secret{}, invalid(op, "a user id is required")
+	}
+	token, err := c.streamToken(ctx, op, "auth/user", url.Values{"id": {userID}})
+	return providers.NewSecret(token), err
+}
+
+// streamToken asks for a token of the stream. It works once.
+func (c *Client) streamToken(ctx context.Context, op, path string, query url.Values) (string, error) {
+	var answer struct {
+		trouble
+		Token string `json:"token"`
+	}
+	_, err := c.do(ctx, call{op: op, method: http.MethodPost, path: path, query: query, once: true, via: c.tokens}, func(r *httpx.Response) error {
+		return c.readResult(op, r, &answer, &answer.trouble, func() bool { return answer.Token != "" })
 	})
+	if e, ok := errors.AsType[*providers.Error](err); ok && e.Status == http.StatusForbidden {
+		e.Kind, e.Code, e.ClientFault, e.Detail = providers.ErrInvalid, CodeCredentials, true, detailCredentials
+	}
+	return answer.Token, err
 }
 
 var (

@@ -53,9 +53,9 @@ type wireEvent struct {
 	version, status, message, reason               string
 	user, newUser, oldUser                         User
 	referenceID, flowID, widgetSessionID           string
-	reference, url, eventID                        string
+	reference, url, eventID, uploadID              string
 	scopesAdded, scopesRemoved                     string
-	startDate, endDate, retryingAt                 Timestamp
+	startDate, endDate, retryingAt, occurredAt     Timestamp
 	expectedPayloads, retryAfterSeconds, expiresIn Number
 	data, athlete                                  []byte
 }
@@ -151,6 +151,10 @@ func scanEvent(body []byte, read func(*jsonscan.Scanner)) (w wireEvent, err erro
 				read(&s)
 				w.data = s.Since(at)
 			})
+		case "occurred_at":
+			text(24, (*string)(&w.occurredAt))
+		case "upload_id":
+			text(25, &w.uploadID)
 		case "athlete":
 			other(23, func() { w.athlete = s.Raw() })
 		default:
@@ -439,6 +443,9 @@ func (w *wireEvent) notifications(f hookFacts) ([]providers.Notification, error)
 			n.Event, n.Reference = providers.EventRequest, reference
 			w.expected(&n)
 		}
+	case "lab_report.completed", "lab_report.failed":
+		// About a report of the host's, of which there is no stream and no user
+		// at Terra: it is kept for the host.
 	case "s3_payload", "s3_upload":
 		if len(w.url) > maxURL || w.url == "" {
 			return nil, unreadableEvent(codeShape)

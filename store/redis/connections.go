@@ -9,6 +9,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/store"
 )
 
@@ -106,6 +107,7 @@ func (s *Store) putConnection(ctx context.Context, sc scope, c store.Connection,
 		put = c
 		put.Scopes = slices.Clone(c.Scopes)
 		put.CreatedAt = timeOf(milli(c.CreatedAt))
+		put.Coverage = nil
 		put.Version++
 		t.do("hset", sc.part("k"), c.ID, encodeConnection(&put))
 		return nil
@@ -170,6 +172,8 @@ func (s *Store) Connections(ctx context.Context, q store.ConnectionQuery) ([]sto
 	defer end()
 	limit := pageLimit(q.Limit, 1000)
 	switch {
+	case q.Coverage && q.User == "":
+		return nil, invalid("coverage of the connections of everybody")
 	case q.User != "":
 		return s.connectionsOf(ctx, &q, limit)
 	case q.Provider != "" && q.UpstreamID != "":
@@ -203,12 +207,9 @@ func selects(q *store.ConnectionQuery, c *store.Connection) bool {
 
 // connectionsOf lists the connections of one user.
 func (s *Store) connectionsOf(ctx context.Context, q *store.ConnectionQuery, limit int) ([]store.Connection, error) {
-	var fields map[string]string
-	key := s.user(q.User).part("k")
-	if err := s.on(ctx, key, func(c *goredis.Client) (err error) {
-		fields, err = c.HGetAll(ctx, key).Result()
-		return err
-	}); err != nil {
+	sc := s.user(q.User)
+	fields, windows, err := s.facts(ctx, sc, q.Coverage)
+	if err != nil {
 		return nil, err
 	}
 	var list []store.Connection
@@ -220,12 +221,82 @@ func (s *Store) connectionsOf(ctx context.Context, q *store.ConnectionQuery, lim
 		if err != nil {
 			return nil, err
 		}
-		if selects(q, &c) {
-			list = append(list, c)
+		if !selects(q, &c) {
+			continue
 		}
+		if c.Coverage, err = decodeCoverage(windows[id]); err != nil {
+			return nil, err
+		}
+		list = append(list, c)
 	}
 	slices.SortFunc(list, func(a, b store.Connection) int { return cmp.Compare(a.ID, b.ID) })
 	return list[:min(len(list), limit)], nil
+}
+
+// coverageScript reads connections and their coverage, of which only the former
+// tell the keys; those are in the slot of KEYS. KEYS connections; ARGV beginning
+// of the keys of coverage. Returns id, fact, and pairs of stream and windows of
+// each.
+const coverageScript = `
+local facts = redis.call('HGETALL', KEYS[1])
+local reply = {}
+for i = 1, #facts, 2 do
+  reply[#reply + 1] = facts[i]
+  reply[#reply + 1] = facts[i + 1]
+  reply[#reply + 1] = facts[i + 1] == '' and {} or redis.call('HGETALL', ARGV[1] .. facts[i])
+end
+return reply`
+
+// facts reads the facts of a user's connections and, if they are asked for in
+// the same round trip, pairs of a stream and its windows of each.
+func (s *Store) facts(ctx context.Context, sc scope, coverage bool) (facts map[string]string, windows map[string][]any, err error) {
+	key := sc.part("k")
+	if !coverage {
+		err = s.on(ctx, key, func(c *goredis.Client) (err error) {
+			facts, err = c.HGetAll(ctx, key).Result()
+			return err
+		})
+		return facts, nil, err
+	}
+	reply, err := s.run(ctx, goredis.NewScript(coverageScript), []string{key}, sc.of("v", ""))
+	if err != nil {
+		return nil, nil, err
+	}
+	list, ok := reply.([]any)
+	if !ok || len(list)%3 != 0 {
+		return nil, nil, ErrDamaged
+	}
+	facts, windows = make(map[string]string), make(map[string][]any)
+	for ; len(list) > 0; list = list[3:] {
+		id, named := list[0].(string)
+		fact, there := list[1].(string)
+		pairs, read := list[2].([]any)
+		if !named || !there || !read {
+			return nil, nil, ErrDamaged
+		}
+		facts[id], windows[id] = fact, pairs
+	}
+	return facts, windows, nil
+}
+
+// decodeCoverage reads pairs of a stream and its windows.
+func decodeCoverage(pairs []any) (map[string][]health.Window, error) {
+	if len(pairs) == 0 {
+		return nil, nil
+	}
+	coverage := make(map[string][]health.Window, len(pairs)/2)
+	for ; len(pairs) > 1; pairs = pairs[2:] {
+		stream, named := pairs[0].(string)
+		value, there := pairs[1].(string)
+		if !named || !there {
+			return nil, ErrDamaged
+		}
+		var err error
+		if coverage[stream], err = decodeWindows(value); err != nil {
+			return nil, err
+		}
+	}
+	return coverage, nil
 }
 
 // connectionOf finds the connection of an account.

@@ -16,6 +16,7 @@ func connectionCases() []testCase {
 		{id: "connection-swap", rule: "a connection is replaced only at the version that is stored", check: checkConnectionSwap},
 		{id: "connection-upstream", rule: "a non-empty upstream id belongs to one connection of a provider", check: checkConnectionUpstream},
 		{id: "connection-list", rule: "connections are listed by ID, filtered and in pages", check: checkConnectionList},
+		{id: "connection-coverage", rule: "connections are listed with their coverage where that is asked for", check: checkConnectionCoverage},
 		{id: "connection-predecessor", rule: "a commit sets the predecessor of a connection and tells it in one step, once", check: checkConnectionPredecessor},
 		{id: "connection-delete", rule: "a deleted connection loses credential, cursors, schedule and leases, and its data only on demand", check: checkConnectionDelete},
 	}
@@ -224,6 +225,79 @@ func checkConnectionList(c *checker) {
 			c.equal(fmt.Sprintf("connections of %+v", q), got, want)
 		}
 	}
+}
+
+func checkConnectionCoverage(c *checker) {
+	day := func(n int) health.Day { return health.DayOf(present).Add(n) }
+	streams := []string{"days", "instants", "both", oddTexts[len(oddTexts)-1]}
+	for i, id := range []string{"a", "b", "c", "theirs"} {
+		owner := user
+		if id == "theirs" {
+			owner = "somebody"
+		}
+		c.connect(id, owner)
+		if id == "b" {
+			continue // has read nothing
+		}
+		b := batchOf()
+		b.User, b.Connection = owner, id
+		for _, name := range streams {
+			if name != "instants" {
+				b.Covered = append(b.Covered, store.Covered{Stream: name, Window: window(day(i))}, store.Covered{Stream: name, Window: window(day(9 + i))})
+			}
+			if name != "days" {
+				from := present.Add(time.Duration(i) * time.Hour)
+				b.Covered = append(b.Covered, store.Covered{Stream: name, Window: health.Window{From: from, To: from.Add(time.Minute)}})
+			}
+		}
+		c.commit(b)
+	}
+	list := func(what string, q store.ConnectionQuery, want ...string) []store.Connection {
+		all, err := c.s.Connections(c.ctx, q)
+		c.ok(err, "Connections")
+		var got []string
+		for i := range all {
+			got = append(got, all[i].ID)
+		}
+		c.equal(what, got, want)
+		return all
+	}
+	complete := func(what string, all []store.Connection) {
+		for i := range all {
+			told := 0
+			for _, name := range streams {
+				windows, err := c.s.Coverage(c.ctx, all[i].ID, name)
+				c.ok(err, "Coverage")
+				if len(windows) > 0 {
+					told++
+				}
+				c.that(slices.EqualFunc(all[i].Coverage[name], windows, func(x, y health.Window) bool {
+					return x.First == y.First && x.Last == y.Last && x.From.Equal(y.From) && x.To.Equal(y.To)
+				}), "%s: %q of %s has windows %v, want %v", what, name, all[i].ID, all[i].Coverage[name], windows)
+			}
+			c.equal(what+": streams of "+all[i].ID, len(all[i].Coverage), told)
+		}
+	}
+	mine := list("of a person", store.ConnectionQuery{User: user, Coverage: true}, "a", "b", "c")
+	complete("of a person", mine)
+	complete("the rest of a page", list("a page", store.ConnectionQuery{User: user, After: "a", Limit: 1, Coverage: true}, "b"))
+	complete("the end", list("the last page", store.ConnectionQuery{User: user, After: "b", Limit: 1, Coverage: true}, "c"))
+	for _, v := range list("not asked for", store.ConnectionQuery{User: user}, "a", "b", "c") {
+		c.equal("streams that were not asked for", len(v.Coverage), 0)
+	}
+	_, err := c.s.Connections(c.ctx, store.ConnectionQuery{Coverage: true})
+	c.is(err, store.ErrInvalid, "Connections of everybody with coverage")
+
+	// It is read and not written.
+	spoilt := mine[0]
+	spoilt.Coverage["days"][0] = window(day(500))
+	put, err := c.s.PutConnection(c.ctx, spoilt)
+	c.ok(err, "PutConnection")
+	c.equal("streams of what was put", len(put.Coverage), 0)
+	complete("after a write", list("after a write", store.ConnectionQuery{User: user, Coverage: true}, "a", "b", "c"))
+	got, err := c.s.Coverage(c.ctx, "a", "days")
+	c.ok(err, "Coverage")
+	c.that(len(got) == 2 && got[0] == window(day(0)), "a write of a connection changed its coverage to %v", got)
 }
 
 // furnish gives the connection one of everything.

@@ -121,6 +121,16 @@ func workSabotages() []sabotage {
 			}
 		}), "connection-list"},
 
+		{"lists connections without their coverage", plain(func(f *fake) {
+			f.connections = func(ctx context.Context, q store.ConnectionQuery) ([]store.Connection, error) {
+				list, err := f.Store.Connections(ctx, q)
+				for i := range list {
+					list[i].Coverage = nil
+				}
+				return list, err
+			}
+		}), "connection-coverage"},
+
 		{"deletes the data of a connection in any case", plain(func(f *fake) {
 			f.delete = func(ctx context.Context, id string, _ bool) error { return f.Store.DeleteConnection(ctx, id, true) }
 		}), "connection-delete erase"},

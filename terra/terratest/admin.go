@@ -8,18 +8,19 @@ import (
 )
 
 // Admin returns a handler that controls the Server over HTTP, for programs that do not link it. Requests and answers
-// are JSON; it asks for no credentials. Everything is a POST, except the two lists:
+// are JSON; it asks for no credentials. Everything is a POST, except the three lists:
 //
 //	/users          {"provider","reference_id","account","timezone","days","announce"}    adds a user
 //	/destinations   {"url","secret","types","ping"}                                       adds a webhook address
 //	/send           {"provider","kind"}                                                   sends test data
 //	/push           {"user_id","kinds"}                                                   sends the latest data of a user
 //	/event          {"type","user_id","message","added","removed"}                        makes an event about a user happen
+//	/labs           {"session_id","results"} or {"session_id","error","message"}          ends the work on a lab report
 //	/evolve         {"user_id"}                                                           changes a user's data
 //	/advance        {"seconds"}                                                           moves the clock
 //	/catchup        {}                                                                    publishes data up to now for all users
 //	/faults         {"fault","path","count","status"}                                      arms a fault
-//	GET /users, GET /deliveries                                                           what there is
+//	GET /users, GET /deliveries, GET /labs                                                what there is
 //
 // A name in a request that does not exist is answered with 400.
 func (s *Server) Admin() http.Handler {
@@ -74,6 +75,12 @@ func (s *Server) Admin() http.Handler {
 		}
 		return object{}
 	})
+	post("/labs", func(a adminRequest) any {
+		if a.Error != "" {
+			return object{"deliveries": s.FailLabReport(a.SessionID, a.Error, a.Message, false)}
+		}
+		return object{"deliveries": s.FinishLabReport(a.SessionID, a.Results)}
+	})
 	post("/evolve", func(a adminRequest) any { return s.Evolve(a.UserID) })
 	post("/advance", func(a adminRequest) any {
 		s.Advance(time.Duration(a.Seconds * float64(time.Second)))
@@ -88,6 +95,7 @@ func (s *Server) Admin() http.Handler {
 		return object{}
 	})
 	mux.HandleFunc("GET /users", func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, s.Users()) })
+	mux.HandleFunc("GET /labs", func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, s.LabReports()) })
 	mux.HandleFunc("GET /deliveries", func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, s.Deliveries()) })
 	return mux
 }
@@ -115,6 +123,10 @@ type adminRequest struct {
 	Path        string    `json:"path"`
 	Count       int       `json:"count"`
 	Status      int       `json:"status"`
+	SessionID   string    `json:"session_id"`
+	Error       string    `json:"error"`
+
+	Results json.RawMessage `json:"results"`
 }
 
 func answerJSON(w http.ResponseWriter, v any) {

@@ -62,6 +62,16 @@ const (
 	UserInfoObject                      // {"users":[...]}
 )
 
+// Product is a part of the service that an account may not have.
+type Product string
+
+// The products. The code of a refusal, entitlement_required, is that of the specification of October 2026.
+const (
+	ProductPlannedWorkouts Product = "planned_workouts" // planning templates for people and moving what was planned
+	ProductLabReports      Product = "lab_reports"
+	ProductModels          Product = "models"
+)
+
 // Config describes one simulated environment. The zero value is ready to use.
 type Config struct {
 	// Seed decides everything that looks random: same seed, same calls, same identifiers and data.
@@ -99,6 +109,8 @@ type Config struct {
 	Providers []string
 	// DisabledTypes are data types that were switched off on the dashboard.
 	DisabledTypes []string
+	// DisabledProducts are products that the environment does not have: their calls answer 403.
+	DisabledProducts []Product
 	// UserLimit is how many active users there may be (the service has 50 for testing and staging); 0 means no limit.
 	UserLimit int
 	// LargeDays is how many days a request may cover before it is a large one; 0 means 28.
@@ -182,6 +194,9 @@ type Server struct {
 
 	templates []*template
 	planned   []*plannedWorkout
+
+	labs []*labReport
+	runs []ModelRun
 
 	stream stream
 }

@@ -43,8 +43,9 @@
 //
 // # Limits
 //
-// Lab reports, routes, the models endpoint, the Garmin backfill status and the admin surface of the service are not
-// simulated. Where its behaviour is not public one reading was taken: ranges select by the local day of a record's start,
+// Routes, the Garmin backfill status and the admin surface of the service are not simulated. One report is made of each
+// uploaded file, when [Server.FinishLabReport] or [Server.FailLabReport] says so, and models have no insight worth the
+// name. Where its behaviour is not public one reading was taken: ranges select by the local day of a record's start,
 // a large request without data announces 0 payloads, chunk numbers start at 1, the time in a signature is not renewed on
 // a retry ([Config].RestampRetries), a destination is not slowed down after timeouts. Written data is kept for
 // [Server.Written] and not part of what getters answer. Deliveries and their bodies are kept until the Server is gone.

@@ -38,13 +38,15 @@ type reply struct {
 // problem is a refusal before it is worded.
 type problem struct {
 	title, detail string
+	code          string // of problem details, if there is one
+	plain         bool   // problem details under the media type application/json
 }
 
 func ok(body any) reply { return reply{status: http.StatusOK, body: body} }
 
 func refuse(status int, detail string) reply {
 	title := strings.ToLower(http.StatusText(status))
-	return reply{status: status, problem: problem{title, detail}}
+	return reply{status: status, problem: problem{title: title, detail: detail}}
 }
 
 func badRequest(detail string) reply { return refuse(http.StatusBadRequest, detail) }
@@ -62,8 +64,14 @@ func (p reply) text(c *call) (body []byte, contentType string) {
 	case p.status == http.StatusTooManyRequests:
 		v = object{"detail": p.detail}
 	case !c.legacy:
-		contentType = "application/problem+json"
-		v = object{"type": "about:blank", "title": p.title, "instance": c.path, "detail": p.detail}
+		if !p.plain {
+			contentType = "application/problem+json"
+		}
+		told := object{"type": "about:blank", "title": p.title, "instance": c.path, "detail": p.detail}
+		if p.code != "" {
+			told["code"] = p.code
+		}
+		v = told
 	case p.status == http.StatusUnauthorized && p.detail == "unauthorized":
 		v = object{"message": p.detail}
 	default:
@@ -90,6 +98,7 @@ func marshal(v any) []byte {
 type endpoint struct {
 	method, path string
 	open         bool // needs no credentials
+	product      Product
 	serve        func(*Server, *call) reply
 }
 
@@ -113,11 +122,19 @@ func endpoints() []endpoint {
 		{method: "GET", path: "/workouts", serve: (*Server).listTemplates},
 		{method: "GET", path: "/workouts/*", serve: (*Server).getTemplate},
 		{method: "DELETE", path: "/workouts/*", serve: (*Server).deleteTemplate},
-		{method: "POST", path: "/workouts/*/plan", serve: (*Server).planTemplate},
+		{method: "POST", path: "/workouts/*/plan", product: ProductPlannedWorkouts, serve: (*Server).planTemplate},
 		{method: "GET", path: "/plannedWorkouts", serve: (*Server).listPlanned},
 		{method: "GET", path: "/plannedWorkouts/*", serve: (*Server).getPlanned},
-		{method: "PATCH", path: "/plannedWorkouts/*", serve: (*Server).patchPlanned},
+		{method: "PATCH", path: "/plannedWorkouts/*", product: ProductPlannedWorkouts, serve: (*Server).patchPlanned},
 		{method: "DELETE", path: "/plannedWorkouts/*", serve: (*Server).deletePlanned},
+		{method: "POST", path: "/lab-reports", product: ProductLabReports, serve: (*Server).postLabReport},
+		{method: "GET", path: "/lab-reports", product: ProductLabReports, serve: (*Server).listLabReports},
+		{method: "GET", path: "/lab-reports/*", product: ProductLabReports, serve: (*Server).getLabReport},
+		{method: "DELETE", path: "/lab-reports/*", product: ProductLabReports, serve: (*Server).deleteLabReport},
+		{method: "GET", path: "/lab-reports/*/deliveries", product: ProductLabReports, serve: (*Server).getLabDeliveries},
+		{method: "GET", path: "/lab-reports/*/files", product: ProductLabReports, serve: (*Server).getLabFiles},
+		{method: "GET", path: "/models", product: ProductModels, serve: (*Server).listModels},
+		{method: "GET", path: "/models/run", product: ProductModels, serve: (*Server).runModel},
 		{method: "POST", path: "/activity", serve: (*Server).postData},
 		{method: "POST", path: "/body", serve: (*Server).postData},
 		{method: "POST", path: "/nutrition", serve: (*Server).postData},
@@ -270,8 +287,16 @@ func (s *Server) answer(c *call) reply {
 	c.vars = vars
 	if !e.open {
 		if refused := s.admit(c.r); refused != nil {
+			if devID := c.r.Header.Get("dev-id"); c.legacy && e.path == "/auth/generateAuthToken" && devID != "" && !same(devID, s.cfg.DevID) {
+				return notFound("Invalid dev-id was provided") // this one call says so
+			}
 			return *refused
 		}
+	}
+	if e.product != "" && slices.Contains(s.cfg.DisabledProducts, e.product) {
+		p := refuse(http.StatusForbidden, "the product is not enabled for this environment")
+		p.code, p.plain = "entitlement_required", e.product == ProductLabReports
+		return p
 	}
 	return e.serve(s, c)
 }

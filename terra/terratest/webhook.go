@@ -475,6 +475,7 @@ func copies(of []*delivery) []Delivery {
 // payload is what an s3_payload event points to.
 type payload struct {
 	body    []byte
+	media   string
 	expires time.Time
 	signed  string
 }
@@ -482,7 +483,7 @@ type payload struct {
 // park keeps an event behind an address and returns the s3_payload event. s.mu is held.
 func (s *Server) park(event []byte) []byte {
 	name := s.uuid() + ".json"
-	p := &payload{body: event, expires: s.now().Add(s.cfg.PayloadLife), signed: s.secret(16)}
+	p := &payload{body: event, media: "application/json", expires: s.now().Add(s.cfg.PayloadLife), signed: s.secret(16)}
 	s.payloads[name] = p
 	return marshal(object{
 		"type": "s3_payload", "status": "success", "expires_in": int(s.cfg.PayloadLife / time.Second),
@@ -526,7 +527,7 @@ func (s *Server) servePayload(w http.ResponseWriter, r *http.Request) {
 	case !now.Before(p.expires):
 		fail(http.StatusBadRequest, "ExpiredToken")
 	default:
-		body, contentType = p.body, "application/json"
+		body, contentType = p.body, p.media
 	}
 	s.log(c, f, status, body)
 	if f != nil {

@@ -362,13 +362,21 @@ func TestAdmin(t *testing.T) {
 		}
 	}
 	require.Equal(t, 200, post("/event", `{"type":"deauth","user_id":"`+id+`"}`).Code)
+	for range 2 {
+		require.Equal(t, 202, upload(t, s, "%PDF-1.7").Code)
+	}
+	var labs []terratest.LabReport
+	require.NoError(t, json.Unmarshal([]byte(ask(t, admin, "GET", "/labs", "").Text), &labs))
+	require.Equal(t, 200, post("/labs", `{"session_id":"`+labs[0].SessionID+`","results":[{}]}`).Code)
+	require.Equal(t, 200, post("/labs", `{"session_id":"`+labs[1].SessionID+`","error":"file_unreadable","message":"m"}`).Code)
 	for path, body := range map[string]string{
 		"/users": `{"provider":"NOBODY"}`, "/push": `{"user_id":"none"}`, "/event": `{"type":"none"}`, "/send": `{"provider":"NOBODY"}`, "/advance": `x`,
+		"/labs": `{"session_id":"none"}`,
 	} {
 		require.Equal(t, 400, post(path, body).Code, path)
 	}
 	settle(t, s)
-	for _, want := range []string{"auth", "sleep", "nutrition", "daily", "user_reauth", "deauth"} {
+	for _, want := range []string{"auth", "sleep", "nutrition", "daily", "user_reauth", "deauth", "lab_report.completed", "lab_report.failed"} {
 		require.Contains(t, to.types(), want)
 	}
 	var list []terratest.User
