@@ -43,8 +43,8 @@ func singleCommits(ctx context.Context, b *bench) error {
 		Measured: many * each / best["many"].Seconds() / 1000, Anchor: alone / best["one"].Seconds() / 1000, Floor: 15})
 	b.Note(topic, "The anchor is the same store driven by one goroutine: one fsync per commit. A record is a body measurement, as in the records of\n"+
 		"400 B. Each goroutine commits to a connection of its own, records whose keys rise, as ids and dates do: the store knows the greatest\n"+
-		"key of a stream, so that neither side looks into the file for them. Each commit writes to a page of each of the two indexes of\n"+
-		"records that no other commit of the group writes to. An fsync takes processor time, too, of which a group needs one.")
+		"key of a stream, so that neither side looks into the file for them. The records of a group share the pages of a small index; to move\n"+
+		"them to the large ones, 2,048 at a time, is part of the time. An fsync takes processor time, too, of which a group needs one.")
 	return nil
 }
 

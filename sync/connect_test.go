@@ -7,7 +7,6 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	gosync "sync"
 	"sync/atomic"
@@ -21,24 +20,8 @@ import (
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/providers/providertest"
 	"github.com/vitalmux/vitalmux/store"
-	sqlitestore "github.com/vitalmux/vitalmux/store/sqlite"
 	healthsync "github.com/vitalmux/vitalmux/sync"
 )
-
-// stores are the stores that a proof runs on.
-func stores() map[string]func(testing.TB) store.Store {
-	return map[string]func(testing.TB) store.Store{
-		"memory": func(testing.TB) store.Store { return store.NewMemory() },
-		"sqlite": func(t testing.TB) store.Store { return openFile(t, filepath.Join(t.TempDir(), "health.db")) },
-	}
-}
-
-func openFile(t testing.TB, file string) store.Store {
-	s, err := sqlitestore.Open(context.Background(), file, nil)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	return s
-}
 
 // counted counts what the engine asks of an adapter that changes something.
 type counted struct {
@@ -433,13 +416,16 @@ func TestConnectRoute(t *testing.T) {
 // some in other browsers and at other addresses, one connects.
 func TestStateIsUsedOnce(t *testing.T) {
 	const parallel = 64
-	rounds := proof.N(60, 500)
-	proof.Row(t, "X8", proof.Counts{"states": rounds * 2, "callbacks of each": parallel})
-	for name, open := range stores() {
+	rounds := map[string]int{"memory": proof.N(60, 500), "sqlite": proof.N(60, 500), "redis": proof.N(15, 500)}
+	counts := proof.Counts{"callbacks of each": parallel}
+	proof.Row(t, "X8", counts)
+	for name, open := range stores(t) {
+		counts["states in "+name] = rounds[name]
 		t.Run(name, func(t *testing.T) {
-			p := newPortal(t, open(t), provsim.Config{Users: 1, CodeLife: time.Hour}, nil)
+			s, _ := open(t)
+			p := newPortal(t, s, provsim.Config{Users: 1, CodeLife: time.Hour}, nil)
 			engines := []*healthsync.Engine{p.engine, p.another(t)}
-			for round := range rounds {
+			for round := range rounds[name] {
 				ada, other := p.browser(t, "ada"), p.browser(t, "ada")
 				back := ada.consent(t, "u1", "done")
 				before := p.api.exchanges.Load()
@@ -548,23 +534,29 @@ func (o *oauth1) Exchange(_ context.Context, cb providers.Callback) (providers.G
 // TestTemporarySecretsAreSealed looks for the temporary secret, the state and
 // the return address of a flow in the bytes of the store.
 func TestTemporarySecretsAreSealed(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "health.db")
-	db := openFile(t, file)
-	engine, err := healthsync.New(healthsync.Config{
-		Providers: []providers.Provider{&oauth1{newClinic(weightWindows)}}, Store: db, Sealer: newKeyring(t), PublicURL: publicURL,
-		ReturnTo: map[string]string{"return_canary": "https://host.example.com/"},
-	})
-	require.NoError(t, err)
-	address, err := engine.Connect(t.Context(), healthsync.ConnectRequest{User: "ada", Provider: "clinic", ReturnTo: "return_canary"})
-	require.NoError(t, err)
-	state := address[strings.Index(address, "state=")+len("state="):]
-	require.Empty(t, bytesIn(t, file, temporary, "return_canary", state, strings.TrimSuffix(state, ".clinic")))
-	require.NotEmpty(t, bytesIn(t, file, "ada"), "the flow is in the file")
-	conn, err := engine.Complete(t.Context(), url.Values{"state": {state}, "oauth_token": {"token"}, "oauth_verifier": {"7"}})
-	require.NoError(t, err)
-	require.Equal(t, "account-1", conn.UpstreamID)
-	_, err = engine.Complete(t.Context(), url.Values{"state": {state}, "oauth_verifier": {"7", "8"}})
-	require.ErrorIs(t, err, healthsync.ErrFlow)
+	for name, open := range stores(t) {
+		t.Run(name, func(t *testing.T) {
+			db, files := open(t)
+			engine, err := healthsync.New(healthsync.Config{
+				Providers: []providers.Provider{&oauth1{newClinic(weightWindows)}}, Store: db, Sealer: newKeyring(t), PublicURL: publicURL,
+				ReturnTo: map[string]string{"return_canary": "https://host.example.com/"},
+			})
+			require.NoError(t, err)
+			address, err := engine.Connect(t.Context(), healthsync.ConnectRequest{User: "ada", Provider: "clinic", ReturnTo: "return_canary"})
+			require.NoError(t, err)
+			state := address[strings.Index(address, "state=")+len("state="):]
+			if files != nil {
+				all := files()
+				require.Empty(t, bytesIn(t, all, temporary, "return_canary", state, strings.TrimSuffix(state, ".clinic")))
+				require.NotEmpty(t, bytesIn(t, all, "ada"), "the flow is in the file")
+			}
+			conn, err := engine.Complete(t.Context(), url.Values{"state": {state}, "oauth_token": {"token"}, "oauth_verifier": {"7"}})
+			require.NoError(t, err)
+			require.Equal(t, "account-1", conn.UpstreamID)
+			_, err = engine.Complete(t.Context(), url.Values{"state": {state}, "oauth_verifier": {"7", "8"}})
+			require.ErrorIs(t, err, healthsync.ErrFlow)
+		})
+	}
 }
 
 // TestFlowEndedByDelivery covers services that tell the outcome of a flow by a

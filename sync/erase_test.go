@@ -8,8 +8,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	gosync "sync"
 	"testing"
 	"time"
@@ -21,24 +19,6 @@ import (
 	"github.com/vitalmux/vitalmux/store"
 	healthsync "github.com/vitalmux/vitalmux/sync"
 )
-
-// bytesIn returns which texts are in a database file or beside it.
-func bytesIn(t testing.TB, file string, texts ...string) []string {
-	var found []string
-	for _, name := range []string{file, file + "-wal", file + "-shm"} {
-		content, err := os.ReadFile(name)
-		if os.IsNotExist(err) {
-			continue
-		}
-		require.NoError(t, err)
-		for _, text := range texts {
-			if bytes.Contains(content, []byte(text)) {
-				found = append(found, filepath.Base(name)+": "+text)
-			}
-		}
-	}
-	return found
-}
 
 // crowd is a portal with many people, whose ids and rows can be told in any
 // file.
@@ -73,11 +53,12 @@ func newCrowd(t testing.TB, s store.Store, n int) *crowd {
 
 // TestErase is X9: a tenth of the people are erased while everything goes on.
 func TestErase(t *testing.T) {
-	people := proof.N(60, 500)
-	erased := people / 10
-	proof.Row(t, "X9", proof.Counts{"people on each store": people, "erased": erased})
+	counts := proof.Counts{}
+	proof.Row(t, "X9", counts)
 	random := rand.New(rand.NewPCG(proof.Seed(t), 9))
-	run := func(t *testing.T, s store.Store, file string) {
+	run := func(t *testing.T, open opener, people int) {
+		erased := people / 10
+		s, files := open(t)
 		c := newCrowd(t, s, people)
 		chosen := random.Perm(people)[:erased]
 		gone := make(map[int]bool)
@@ -179,17 +160,18 @@ func TestErase(t *testing.T) {
 			}
 		}
 		require.Equal(t, erased, n)
-		if file != "" {
-			require.Empty(t, bytesIn(t, file, texts...))
-			require.NotEmpty(t, bytesIn(t, file, c.user(firstOther(gone))), "the texts can be found where they are")
-			require.Empty(t, bytesIn(t, file, c.MintedSecrets()...))
+		if files != nil {
+			all := files()
+			require.Empty(t, bytesIn(t, all, texts...))
+			require.NotEmpty(t, bytesIn(t, all, c.user(firstOther(gone))), "the texts can be found where they are")
+			require.Empty(t, bytesIn(t, all, c.MintedSecrets()...))
 		}
 	}
-	t.Run("memory", func(t *testing.T) { run(t, store.NewMemory(), "") })
-	t.Run("sqlite", func(t *testing.T) {
-		file := filepath.Join(t.TempDir(), "health.db")
-		run(t, openFile(t, file), file)
-	})
+	people := map[string]int{"memory": proof.N(60, 500), "sqlite": proof.N(60, 500), "redis": proof.N(30, 500)}
+	for name, open := range stores(t) {
+		counts["people in "+name], counts["erased"] = people[name], counts["erased"]+people[name]/10
+		t.Run(name, func(t *testing.T) { run(t, open, people[name]) })
+	}
 }
 
 func firstOther(gone map[int]bool) int {
@@ -203,9 +185,10 @@ func firstOther(gone map[int]bool) int {
 // TestInterruptedErasureIsFinished kills an erasure in its middle: nobody has
 // to ask again.
 func TestInterruptedErasureIsFinished(t *testing.T) {
-	for name, open := range stores() {
+	for name, open := range stores(t) {
 		t.Run(name, func(t *testing.T) {
-			c := newCrowd(t, open(t), 2)
+			s, _ := open(t)
+			c := newCrowd(t, s, 2)
 			require.NoError(t, healthsync.QueueErasure(t.Context(), c.engine, c.user(0)))
 			conns, err := c.engine.Connections(t.Context(), c.user(0))
 			require.NoError(t, err)

@@ -151,7 +151,11 @@ func bind(header, associated []byte) []byte {
 // associated encodes fields so that no two lists of fields have the same
 // encoding.
 func associated(fields ...string) []byte {
-	var b []byte
+	size := 0
+	for _, f := range fields {
+		size += binary.MaxVarintLen16 + len(f)
+	}
+	b := make([]byte, 0, size)
 	for _, f := range fields {
 		b = binary.AppendUvarint(b, uint64(len(f)))
 		b = append(b, f...)

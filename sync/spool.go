@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -234,34 +235,32 @@ func (e *Engine) sweepParts(ctx context.Context, at time.Time) error {
 const maxSpools = 32
 
 // spoolRest puts a body into a file: what was read of it, and the rest.
-func (e *Engine) spoolRest(head []byte, rest io.Reader, digester io.Writer) (*spool, int) {
+func (e *Engine) spoolRest(b *body, rest io.Reader) int {
 	if !e.received.spool(maxSpools) {
-		return nil, http.StatusServiceUnavailable
+		return http.StatusServiceUnavailable
 	}
 	s, err := e.newSpool()
 	if err != nil {
 		e.received.unspool()
 		e.cfg.Logger.Error("no file for a delivery", "err", err)
-		return nil, http.StatusServiceUnavailable
+		return http.StatusServiceUnavailable
 	}
-	failed := &failing{w: io.MultiWriter(s, digester)}
-	_, err = s.Write(head)
-	if err == nil {
-		_, err = io.CopyBuffer(failed, rest, make([]byte, 64<<10))
+	b.large = s
+	digester := sha256.New()
+	writing := &failing{w: io.MultiWriter(s, digester)}
+	if _, err = writing.Write(b.bytes); err == nil {
+		_, err = io.CopyBuffer(writing, rest, make([]byte, 64<<10))
 	}
 	switch {
-	case err == nil:
-		return s, 0
-	case failed.err == nil && s.size >= int64(len(head)):
-		e.received.unspool()
-		s.close()
-		return nil, readStatus(err)
-	default:
-		e.received.unspool()
-		s.close()
+	case writing.err != nil:
 		e.cfg.Logger.Error("delivery not put into a file", "err", err)
-		return nil, http.StatusServiceUnavailable
+		return http.StatusServiceUnavailable
+	case err != nil:
+		return readStatus(err)
 	}
+	b.bytes = nil
+	digester.Sum(b.digest[:0])
+	return 0
 }
 
 // failing remembers that writing failed, and not reading.

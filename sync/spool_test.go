@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -199,7 +198,7 @@ func TestUnknownPartOfALargeDeliveryIsKept(t *testing.T) {
 // TestLargeDeliveryTakesLittleMemory measures the heap while 64 MiB arrive, are
 // verified and stored in a file.
 func TestLargeDeliveryTakesLittleMemory(t *testing.T) {
-	file := openFile(t, filepath.Join(t.TempDir(), "store.db"))
+	file, _ := openFile(t)
 	m := newLargeMailroom(t, func(c *mailConfig) {
 		c.engine.Store, c.adapter.MaxBody = file, heapLimit
 		c.wrap = func(p *provsim.Provider) providers.Provider { return deadlined{p, time.Minute} }

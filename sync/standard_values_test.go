@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -16,27 +15,21 @@ import (
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/store"
-	sqlitestore "github.com/vitalmux/vitalmux/store/sqlite"
 )
-
-// bothStores are the stores there are, empty.
-func bothStores(t *testing.T) map[string]store.Store {
-	file, err := sqlitestore.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"), nil)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, file.Close()) })
-	return map[string]store.Store{"memory": store.NewMemory(), "sqlite": file}
-}
 
 // TestPagesInAnyOrderLeaveTheSameBytes commits pages, whose records contradict
 // each other, in one order, and again in another one and repeated: both leave
 // the same records, byte for byte.
 func TestPagesInAnyOrderLeaveTheSameBytes(t *testing.T) {
-	sequences := map[string]int{"memory": proof.N(1000, 5000), "sqlite": proof.N(30, 1000)}
-	proof.Row(t, "S2", proof.Counts{"sequences in memory": sequences["memory"], "sequences on sqlite": sequences["sqlite"]})
+	sequences := map[string]int{"memory": proof.N(1000, 5000), "sqlite": proof.N(30, 1000), "redis": proof.N(30, 1000)}
+	counts := proof.Counts{}
+	proof.Row(t, "S2", counts)
 	seed := proof.Seed(t)
 	now := time.Now()
-	for name, db := range bothStores(t) {
+	for name, open := range stores(t) {
+		counts["sequences in "+name] = sequences[name]
 		t.Run(name, func(t *testing.T) {
+			db, _ := open(t)
 			compared := 0
 			defer func() { require.Greater(t, compared, 100*sequences[name]) }()
 			for i := range sequences[name] {
@@ -141,8 +134,9 @@ func contradictingPages(random *rand.Rand, now time.Time) []store.Page {
 // is read from the stores: no digit changes.
 func TestNumbersAreStoredAsTheyWereSent(t *testing.T) {
 	const total = 100_000
-	totals := map[string]int{"sqlite": proof.N(total/50, total), "memory": proof.N(total/50, total)}
-	proof.Row(t, "S8", proof.Counts{"numbers on sqlite": totals["sqlite"], "numbers in memory": totals["memory"]})
+	each := proof.N(total/50, total)
+	counts := proof.Counts{}
+	proof.Row(t, "S8", counts)
 	random := rand.New(rand.NewPCG(proof.Seed(t), 8))
 	const perPage = 10_000
 	numbers := []health.Decimal{}
@@ -159,9 +153,11 @@ func TestNumbersAreStoredAsTheyWereSent(t *testing.T) {
 		})
 	}
 	all := numbers
-	for name, db := range bothStores(t) {
+	for name, open := range stores(t) {
+		counts["numbers in "+name] = each
 		t.Run(name, func(t *testing.T) {
-			numbers := all[:totals[name]]
+			db, _ := open(t)
+			numbers := all[:each]
 			b := newBenchOn(t, db, actionMeasures)
 			at := time.Now().Add(-time.Hour).Unix()
 			b.mu.Lock()

@@ -125,7 +125,10 @@ func (s *Store) TakeFlow(ctx context.Context, id string) (store.Flow, error) {
 	if f.ExpiresAt.IsZero() || f.ExpiresAt.Before(time.UnixMilli(0)) {
 		return store.Flow{}, store.ErrNotFound
 	}
-	if f.User != "" {
+	// The answer is here: nobody asks for it again. The copy goes before the
+	// note, which leads an erasure to it.
+	failed := s.on(ctx, key, func(c *goredis.Client) error { return c.Del(ctx, takenKey(key)).Err() })
+	if f.User != "" && failed == nil {
 		// The flow is taken, whatever becomes of its note: the next flow
 		// removes what ended.
 		notes := s.user(f.User).part("g")

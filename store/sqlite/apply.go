@@ -83,6 +83,10 @@ func (a *applying) prepare(p *plan) error {
 				return err
 			}
 			r.id, to = id, &a.insert
+			if len(p.rows) < manyRows {
+				r.young = 1
+				a.writer.young++
+			}
 			if stream := p.streams[r.stream]; r.rid > a.added[stream] {
 				a.added[stream] = r.rid
 			}
@@ -182,9 +186,10 @@ func (a *applying) addWords(p *plan) error {
 // feed speaks of records by them.
 func (w *writer) newRecord() (int64, error) {
 	if w.nextRecord == 0 {
-		if _, err := w.conn.one(background, func(r row) { w.lastRecord, w.nextRecord = r.int(0), max(r.int(0), r.int(1))+1 },
+		if _, err := w.conn.one(background, func(r row) { w.lastRecord, w.nextRecord, w.young = r.int(0), max(r.int(0), r.int(1))+1, r.int(2) },
 			`SELECT coalesce((SELECT max(id) FROM record), 0), max(coalesce((SELECT max(record) FROM ghost), 0),
-				coalesce((SELECT value FROM meta WHERE name = 'record_floor'), 0))`); err != nil {
+				coalesce((SELECT value FROM meta WHERE name = 'record_floor'), 0)),
+				(SELECT count(*) FROM record WHERE young = 1)`); err != nil {
 			return 0, err
 		}
 	}
@@ -258,15 +263,15 @@ func (a *applying) relink(p *plan) error {
 const (
 	// Where SQLite would give the same numbers it is left to: a number that it is
 	// given may be no number, for which it keeps such a journal after all.
-	appendRecords = `INSERT OR FAIL INTO record(stream, rid, start, length, offset, day, ord, bits, hash, raw, shape, vals, rest)
-		SELECT c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, CAST(c12 AS TEXT), c13 FROM temp.batch`
-	insertRecords = `INSERT OR FAIL INTO record(id, stream, rid, start, length, offset, day, ord, bits, hash, raw, shape, vals, rest)
-		SELECT c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, CAST(c12 AS TEXT), c13 FROM temp.batch`
+	appendRecords = `INSERT OR FAIL INTO record(stream, rid, start, length, offset, day, ord, bits, hash, raw, shape, vals, rest, young)
+		SELECT c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, CAST(c12 AS TEXT), c13, c14 FROM temp.batch`
+	insertRecords = `INSERT OR FAIL INTO record(id, stream, rid, start, length, offset, day, ord, bits, hash, raw, shape, vals, rest, young)
+		SELECT c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, CAST(c12 AS TEXT), c13, c14 FROM temp.batch`
 	// A tombstone that names no day keeps the one the record was filed under. A
 	// record mostly stays where it is in time: moveRecords spares the others the
 	// index.
-	updateRecords = `INSERT OR FAIL INTO record(id, stream, rid, start, length, offset, day, ord, bits, hash, raw, shape, vals, rest)
-		SELECT c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, CAST(c12 AS TEXT), c13 FROM temp.batch WHERE true
+	updateRecords = `INSERT OR FAIL INTO record(id, stream, rid, start, length, offset, day, ord, bits, hash, raw, shape, vals, rest, young)
+		SELECT c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, CAST(c12 AS TEXT), c13, c14 FROM temp.batch WHERE true
 		ON CONFLICT(id) DO UPDATE SET length = excluded.length, offset = excluded.offset,
 			day = CASE WHEN excluded.bits & 1 THEN coalesce(excluded.day, day) ELSE excluded.day END,
 			ord = excluded.ord, bits = excluded.bits, hash = excluded.hash, raw = coalesce(excluded.raw, raw),
@@ -298,7 +303,28 @@ func (a *applying) records() error {
 			return err
 		}
 	}
-	return nil
+	return a.settle()
+}
+
+const (
+	// manyRows is how many rows a commit has whose new ones are never young: they
+	// share pages of the large indexes among themselves.
+	manyRows = 32
+	// settleFrom is how many young rows are settled. Of fewer, less have
+	// neighbours; more make their index larger, of which a group of commits
+	// writes most pages.
+	settleFrom = 2048
+)
+
+// settle moves the young rows to the large indexes if they are many. They come in
+// the order of their keys, so that a page is written once for all its rows.
+func (a *applying) settle() error {
+	if a.writer.young < settleFrom {
+		return nil
+	}
+	a.writer.young = 0
+	_, err := a.exec(background, "UPDATE OR FAIL record SET young = 0 WHERE young = 1")
+	return err
 }
 
 // newRecords inserts the rows that are new. They have neighbouring numbers, but
@@ -373,6 +399,8 @@ func (s *rowSource) column(i, col int) driver.Value {
 		return r.values
 	case 13:
 		return r.rest
+	case 14:
+		return r.young
 	}
 	return nil
 }

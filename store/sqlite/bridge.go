@@ -37,7 +37,7 @@ type visitor interface {
 }
 
 // batchColumns is how many columns temp.batch has: c0, c1, ...
-const batchColumns = 14
+const batchColumns = 15
 
 // bridge is the Go side of one Store.
 type bridge struct {

@@ -10,8 +10,8 @@ import (
 
 const (
 	checkpointEvery = 200 * time.Millisecond
-	checkpointPages = 4 << 20 / pageSize // of the log, below which it may wait
-	checkpointTail  = 1 << 20 / pageSize // what the writer copies itself
+	checkpointPages = 4 << 20 / pageSize   // of the log, below which it may wait
+	checkpointTail  = 256 << 10 / pageSize // what the writer copies itself
 	checkpointTries = 4
 	idleAfter       = time.Second
 	// restartPatience is how long the writer waits until no reader needs the

@@ -91,6 +91,9 @@ func (s *Store) Connection(ctx context.Context, id string) (store.Connection, er
 
 // Connections implements [store.Connections].
 func (s *Store) Connections(ctx context.Context, q store.ConnectionQuery) ([]store.Connection, error) {
+	if q.Coverage && q.User == "" {
+		return nil, invalid("coverage of the connections of everybody")
+	}
 	where, args := []string{"id > ?1"}, []any{q.After, limit(q.Limit, 1000)}
 	for _, f := range []struct{ column, value string }{
 		{"user", q.User}, {"provider", q.Provider}, {"upstream", q.UpstreamID}, {"state", string(q.State)},
@@ -100,13 +103,31 @@ func (s *Store) Connections(ctx context.Context, q store.ConnectionQuery) ([]sto
 			where = append(where, fmt.Sprintf("%s = ?%d", f.column, len(args)))
 		}
 	}
+	query := "SELECT " + connectionColumns + " FROM connection WHERE " + strings.Join(where, " AND ") + " ORDER BY id LIMIT ?2"
+	if q.Coverage {
+		query = "SELECT c.*, stream, days, first, last FROM (" + query + ") AS c LEFT JOIN coverage ON connection = c.id ORDER BY c.id, stream, days DESC, first"
+	}
 	var list []store.Connection
 	err := s.read(ctx, func(x *conn) error {
 		return x.each(ctx, func(r row) error {
-			c, err := scanConnection(r)
-			list = append(list, c)
-			return err
-		}, "SELECT "+connectionColumns+" FROM connection WHERE "+strings.Join(where, " AND ")+" ORDER BY id LIMIT ?2", args...)
+			if len(list) == 0 || list[len(list)-1].ID != r.text(0) {
+				c, err := scanConnection(r)
+				if err != nil {
+					return err
+				}
+				list = append(list, c)
+			}
+			if !q.Coverage || r.null(12) {
+				return nil
+			}
+			c := &list[len(list)-1]
+			if c.Coverage == nil {
+				c.Coverage = make(map[string][]health.Window)
+			}
+			stream := r.text(11)
+			c.Coverage[stream] = append(c.Coverage[stream], scanWindow(r, 12))
+			return nil
+		}, query, args...)
 	})
 	return list, err
 }
@@ -166,7 +187,7 @@ func (t *tx) removeData(connection string, sc scope, e *store.Erasure, haunt boo
 	if haunt {
 		if _, err := t.exec(background, `INSERT INTO ghost(record, link, kind, key, day)
 			SELECT r.id, ?2, s.kind, s.name || '/' || r.rid, r.day
-			FROM stream AS s JOIN record AS r ON r.stream = s.id
+			FROM stream AS s JOIN record AS r ON (r.stream = s.id AND r.young = 0 OR r.stream = s.id AND r.young = 1)
 			WHERE s.link = ?1 AND r.id >= (SELECT min(first) FROM change WHERE link = ?1)`, sc.link, connection); err != nil {
 			return err
 		}
@@ -188,7 +209,8 @@ func (t *tx) removeData(connection string, sc scope, e *store.Erasure, haunt boo
 	}{
 		{"DELETE FROM owner WHERE series IN (SELECT id FROM series WHERE link = ?1)", nil},
 		{"DELETE FROM series WHERE link = ?1", nil},
-		{"DELETE FROM record WHERE stream IN (SELECT id FROM stream WHERE link = ?1)", &e.Records},
+		{"DELETE FROM record WHERE young = 0 AND stream IN (SELECT id FROM stream WHERE link = ?1)", &e.Records},
+		{"DELETE FROM record WHERE young = 1 AND stream IN (SELECT id FROM stream WHERE link = ?1)", &e.Records},
 		{"DELETE FROM stream WHERE link = ?1", nil},
 		{"DELETE FROM word WHERE link = ?1", nil},
 		{"DELETE FROM raw WHERE link = ?1", &e.RawPages},
@@ -274,16 +296,18 @@ func (s *Store) Cursors(ctx context.Context, connection string) ([]store.Cursor,
 func (c *conn) coverage(ctx context.Context, connection, stream string) ([]health.Window, error) {
 	var list []health.Window
 	err := c.each(ctx, func(r row) error {
-		var w health.Window
-		if r.int(0) != 0 {
-			w.First, w.Last = dayOf(r.int(1)), dayOf(r.int(2))
-		} else {
-			w.From, w.To = r.time(1), r.time(2)
-		}
-		list = append(list, w)
+		list = append(list, scanWindow(r, 0))
 		return nil
 	}, "SELECT days, first, last FROM coverage WHERE connection = ?1 AND stream = ?2 ORDER BY days DESC, first", connection, stream)
 	return list, err
+}
+
+// scanWindow reads the columns days, first and last, of which the first is i.
+func scanWindow(r row, i int) health.Window {
+	if r.int(i) != 0 {
+		return health.Window{First: dayOf(r.int(i + 1)), Last: dayOf(r.int(i + 2))}
+	}
+	return health.Window{From: r.time(i + 1), To: r.time(i + 2)}
 }
 
 // epoch is the civil day that days are counted from.

@@ -12,10 +12,14 @@ import (
 const (
 	// scanStream visits the rows of a stream between two keys in order of key.
 	scanStream = `SELECT hash, id, ord, bits FROM record
-		WHERE stream = ?2 AND rid >= ?3 AND rid <= ?4 AND visit(?1, rid, hash, ord, bits) ORDER BY rid`
+		WHERE young = 0 AND stream = ?2 AND rid >= ?3 AND rid <= ?4 AND visit(?1, rid, hash, ord, bits) ORDER BY rid`
+	scanYoung = `SELECT hash, id, ord, bits FROM record
+		WHERE young = 1 AND stream = ?2 AND rid >= ?3 AND rid <= ?4 AND visit(?1, rid, hash, ord, bits) ORDER BY rid`
 	// seekStream reads the rows with the keys of the batch.
 	seekStream = `SELECT collect(?1, r.rid, r.hash, r.id, r.ord, r.bits)
-		FROM temp.batch AS b CROSS JOIN record AS r ON r.stream = ?2 AND r.rid = b.c0`
+		FROM temp.batch AS b CROSS JOIN record AS r ON r.stream = ?2 AND r.rid = b.c0 AND r.young = 0`
+	seekYoung = `SELECT collect(?1, r.rid, r.hash, r.id, r.ord, r.bits)
+		FROM temp.batch AS b CROSS JOIN record AS r ON r.stream = ?2 AND r.rid = b.c0 AND r.young = 1`
 )
 
 // errEnough ends a scan.
@@ -30,17 +34,30 @@ var errEnough = errors.New("sqlite: enough rows")
 // SQLite. Where other rows lie between, what remains after twice as many rows
 // as items is looked up.
 func (c *conn) diff(ctx context.Context, stream int64, items []item) error {
+	if err := c.compare(ctx, scanStream, seekStream, stream, items); err != nil {
+		return err
+	}
+	for i := range items {
+		if !items[i].found {
+			return c.compare(ctx, scanYoung, seekYoung, stream, items)
+		}
+	}
+	return nil
+}
+
+// compare is diff with the rows that the statements find.
+func (c *conn) compare(ctx context.Context, scan, seek string, stream int64, items []item) error {
 	m := &matcher{items: items, limit: 2*len(items) + 64}
 	c.visitor = m
 	defer func() { c.visitor = nil }()
-	err := c.each(ctx, m.differs, scanStream, c.slot, stream, items[0].rid, items[len(items)-1].rid)
+	err := c.each(ctx, m.differs, scan, c.slot, stream, items[0].rid, items[len(items)-1].rid)
 	if !errors.Is(err, errEnough) {
 		return err
 	}
 	rest := items[m.at:]
 	c.sink, c.batch.src = &finder{matcher{items: rest}}, itemKeys(rest)
 	defer func() { c.sink, c.batch.src = nil, nil }()
-	return c.run(ctx, seekStream, c.slot, stream)
+	return c.run(ctx, seek, c.slot, stream)
 }
 
 // matcher merges rows in order of key with items in order of key.

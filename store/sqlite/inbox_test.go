@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"strconv"
 	"testing"
 	"time"
@@ -11,8 +12,16 @@ import (
 )
 
 // TestNamesOfDeliveries remembers names of this week and of the last, forgets
-// older ones, and takes no delivery for another one whose name begins alike.
+// older ones, and takes no delivery for another one whose name begins alike, at
+// the beginning of a week as at its end.
 func TestNamesOfDeliveries(t *testing.T) {
+	thursday := time.Unix(0, 0).UTC().Add(3000 * week)
+	for _, now := range []time.Time{thursday, thursday.Add(week - time.Nanosecond)} {
+		t.Run(now.Format(time.RFC3339), func(t *testing.T) { testNamesOfDeliveries(t, now) })
+	}
+}
+
+func testNamesOfDeliveries(t *testing.T, now time.Time) {
 	s, _ := groupStore(t)
 	ctx := t.Context()
 	// remember notes names as of a time; their digests may be changed.
@@ -28,9 +37,12 @@ func TestNamesOfDeliveries(t *testing.T) {
 		}))
 	}
 	put := func(id, key string) bool {
-		fresh, err := s.PutDelivery(ctx, store.Delivery{ID: id, Key: key, Endpoint: "terra", Status: store.DeliveryNew})
-		require.NoError(t, err)
-		return fresh
+		in := newIncoming(&store.Delivery{ID: id, Key: key, Endpoint: "terra", Status: store.DeliveryNew}, s.packer.quick(nil, nil))
+		require.NoError(t, s.write(ctx, func(tx *tx) error {
+			tx.now = now
+			return tx.putDeliveries(incomings{in})
+		}))
+		return in.put
 	}
 	count := func() (n int64) {
 		require.NoError(t, s.read(ctx, func(c *conn) error {
@@ -39,7 +51,6 @@ func TestNamesOfDeliveries(t *testing.T) {
 		}))
 		return n
 	}
-	now := time.Now()
 	remember(now.Add(-week), 0, "id of last week", "key of last week")
 	require.False(t, put("id of last week", ""))
 	require.False(t, put("a", "key of last week"))
@@ -52,6 +63,7 @@ func TestNamesOfDeliveries(t *testing.T) {
 	remember(now, 1, "alike", "key alike")
 	require.True(t, put("alike", "key alike"), "the rest differs")
 	require.False(t, put("alike", ""))
+	require.False(t, put("c", "key alike"), "both are remembered")
 
 	var many []string
 	for i := range forgotten + 1 {
@@ -63,6 +75,60 @@ func TestNamesOfDeliveries(t *testing.T) {
 	require.Equal(t, before+1, count(), "a thousand at a time")
 	require.True(t, put("c", ""))
 	require.Equal(t, before, count())
+}
+
+// TestNamesOfPresentDeliveries: what PutDelivery takes for the present is it. A
+// name of now is one of this week or of the last, whenever the test runs.
+func TestNamesOfPresentDeliveries(t *testing.T) {
+	s, _ := groupStore(t)
+	name, rest := nameOf("an id")
+	require.NoError(t, s.write(t.Context(), func(tx *tx) error {
+		_, err := tx.exec(t.Context(), "INSERT INTO delivered(name, rest) VALUES(?1, ?2)", weekOf(time.Now())+name, rest)
+		return err
+	}))
+	for id, want := range map[string]bool{"an id": false, "another": true} {
+		fresh, err := s.PutDelivery(t.Context(), store.Delivery{ID: id, Endpoint: "terra", Status: store.DeliveryNew})
+		require.NoError(t, err)
+		require.Equal(t, want, fresh, id)
+	}
+}
+
+// TestPutWithin waits for no longer than it may, whatever keeps the writer. The
+// delivery is put when that ends.
+func TestPutWithin(t *testing.T) {
+	s, _ := groupStore(t)
+	ctx := t.Context()
+	begun, end, held := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		held <- s.write(ctx, func(*tx) error {
+			close(begun)
+			<-end
+			return nil
+		})
+	}()
+	<-begun
+	d := store.Delivery{ID: "a", Endpoint: "terra", Status: store.DeliveryNew, Body: []byte("first")}
+	_, err := s.PutDeliveryWithin(d, time.Millisecond)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	other := store.Delivery{ID: "b", Endpoint: "terra", Status: store.DeliveryNew, Body: []byte("other")}
+	_, err = s.PutDeliveryWithin(other, 0)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	close(end)
+	require.NoError(t, <-held)
+	fresh, err := s.PutDelivery(ctx, d)
+	require.NoError(t, err)
+	require.False(t, fresh, "it was put late")
+	list, err := s.Deliveries(ctx, store.DeliveryQuery{})
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	require.Equal(t, "first", string(list[0].Body))
+	require.Equal(t, "other", string(list[1].Body))
+
+	fresh, err = s.PutDeliveryWithin(store.Delivery{ID: "c", Endpoint: "terra", Status: store.DeliveryNew}, time.Hour)
+	require.NoError(t, err)
+	require.True(t, fresh)
+	_, err = s.PutDeliveryWithin(store.Delivery{}, time.Hour)
+	require.ErrorIs(t, err, store.ErrInvalid)
 }
 
 // TestNameOf keeps the numbers of a name within their bits.

@@ -75,7 +75,10 @@ type Store struct {
 	done    chan struct{} // closed when Close has finished
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store        = (*Store)(nil)
+	_ store.BoundedInbox = (*Store)(nil)
+)
 
 // Open opens the store in the file at path, creating the file with mode 0600
 // or bringing its schema up to date as needed. Its directory must exist. Ctx
@@ -226,8 +229,10 @@ func (s *Store) probe(ctx context.Context) error {
 }
 
 func (s *Store) openWriter(ctx context.Context, o Options) (_ *conn, err error) {
+	// Where a page of an index was split, SQLite goes through all of its cache
+	// after the commit: that of the writer is a small one.
 	c, err := s.bridge.open(s.dsn + "&_pragma=synchronous(" + string(o.Synchronous) + ")" +
-		"&_pragma=secure_delete(on)&_pragma=wal_autocheckpoint(0)" + journalPragma())
+		"&_pragma=secure_delete(on)&_pragma=cache_size(-4096)&_pragma=wal_autocheckpoint(0)" + journalPragma())
 	if err != nil {
 		return nil, err
 	}

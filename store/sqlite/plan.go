@@ -58,6 +58,7 @@ type plan struct {
 // rowWrite is a row of table record to insert (id 0) or to replace.
 type rowWrite struct {
 	id     int64
+	young  int64 // see table record
 	stream int32 // index into load.streams
 	page   int32 // its raw answer is that of this page; -1 keeps none
 	item   *item // its encodings
@@ -278,7 +279,11 @@ func (p *plan) top(ctx context.Context, c *conn, stream int64) (string, error) {
 		}
 	}
 	top := ""
-	_, err := c.one(ctx, func(r row) { top = strings.Clone(r.text(0)) }, "SELECT max(rid) FROM record WHERE stream = ?1", stream)
+	err := c.each(ctx, func(r row) error {
+		top = max(top, strings.Clone(r.text(0)))
+		return nil
+	}, `SELECT max(rid) FROM record WHERE stream = ?1 AND young = 0
+		UNION ALL SELECT max(rid) FROM record WHERE stream = ?1 AND young = 1`, stream)
 	if err == nil {
 		p.teach(func(c *cache) { c.tops[stream] = top })
 	}
@@ -579,8 +584,8 @@ func (p *plan) planAbsence(ctx context.Context, c *conn, a *store.Absent) error 
 		bounds = "start >= ?3 AND start < ?4"
 		from, to = a.Window.From.UnixMilli(), a.Window.To.UnixMilli()
 	}
-	query := "SELECT r.id, r.ord, r.hash, r.bits, r.rid, s.kind FROM stream AS s CROSS JOIN record AS r ON r.stream = s.id" +
-		" WHERE s.link = ?1 AND s.name = ?2 AND r.bits & 1 = 0 AND r." + bounds + " ORDER BY s.kind, r.rid"
+	query := "SELECT r.id, r.ord, r.hash, r.bits, r.rid, s.kind FROM stream AS s CROSS JOIN record AS r" +
+		" ON (r.stream = s.id AND r.young = 0 OR r.stream = s.id AND r.young = 1) WHERE s.link = ?1 AND s.name = ?2 AND r.bits & 1 = 0 AND r." + bounds + " ORDER BY s.kind, r.rid"
 	present := p.batch.Present(a)
 	err := c.each(ctx, func(r row) error {
 		x := candidate{storedRow{r.int(0), r.int(1), r.int(2), r.int(3)}, r.text(4), streamName{health.Kind(r.text(5)), a.Stream}}

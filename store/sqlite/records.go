@@ -153,18 +153,20 @@ func (r *recordReader) page(ctx context.Context, c *conn, n int) error {
 }
 
 // run appends at most n rows in order: the earliest, or the first of those that
-// start at the edge.
+// start at the edge. Young rows are few, so that they are asked for apart.
 func (r *recordReader) run(ctx context.Context, c *conn, n int, edge *int64) error {
 	from := len(r.rows)
 	// One statement merges so many streams in the order of their indexes.
 	const together = 100
 	for lo := 0; lo < len(r.streams); lo += together {
-		query, args := r.statement(lo, min(lo+together, len(r.streams)), c.slot, n, edge)
-		c.sink = r
-		err := c.run(ctx, query, args...)
-		c.sink = nil
-		if err != nil {
-			return err
+		for young := range 2 {
+			query, args := r.statement(lo, min(lo+together, len(r.streams)), young, c.slot, n, edge)
+			c.sink = r
+			err := c.run(ctx, query, args...)
+			c.sink = nil
+			if err != nil {
+				return err
+			}
 		}
 	}
 	rows := r.rows[from:]
@@ -177,7 +179,7 @@ func (r *recordReader) run(ctx context.Context, c *conn, n int, edge *int64) err
 }
 
 // statement selects from the streams lo to hi.
-func (r *recordReader) statement(lo, hi int, slot int64, n int, edge *int64) (string, []any) {
+func (r *recordReader) statement(lo, hi int, young int, slot int64, n int, edge *int64) (string, []any) {
 	q := r.query
 	args := []any{slot, n}
 	arg := func(v any) string {
@@ -201,7 +203,7 @@ func (r *recordReader) statement(lo, hi int, slot int64, n int, edge *int64) (st
 	var terms []string
 	for rank := lo; rank < hi; rank++ {
 		x := &r.streams[rank]
-		where := " FROM record WHERE stream = " + arg(x.id) + filter
+		where := fmt.Sprintf(" FROM record WHERE young = %d AND stream = ", young) + arg(x.id) + filter
 		if len(q.Keys) > 0 {
 			where += " AND rid IN (SELECT value FROM json_each(" + arg(ridsOf(q.Keys, x.name)) + "))"
 		}

@@ -25,6 +25,7 @@ type writer struct {
 
 	mu      sync.Mutex
 	queue   []*job
+	wanted  int // how many jobs are to wait before the writer is woken
 	stopped bool
 	wake    chan struct{}
 	done    chan struct{}
@@ -32,6 +33,7 @@ type writer struct {
 
 	dataVersion int64 // of the file as this connection last saw it
 	nextRecord  int64 // 0: to be read
+	young       int64 // how many rows are young, read with nextRecord
 	lastRecord  int64 // the greatest number of a row, read with nextRecord
 }
 
@@ -99,13 +101,21 @@ func (w *writer) signal() {
 
 // do hands j to the writer and waits until it is durable or refused.
 func (w *writer) do(j *job) error {
+	w.hand(j)
+	<-j.done
+	return j.err
+}
+
+// hand hands j to the writer, which closes j.done when it is durable or refused.
+func (w *writer) hand(j *job) {
 	j.done = make(chan struct{})
 	w.mu.Lock()
 	w.queue = append(w.queue, j)
+	enough := len(w.queue) >= w.wanted
 	w.mu.Unlock()
-	w.signal()
-	<-j.done
-	return j.err
+	if enough {
+		w.signal()
+	}
 }
 
 // write runs fn in a transaction. It runs to its end once it has begun.
@@ -120,12 +130,14 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 
 func (w *writer) run() {
 	defer close(w.done)
-	last := 0 // the size of the last group
+	last, took := 0, time.Duration(0) // of the last group
 	for {
-		w.gather(last)
+		w.gather(last, took)
 		jobs, stopped := w.take()
 		if last = len(jobs); last > 0 {
+			began := time.Now()
 			w.group(jobs)
+			took = time.Since(began)
 			for _, j := range jobs {
 				close(j.done)
 			}
@@ -140,18 +152,52 @@ func (w *writer) run() {
 	}
 }
 
-// gather lets other goroutines run while the queue grows, up to half of the last
-// group. Those whose commits were just answered are about to bring the next
-// ones; a group of the first alone would keep all others waiting for its fsync.
-func (w *writer) gather(last int) {
-	for n := w.waiting(); last > 3 && n < last/2; {
+// maxGather is how long the writer waits at most for a group to grow.
+const maxGather = time.Millisecond
+
+// gather waits until a good part of those are there whose last commits were just
+// answered, besides those who came meanwhile, and not for longer than half as
+// long as the last group took: what a group costs by itself is a good part of a
+// small one. It does not wait where commits come one after the other.
+func (w *writer) gather(last int, took time.Duration) {
+	n := w.waiting()
+	if max(n, last/2) < 2 {
+		return
+	}
+	enough := (n + last) * 2 / 3
+	for before := -1; before < n && n < enough; n = w.waiting() {
+		before = n
 		runtime.Gosched()
-		now := w.waiting()
-		if now <= n {
+	}
+	if !w.want(enough) {
+		return
+	}
+	defer w.want(0)
+	timer := time.NewTimer(min(took/2, maxGather))
+	defer timer.Stop()
+	for {
+		select {
+		case <-w.wake: // perhaps for one that came before
+			if !w.want(enough) {
+				return
+			}
+		case <-timer.C:
 			return
 		}
-		n = now
 	}
+}
+
+// want has the writer woken when n jobs wait; false if they do already, or the
+// writer is to stop.
+func (w *writer) want(n int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.queue) >= n || w.stopped {
+		w.wanted = 0
+		return false
+	}
+	w.wanted = n
+	return true
 }
 
 func (w *writer) waiting() int {

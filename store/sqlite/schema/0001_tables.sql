@@ -118,8 +118,15 @@ CREATE TABLE coverage(
 
 -- One row per record; tombstones are rows. What is compared stands before the
 -- payload, which is last.
+--
+-- A commit of few records would write a page of each index that no other commit
+-- writes to. So its rows are young: their index is small, and its pages are
+-- shared. From time to time they are settled, all at once. A query by stream
+-- asks for young = 0 and for young = 1, in that form: there is no index
+-- otherwise. A key is in one of both, which the plan of a commit sees to.
 CREATE TABLE record(
 	id      INTEGER PRIMARY KEY,
+	young   INTEGER NOT NULL,
 	stream  INTEGER NOT NULL,
 	rid     TEXT NOT NULL,    -- the key behind "<stream>/"
 	start   INTEGER NOT NULL, -- for ordering: instant, or wall clock if it floats
@@ -132,10 +139,11 @@ CREATE TABLE record(
 	raw     INTEGER,          -- the raw answer it was mapped from, if kept
 	shape   INTEGER NOT NULL, -- the names of vals; 0: vals is an object with names
 	vals    TEXT NOT NULL,    -- JSON array of the scalar values
-	rest    BLOB NOT NULL,    -- packed: see tables dict and word
-	UNIQUE(stream, rid)
+	rest    BLOB NOT NULL     -- packed: see tables dict and word
 );
-CREATE INDEX record_start ON record(stream, start);
+CREATE UNIQUE INDEX record_key ON record(stream, rid) WHERE young = 0;
+CREATE INDEX record_start ON record(stream, start) WHERE young = 0;
+CREATE UNIQUE INDEX record_young ON record(stream, rid) WHERE young = 1;
 
 -- Lists of names of scalar values, as JSON arrays. A name is metric[.stat][@part].
 CREATE TABLE shape(
@@ -275,15 +283,17 @@ CREATE TABLE delivery(
 	meta     BLOB NOT NULL,
 	body     BLOB NOT NULL
 );
-CREATE INDEX delivery_received ON delivery(received, id);
-CREATE INDEX delivery_status ON delivery(status, received, id);
+CREATE INDEX delivery_received ON delivery(received);
+CREATE INDEX delivery_status ON delivery(status, received);
 CREATE INDEX delivery_next ON delivery(status, coalesce(next, 0)) WHERE status <> 'new';
 CREATE INDEX delivery_subject ON delivery(subject) WHERE subject <> '';
 -- Names of deliveries that were here lately: ids and keys.
 CREATE TABLE delivered(
-	name INTEGER PRIMARY KEY, -- the week since 1970, and 50 bits of the digest of the name
-	rest INTEGER NOT NULL     -- 48 more bits of it
-);
+	name INTEGER NOT NULL, -- the week since 1970, and 50 bits of the digest of the name
+	rest INTEGER NOT NULL, -- 48 more bits of it
+	PRIMARY KEY(name, rest)
+) WITHOUT ROWID; -- many rows put into one with a rowid have SQLite copy each page before, for an undo
+
 CREATE TABLE inbox(
 	id         TEXT NOT NULL,
 	user       TEXT NOT NULL,

@@ -38,7 +38,7 @@ SELECT p.name AS user, l.name AS connection, c.provider AS provider, s.kind AS k
 	) END AS vals,
 	r.ord AS ord, r.id AS id
 FROM record AS r
-JOIN stream AS s ON s.id = r.stream
+JOIN stream AS s ON s.id = r.stream AND (r.stream = s.id AND r.young = 0 OR r.stream = s.id AND r.young = 1)
 JOIN link AS l ON l.id = s.link
 JOIN person AS p ON p.id = l.person
 LEFT JOIN connection AS c ON c.id = l.name;
