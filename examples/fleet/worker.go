@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +9,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -33,37 +35,75 @@ type job struct {
 	History                   time.Duration
 }
 
+// worker is a process that works.
+type worker struct {
+	process *os.Process
+	// lifeline is its standard input: it works until that ends, also if it ends
+	// because whoever started it is gone.
+	lifeline io.Closer
+	ended    chan error // gets how it ended
+}
+
 // start starts this program once more, as a worker.
-func (j job) start() (*exec.Cmd, error) {
+func (j job) start() (*worker, error) {
 	program, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	text, err := json.Marshal(j)
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.Command(program)
 	cmd.Env = append(os.Environ(), workerVariable+"=1")
-	cmd.Stdin, cmd.Stderr = bytes.NewReader(text), os.Stderr
-	return cmd, cmd.Start()
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	w := &worker{process: cmd.Process, lifeline: in, ended: make(chan error, 1)}
+	go func() { w.ended <- cmd.Wait() }()
+	// What it lacks if it ends before this, it tells by how it ends.
+	_ = json.NewEncoder(in).Encode(j)
+	return w, nil
 }
 
-// work is what a worker does until it is told to end.
-func work(ctx context.Context, in io.Reader) (err error) {
+// workInChild is a worker's main, and returns its exit status. Ctrl-C reaches all
+// processes of a terminal; the one that started the workers ends them.
+func workInChild() int {
+	signal.Ignore(os.Interrupt, syscall.SIGTERM)
+	if err := work(os.Stdin); err != nil {
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		return 1
+	}
+	return 0
+}
+
+// work is what a worker does until in ends.
+func work(in io.Reader) (err error) {
 	var j job
 	if err := json.NewDecoder(in).Decode(&j); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		_, _ = io.Copy(io.Discard, in)
+		cancel()
+	}()
 	p, err := j.open(ctx)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil
+	case err != nil:
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
+	// Queues of another prefix hold tasks of another store.
+	name := strings.NewReplacer("{", "-", "}", "-", ":", "-", " ", "-").Replace(j.Prefix)
 	// A worker that is killed leaves its leases behind: they end soon, and soon
 	// after its tasks are put into the queues again.
 	return fleet.Run(ctx, fleet.Config{
-		Engine: p.engine, Store: p.db, Redis: p.client, Unique: leaseTTL + time.Second, Poll: 100 * time.Millisecond,
+		Engine: p.engine, Store: p.db, Redis: p.client, Name: name, Unique: leaseTTL + time.Second, Poll: 100 * time.Millisecond,
 	})
 }
 

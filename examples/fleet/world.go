@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -65,29 +67,39 @@ func (w *world) close() error {
 
 func name(u withingstest.User) string { return fmt.Sprintf("person-%d", u.ID) }
 
-// connect has everybody consent.
-func (w *world) connect(ctx context.Context, engine *healthsync.Engine) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(8)
-	for _, u := range w.sim.Users() {
-		group.Go(func() error {
-			address, err := engine.Connect(ctx, healthsync.ConnectRequest{
-				User: name(u), Provider: "withings", RedirectURL: withingstest.DefaultRedirectURL,
-			})
-			if err != nil {
-				return err
-			}
-			back, err := w.sim.Authorize(u.ID, address)
-			if err != nil {
-				return err
-			}
-			if _, err = engine.Complete(ctx, back.Query()); err != nil {
-				return fmt.Errorf("connect %s: %w", name(u), err)
-			}
-			return nil
-		})
+// connect has everybody consent, some at once, and prints how many have.
+func (w *world) connect(ctx context.Context, engine *healthsync.Engine, out io.Writer) error {
+	all, connected := w.sim.Users(), 0
+	for some := range slices.Chunk(all, 250) {
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(8)
+		for _, u := range some {
+			group.Go(func() error { return w.connectOne(ctx, engine, u) })
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		connected += len(some)
+		fmt.Fprintf(out, "  %4d of %d are connected\n", connected, len(all))
 	}
-	return group.Wait()
+	return nil
+}
+
+func (w *world) connectOne(ctx context.Context, engine *healthsync.Engine, u withingstest.User) error {
+	address, err := engine.Connect(ctx, healthsync.ConnectRequest{
+		User: name(u), Provider: "withings", RedirectURL: withingstest.DefaultRedirectURL,
+	})
+	if err != nil {
+		return err
+	}
+	back, err := w.sim.Authorize(u.ID, address)
+	if err != nil {
+		return err
+	}
+	if _, err = engine.Complete(ctx, back.Query()); err != nil {
+		return fmt.Errorf("connect %s: %w", name(u), err)
+	}
+	return nil
 }
 
 // total counts what was compared.

@@ -1,6 +1,9 @@
 package redistest_test
 
 import (
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +53,37 @@ func TestKillAndRestart(t *testing.T) {
 	reply, err := s.Do("CONFIG", "GET", "maxmemory")
 	require.NoError(t, err)
 	require.Equal(t, []any{"maxmemory", "104857600"}, reply)
+}
+
+func TestRewriteAOF(t *testing.T) {
+	if short(t) {
+		return
+	}
+	dir := t.TempDir()
+	s, err := redistest.Start(redistest.Config{Args: []string{"--dir", dir, "--rdbcompression", "no"}})
+	require.NoError(t, err)
+	defer s.Close()
+	for _, do := range [][]string{{"SET", "k", "what was removed"}, {"SET", "k", "what is there"}} {
+		_, err := s.Do(do...)
+		require.NoError(t, err)
+	}
+	content := func() (all string) {
+		require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			all += string(text)
+			return err
+		}))
+		return all
+	}
+	require.Contains(t, content(), "what was removed")
+	require.NoError(t, s.RewriteAOF())
+	require.NotContains(t, content(), "what was removed")
+	require.Contains(t, content(), "what is there")
+	require.NoError(t, s.Kill())
+	require.Error(t, s.RewriteAOF())
 }
 
 func TestBadSettings(t *testing.T) {

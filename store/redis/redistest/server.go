@@ -190,6 +190,26 @@ func (s *Server) signal(sig os.Signal) error {
 	return s.process.Process.Signal(sig)
 }
 
+// RewriteAOF has the server write its append-only file anew, with nothing that was
+// removed or replaced, and waits until the old one is gone.
+func (s *Server) RewriteAOF() error {
+	if _, err := s.Do("BGREWRITEAOF"); err != nil {
+		return err
+	}
+	var info string
+	if err := wait("the append-only file to be rewritten", func() bool {
+		reply, err := s.Do("INFO", "persistence")
+		info, _ = reply.(string)
+		return err == nil && strings.Contains(info, "aof_rewrite_in_progress:0") && strings.Contains(info, "aof_rewrite_scheduled:0")
+	}); err != nil {
+		return err
+	}
+	if !strings.Contains(info, "aof_last_bgrewrite_status:ok") {
+		return fmt.Errorf("redistest: the append-only file was not rewritten: %s", s.logged())
+	}
+	return nil
+}
+
 // offsets returns how far a master has written, and how far each of its
 // replicas has copied that. It leaves out those that are sent nothing yet: one is
 // online for its master while it still loads what was there before, and the
