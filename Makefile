@@ -65,19 +65,20 @@ fuzz: ## run every fuzz target, 200,000 executions each (FUZZTIME=5m changes tha
 sabotage: ## put faults into copies of the code; each must turn its test red
 	@$(GO) run ./internal/sabotage
 
-# A step is the tests of one package at full counts, the race detector or the
-# faults. A step that passed is not run again: a soak that was stopped, or that
-# found something, goes on with what is left. `rm -r bin/soak` begins anew.
-# Steps mostly wait for leases of killed processes to end, so some run at once.
-# Whatever fails, the report is written.
-SOAK_JOBS ?= 2
+# A step is a package at full counts, a test of internal/proofs, the race
+# detector or the faults. A step that passed is not run again: a soak that was
+# stopped, or that found something, goes on with what is left. `rm -r bin/soak`
+# begins anew. Steps mostly wait for leases of killed processes to end, so some
+# run at once. Whatever fails, the report is written.
+SOAK_JOBS ?= 4
 
 .PHONY: soak
 soak: redis-server ## prove the promises at full counts (hours) and write docs/reliability.md
-	@mkdir -p bin/soak; \
-	packages=$$($(call each,$(GO) list -f '{{.Dir}}' ./...) | sed "s|^$$PWD/||"); failed=0; \
+	@mkdir -p bin/soak; failed=0; \
+	packages=$$($(call each,$(GO) list -f '{{.Dir}}' ./...) | sed "s|^$$PWD/||" | grep -vx internal/proofs); \
+	proofs=$$($(GO) test -list '^Test' ./internal/proofs | sed -n 's|^Test|internal/proofs/&|p'); \
 	VITALMUX_PROOF="$$PWD/bin/soak/results.jsonl" $(MAKE) -k -j $(SOAK_JOBS) \
-		$$(printf 'bin/soak/%s.passed ' $$packages race sabotage) || failed=1; \
+		$$(printf 'bin/soak/%s.passed ' $$proofs $$packages race sabotage) || failed=1; \
 	$(GO) run ./internal/proof/report bin/soak/results.jsonl; \
 	exit $$failed
 
@@ -86,6 +87,9 @@ bin/soak/race.passed:
 
 bin/soak/sabotage.passed:
 	@$(GO) run ./internal/sabotage && touch $@
+
+bin/soak/internal/proofs/%.passed:
+	@mkdir -p $(@D); VITALMUX_SOAK=1 $(GO) test -run '^$*$$' -count=1 -timeout 4h ./internal/proofs && touch $@
 
 bin/soak/%.passed:
 	@mkdir -p $(@D); VITALMUX_SOAK=1 $(GO) -C $* test -count=1 -timeout 4h . && touch $@

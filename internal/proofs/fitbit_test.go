@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -25,7 +24,6 @@ import (
 	"github.com/vitalmux/vitalmux/providers/fitbit"
 	"github.com/vitalmux/vitalmux/providers/fitbit/fitbittest"
 	"github.com/vitalmux/vitalmux/store"
-	sqlitestore "github.com/vitalmux/vitalmux/store/sqlite"
 	healthsync "github.com/vitalmux/vitalmux/sync"
 )
 
@@ -47,7 +45,7 @@ func (p profileOnly) Capabilities() providers.Capabilities {
 	return facts
 }
 
-func (j fitbitJob) engine() (*sqlitestore.Store, *healthsync.Engine, error) {
+func (j fitbitJob) engine() (store.Store, *healthsync.Engine, error) {
 	adapter, err := fitbit.New(fitbit.Config{
 		ClientID: fitbittest.DefaultClientID, ClientSecret: providers.NewSecret(fitbittest.DefaultClientSecret),
 		BaseURL: j.BaseURL, AccountURL: j.BaseURL, RequestsPerHour: -1, MaxWait: -1,
@@ -59,18 +57,18 @@ func (j fitbitJob) engine() (*sqlitestore.Store, *healthsync.Engine, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	file, err := sqlitestore.Open(context.Background(), j.Store, nil)
+	kept, err := openStore(context.Background(), j.Store)
 	if err != nil {
 		return nil, nil, err
 	}
 	engine, err := healthsync.New(healthsync.Config{
-		Providers: []providers.Provider{profileOnly{adapter}}, Store: file, Sealer: ring,
+		Providers: []providers.Provider{profileOnly{adapter}}, Store: kept, Sealer: ring,
 		LeaseTTL: unhurried, RefreshTimeout: unhurried / 3, History: -1, ReconcileEvery: -1,
 	})
 	if err != nil {
-		return nil, nil, errors.Join(err, file.Close())
+		return nil, nil, errors.Join(err, kept.Close())
 	}
-	return file, engine, nil
+	return kept, engine, nil
 }
 
 // refreshersPerProcess is how many workers a child has.
@@ -83,14 +81,14 @@ func refreshFitbit() error {
 	if err := json.Unmarshal([]byte(os.Getenv(jobVariable)), &j); err != nil {
 		return err
 	}
-	file, engine, err := j.engine()
+	kept, engine, err := j.engine()
 	if err != nil {
 		return err
 	}
 	for round := range j.Rounds + 1 {
 		answer, err := http.Post(j.Barrier+"?round="+strconv.Itoa(round), "", nil)
 		if err != nil {
-			return errors.Join(err, file.Close())
+			return errors.Join(err, kept.Close())
 		}
 		_ = answer.Body.Close()
 		if round == j.Rounds {
@@ -109,7 +107,7 @@ func refreshFitbit() error {
 		working.Wait()
 	}
 	http.DefaultClient.CloseIdleConnections()
-	return file.Close()
+	return kept.Close()
 }
 
 // TestFitbitRotationByTwoProcesses has two processes find the access tokens of
@@ -117,7 +115,19 @@ func refreshFitbit() error {
 // each refresh token once.
 func TestFitbitRotationByTwoProcesses(t *testing.T) {
 	t.Parallel()
-	people, rounds := proof.N(6, 40), proof.N(4, 25)
+	fitbitRotation(t, onSQLite, proof.N(6, 40), proof.N(4, 25))
+}
+
+// TestFitbitRotationByTwoProcessesOnRedis does it over Redis.
+func TestFitbitRotationByTwoProcessesOnRedis(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	fitbitRotation(t, onRedis, proof.N(4, 40), proof.N(2, 25))
+}
+
+func fitbitRotation(t *testing.T, on backend, people, rounds int) {
 	const children = 2
 	proof.Row(t, "R1", proof.Counts{"people": people, "rounds": rounds, "processes": children, "workers": children * refreshersPerProcess})
 	const life = 8 * time.Hour
@@ -141,13 +151,14 @@ func TestFitbitRotationByTwoProcesses(t *testing.T) {
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
+	place, _ := on.serve(t, t.TempDir())
 	j := fitbitJob{
-		Store: filepath.Join(t.TempDir(), "health.db"), BaseURL: server.URL, Barrier: server.URL + "/barrier",
+		Store: place, BaseURL: server.URL, Barrier: server.URL + "/barrier",
 		Key: make([]byte, 32), Rounds: rounds,
 	}
 	_, err := rand.Read(j.Key)
 	require.NoError(t, err)
-	file, engine, err := j.engine()
+	kept, engine, err := j.engine()
 	require.NoError(t, err)
 	for i := range people {
 		p := sim.AddPerson(fitbittest.PersonConfig{})
@@ -161,13 +172,15 @@ func TestFitbitRotationByTwoProcesses(t *testing.T) {
 		require.NoError(t, err)
 		j.Connections = append(j.Connections, conn.ID)
 	}
-	require.NoError(t, file.Close())
+	require.NoError(t, kept.Close())
 
 	text, err := json.Marshal(j)
 	require.NoError(t, err)
 	var all []*failpointtest.Process
 	for range children {
-		all = append(all, failpointtest.Start(t, failpointtest.Config{Entry: "fitbit", Env: []string{jobVariable + "=" + string(text)}}))
+		all = append(all, failpointtest.Start(t, failpointtest.Config{
+			Entry: "fitbit", Timeout: time.Duration(proof.N(2, 120)) * time.Minute, Env: []string{jobVariable + "=" + string(text)},
+		}))
 	}
 	go func() {
 		for range rounds + 1 {
@@ -207,13 +220,13 @@ func TestFitbitRotationByTwoProcesses(t *testing.T) {
 	for id, n := range presented {
 		require.Equal(t, rounds, n, "refreshes for %s", id)
 	}
-	file, engine, err = j.engine()
+	kept, engine, err = j.engine()
 	require.NoError(t, err)
-	defer func() { require.NoError(t, file.Close()) }()
+	defer func() { require.NoError(t, kept.Close()) }()
 	for _, id := range j.Connections {
 		_, err := engine.Sync(t.Context(), id)
 		require.NoError(t, err, "the pair that is stored is the one that counts")
-		conn, err := file.Connection(t.Context(), id)
+		conn, err := kept.Connection(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, store.StateActive, conn.State)
 	}

@@ -34,11 +34,16 @@ type pointer struct {
 
 // enqueue stores a delivery as an engine does that takes it and works on none.
 func (w *world) enqueue(body []byte) {
-	r := httptest.NewRequest(http.MethodPost, "/webhooks/"+provsim.Name, bytes.NewReader(body))
-	r.Header = w.service.Header(body, time.Now())
-	answer := httptest.NewRecorder()
-	w.engine.Handler().ServeHTTP(answer, r)
-	require.Equal(w.t, http.StatusOK, answer.Code)
+	for {
+		r := httptest.NewRequest(http.MethodPost, "/webhooks/"+provsim.Name, bytes.NewReader(body))
+		r.Header = w.service.Header(body, time.Now())
+		answer := httptest.NewRecorder()
+		w.engine.Handler().ServeHTTP(answer, r)
+		if answer.Code != http.StatusServiceUnavailable { // then a service sends it again
+			require.Equal(w.t, http.StatusOK, answer.Code)
+			return
+		}
+	}
 }
 
 // TestPayloadLinks has a long inbox and deliveries that only point to their
@@ -47,12 +52,25 @@ func (w *world) enqueue(body []byte) {
 // as about the engine, so the bar holds at full counts, where nothing else runs.
 func TestPayloadLinks(t *testing.T) {
 	t.Parallel()
-	backlog, payloads := proof.N(300, 10_000), proof.N(40, 1000)
+	payloadLinks(t, onSQLite, proof.N(300, 10_000), proof.N(40, 1000))
+}
+
+// TestPayloadLinksOnRedis does it over Redis.
+func TestPayloadLinksOnRedis(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	payloadLinks(t, onRedis, proof.N(100, 10_000), proof.N(20, 1000))
+}
+
+func payloadLinks(t *testing.T, on backend, backlog, payloads int) {
 	counts := proof.Counts{"backlog": backlog, "payloads": payloads, "expired": 0, "kills": 1}
 	proof.Row(t, "W12", counts)
 	seed := proof.Seed(t)
 	random := rand.New(rand.NewPCG(seed, 0))
 	w := newWorld(t, worldConfig{
+		on:      on,
 		service: provsim.Config{Users: 4, Days: -1, Seed: seed, LinkLife: 600 * time.Second},
 		scopes:  []string{provsim.StreamEvents},
 	})
@@ -159,7 +177,19 @@ func TestPayloadLinks(t *testing.T) {
 // nothing is there twice.
 func TestLargeRequest(t *testing.T) {
 	t.Parallel()
-	kills, rows := proof.N(6, 200), proof.N(180, 3650)
+	largeRequest(t, onSQLite, proof.N(6, 200), proof.N(180, 3650))
+}
+
+// TestLargeRequestOnRedis does it over Redis.
+func TestLargeRequestOnRedis(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	largeRequest(t, onRedis, proof.N(4, 200), proof.N(120, 3650))
+}
+
+func largeRequest(t *testing.T, on backend, kills, rows int) {
 	counts := proof.Counts{"kills of a large request": kills, "rows": rows}
 	proof.Row(t, "W1", counts)
 	seed := proof.Seed(t)
@@ -182,6 +212,7 @@ func TestLargeRequest(t *testing.T) {
 	}))
 	t.Cleanup(front.Close)
 	w := newWorld(t, worldConfig{
+		on: on,
 		service: provsim.Config{
 			Users: 1, Days: -1, Seed: seed, LargeAfter: 28 * 24 * time.Hour, ChunkRows: 5, Disorder: true,
 			WebhookURL: front.URL, RetryAfter: 20 * time.Millisecond, Attempts: 1 << 20, DeliveryTimeout: 5 * time.Second,
@@ -191,7 +222,7 @@ func TestLargeRequest(t *testing.T) {
 	now, year := time.Now().Truncate(time.Second), 365*24*time.Hour
 	for i := range rows {
 		// The newest are behind the look-back: only the backfill brings them.
-		at := now.Add(-5*24*time.Hour - time.Duration(i)*(year-6*24*time.Hour)/time.Duration(rows))
+		at := now.Add(-5*24*time.Hour - time.Duration(i)*((year-6*24*time.Hour)/time.Duration(rows)))
 		_, err := w.service.Put("u1", provsim.StreamEvents, provsim.Row{At: at.UnixMilli(), Value: 60_000 + int64(i)})
 		require.NoError(t, err)
 	}

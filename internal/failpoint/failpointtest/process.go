@@ -179,16 +179,20 @@ func (p *Process) Kill() { p.Signal(syscall.SIGKILL) }
 func (p *Process) Stop() { p.Signal(syscall.SIGSTOP) }
 
 // Continue sends SIGCONT, after Stop or after a failpoint with the action stop.
-// It waits until the child has stopped: a failpoint tells that it stops before
-// it does, and a SIGCONT in between would be lost.
 func (p *Process) Continue() {
-	for deadline := time.Now().Add(10 * time.Second); p.running(); time.Sleep(time.Millisecond) {
+	p.WaitStopped() // a SIGCONT before would be lost
+	p.Signal(syscall.SIGCONT)
+}
+
+// WaitStopped waits until the child has stopped: a failpoint tells that it stops
+// before it does, and other goroutines go on until then.
+func (p *Process) WaitStopped() {
+	for deadline := time.Now().Add(p.timeout); p.running(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			p.t.Errorf("child %s does not stop", p.entry)
 			return
 		}
 	}
-	p.Signal(syscall.SIGCONT)
 }
 
 // running reports whether the child is neither stopped nor gone, where the
