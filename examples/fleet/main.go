@@ -163,7 +163,7 @@ func (f *force) kill() error {
 	if err := victim.process.Kill(); err != nil {
 		return fmt.Errorf("killing a worker: %w", err)
 	}
-	_ = <-victim.ended // it says that it was killed
+	_ = victim.wait() // it says that it was killed
 	f.kills++
 	return f.start()
 }
@@ -188,7 +188,7 @@ func (f *force) end() error {
 	}
 	var errs []error
 	for _, w := range f.workers {
-		if err := <-w.ended; err != nil {
+		if err := w.wait(); err != nil {
 			errs = append(errs, fmt.Errorf("a worker: %w", err))
 		}
 	}

@@ -67,6 +67,9 @@ func (j job) start() (*worker, error) {
 	return w, nil
 }
 
+// wait returns how it ended, once.
+func (w *worker) wait() error { return <-w.ended }
+
 // workInChild is a worker's main, and returns its exit status. Ctrl-C reaches all
 // processes of a terminal; the one that started the workers ends them.
 func workInChild() int {
