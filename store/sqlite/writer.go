@@ -164,7 +164,7 @@ func (w *writer) gather(last int, took time.Duration) {
 	if max(n, last/2) < 2 {
 		return
 	}
-	enough := (n + last) * 2 / 3
+	enough := (n + last) / 2
 	for before := -1; before < n && n < enough; n = w.waiting() {
 		before = n
 		runtime.Gosched()
