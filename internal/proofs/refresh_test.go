@@ -357,11 +357,11 @@ func stopped(t *testing.T, on backend, m mode, seed uint64, clock time.Duration)
 		for _, p := range all {
 			p.Continue()
 		}
-		took := time.Since(began)
 		for _, p := range all {
 			w.ended(p)
 		}
 		// On a slow machine a short stop may be a long one.
+		took := time.Since(began)
 		if clock > 0 || took < refreshTimeout+quarantine {
 			break
 		}

@@ -161,12 +161,13 @@ func newEngine(o Options, provider providers.Provider, db store.Store, out io.Wr
 	return healthsync.New(config)
 }
 
-// patiently calls work again for as long as the connection is leased to
-// somebody else: to a run that was killed, whose leases end soon.
+// patiently calls work again for as long as the connection is leased to somebody
+// else: to a run that was killed, whose leases end soon. On a machine that is too
+// busy to renew its own in time it begins again, too; what is stored stays.
 func patiently(ctx context.Context, work func() (healthsync.Report, error)) (healthsync.Report, error) {
 	for {
 		report, err := work()
-		if !errors.Is(err, store.ErrLeaseHeld) {
+		if !errors.Is(err, store.ErrLeaseHeld) && !errors.Is(err, store.ErrLeaseLost) {
 			return report, err
 		}
 		select {
