@@ -41,6 +41,23 @@ func (d Day) Bounds(loc *time.Location) (start, end time.Time, exists bool) {
 	return time.Unix(from, 0).In(loc), time.Unix(to, 0).In(loc), from < to
 }
 
+// Span returns the period of the civil day d in loc, with how saying how loc is
+// known, or, if loc is nil, by a wall clock of which nobody knows where it hangs.
+// A day that does not exist in loc has FlagNonexistent, see [Day.Bounds].
+func (d Day) Span(loc *time.Location, how Zone) Span {
+	if loc == nil {
+		const dayMilli = 24 * 60 * 60 * 1000
+		midnight := int64(d.Number()) * dayMilli
+		return Span{Day: d, Start: Floating(midnight), End: Floating(midnight + dayMilli), Zone: ZoneFloating}
+	}
+	start, end, exists := d.Bounds(loc)
+	s := Span{Day: d, Start: At(start), End: At(end), Zone: how, Location: loc.String()}
+	if !exists {
+		s.Flags |= FlagNonexistent
+	}
+	return s
+}
+
 // firstAt returns the first instant from at on, which is in the period p, at
 // which the wall clock of loc shows wall, in seconds since 1970-01-01T00:00 of
 // that clock, or later. It also returns the period of that instant.

@@ -287,3 +287,36 @@ func TestSpanInZone(t *testing.T) {
 		require.Equal(t, got, got.InZone(time.UTC, ZoneFromRecord), "what has its offset keeps it")
 	}
 }
+
+func TestSpanOfADay(t *testing.T) {
+	zone := func(name string) *time.Location {
+		loc, err := time.LoadLocation(name)
+		require.NoError(t, err)
+		return loc
+	}
+	for _, c := range []struct {
+		name string
+		day  Day
+		zone *time.Location
+		want [2]string // in UTC
+		long time.Duration
+	}{
+		{"a day", Day{Year: 2026, Month: 10, Dom: 20}, zone("Europe/Berlin"), [2]string{"2026-10-19T22:00:00Z", "2026-10-20T22:00:00Z"}, 24 * time.Hour},
+		{"clocks go forward", Day{Year: 2026, Month: 3, Dom: 29}, zone("Europe/Berlin"), [2]string{"2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"}, 23 * time.Hour},
+		{"clocks go back", Day{Year: 2026, Month: 10, Dom: 25}, zone("Europe/Berlin"), [2]string{"2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z"}, 25 * time.Hour},
+	} {
+		s := c.day.Span(c.zone, ZoneFromProfile)
+		start, ok1 := s.Start.Time()
+		end, ok2 := s.End.Time()
+		require.True(t, ok1 && ok2, c.name)
+		require.Equal(t, c.want, [2]string{start.UTC().Format(time.RFC3339), end.UTC().Format(time.RFC3339)}, c.name)
+		require.Equal(t, c.long, end.Sub(start), c.name)
+		require.Equal(t, [...]any{c.day, ZoneFromProfile, c.zone.String(), Flags(0)}, [...]any{s.Day, s.Zone, s.Location, s.Flags}, c.name)
+	}
+	unknown := Day{Year: 1970, Month: 1, Dom: 2}.Span(nil, ZoneFromProfile)
+	require.Equal(t, Span{
+		Day: Day{Year: 1970, Month: 1, Dom: 2}, Start: Floating(86_400_000), End: Floating(2 * 86_400_000), Zone: ZoneFloating,
+	}, unknown)
+	skipped := Day{Year: 2011, Month: 12, Dom: 30}.Span(zone("Pacific/Apia"), ZoneFromProfile) // the date line moved
+	require.True(t, skipped.Flags.Has(FlagNonexistent))
+}

@@ -8,7 +8,6 @@
 //   - [Sport] and [SportByID] for workouts,
 //   - [Quantity] for the metric, statistic and part of what both services count,
 //   - [ZonePart], [LevelPart], [Level], [Meal], [Rhythm] and [Stroke] for other words,
-//   - [DaySpan] for what a civil day is,
 //   - [Shift], [Times], [Over] and [VO2Max] for units.
 //
 // Words are compared without regard to case and punctuation: "Out of Range",

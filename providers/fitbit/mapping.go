@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/vitalmux/vitalmux/health"
-	"github.com/vitalmux/vitalmux/internal/fitbitmap"
 	"github.com/vitalmux/vitalmux/internal/jsonscan"
 	"github.com/vitalmux/vitalmux/providers"
 )
@@ -269,7 +268,7 @@ func (m *mapper) emitDay(d health.Day) (key string) {
 		return key
 	}
 	rec := m.emit(health.KindDaily, key)
-	rec.Span = fitbitmap.DaySpan(d, m.profile)
+	rec.Span = d.Span(m.profile, health.ZoneFromProfile)
 	return key
 }
 

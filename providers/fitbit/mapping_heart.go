@@ -138,7 +138,7 @@ func (m *mapper) emitSamples(d health.Day) error {
 	}
 	if !m.row.empty() {
 		rec := m.emit(health.KindSamples, key)
-		rec.Span, rec.Method = fitbitmap.DaySpan(d, m.profile), health.MethodSensed
+		rec.Span, rec.Method = d.Span(m.profile, health.ZoneFromProfile), health.MethodSensed
 	}
 	m.setFaultsAside(key, whole)
 	if m.quarantined.Flooded() {

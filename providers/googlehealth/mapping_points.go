@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/vitalmux/vitalmux/health"
-	"github.com/vitalmux/vitalmux/internal/fitbitmap"
 	"github.com/vitalmux/vitalmux/internal/jsonscan"
 	"github.com/vitalmux/vitalmux/providers"
 )
@@ -162,7 +161,7 @@ func (d *datum) daily(inner object) string {
 		return reasonDay
 	}
 	d.keyed(date.String())
-	d.span = fitbitmap.DaySpan(date, d.m.profile)
+	d.span = date.Span(d.m.profile, health.ZoneFromProfile)
 	return ""
 }
 

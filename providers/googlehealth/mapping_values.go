@@ -289,7 +289,7 @@ func (m *mapper) civilDay(d *datum, outer object) string {
 		return reasonDay
 	}
 	d.key = m.raw.Stream + "/" + date.String()
-	d.span = fitbitmap.DaySpan(date, m.profile)
+	d.span = date.Span(m.profile, health.ZoneFromProfile)
 	d.method = health.MethodDerived
 	return m.rollup(d, outer)
 }

@@ -580,26 +580,13 @@ func (m *mapper) span(start, end int64, zone string) (health.Span, string) {
 // daySpan returns the period of a civil day in the row's zone, else in the
 // person's, else by an unknown wall clock.
 func (m *mapper) daySpan(d health.Day, zone string) health.Span {
-	s := health.Span{Day: d}
-	loc, how := m.zone(zone), health.ZoneFromRecord
-	if loc == nil {
-		if zone != "" {
-			m.row.text("withings_timezone", zone)
-		}
-		loc, how = m.profile, health.ZoneFromProfile
+	if loc := m.zone(zone); loc != nil {
+		return d.Span(loc, health.ZoneFromRecord)
 	}
-	if loc == nil {
-		const dayMilli = 24 * 60 * 60 * 1000
-		midnight := int64(d.Number()) * dayMilli
-		s.Start, s.End, s.Zone = health.Floating(midnight), health.Floating(midnight+dayMilli), health.ZoneFloating
-		return s
+	if zone != "" {
+		m.row.text("withings_timezone", zone)
 	}
-	start, end, exists := d.Bounds(loc)
-	if !exists {
-		s.Flags |= health.FlagNonexistent
-	}
-	s.Start, s.End, s.Zone, s.Location = health.At(start), health.At(end), how, loc.String()
-	return s
+	return d.Span(m.profile, health.ZoneFromProfile)
 }
 
 // dayBounds is the whole of a civil day, in seconds.

@@ -233,20 +233,6 @@ func (s *Store) connectionsOf(ctx context.Context, q *store.ConnectionQuery, lim
 	return list[:min(len(list), limit)], nil
 }
 
-// coverageScript reads connections and their coverage, of which only the former
-// tell the keys; those are in the slot of KEYS. KEYS connections; ARGV beginning
-// of the keys of coverage. Returns id, fact, and pairs of stream and windows of
-// each.
-const coverageScript = `
-local facts = redis.call('HGETALL', KEYS[1])
-local reply = {}
-for i = 1, #facts, 2 do
-  reply[#reply + 1] = facts[i]
-  reply[#reply + 1] = facts[i + 1]
-  reply[#reply + 1] = facts[i + 1] == '' and {} or redis.call('HGETALL', ARGV[1] .. facts[i])
-end
-return reply`
-
 // facts reads the facts of a user's connections and, if they are asked for in
 // the same round trip, pairs of a stream and its windows of each.
 func (s *Store) facts(ctx context.Context, sc scope, coverage bool) (facts map[string]string, windows map[string][]any, err error) {
@@ -258,7 +244,7 @@ func (s *Store) facts(ctx context.Context, sc scope, coverage bool) (facts map[s
 		})
 		return facts, nil, err
 	}
-	reply, err := s.run(ctx, goredis.NewScript(coverageScript), []string{key}, sc.of("v", ""))
+	reply, err := s.run(ctx, s.scripts.connections, []string{key}, sc.of("v", ""))
 	if err != nil {
 		return nil, nil, err
 	}

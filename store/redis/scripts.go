@@ -18,6 +18,7 @@ type scripts struct {
 	putJob, updateJob                                   *goredis.Script
 	tell, raiseFloor                                    *goredis.Script
 	eraseKey                                            *goredis.Script
+	connections                                         *goredis.Script
 }
 
 func newScripts() *scripts {
@@ -172,6 +173,18 @@ if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then return 1 end
 if redis.call('SCARD', KEYS[2]) > 0 then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 1`),
+		// KEYS connections; ARGV beginning of the keys of their coverage, which
+		// are in the same slot. Returns id, fact, and pairs of stream and windows
+		// of each. Only the facts tell the keys.
+		connections: goredis.NewScript(`
+local facts = redis.call('HGETALL', KEYS[1])
+local reply = {}
+for i = 1, #facts, 2 do
+  reply[#reply + 1] = facts[i]
+  reply[#reply + 1] = facts[i + 1]
+  reply[#reply + 1] = facts[i + 1] == '' and {} or redis.call('HGETALL', ARGV[1] .. facts[i])
+end
+return reply`),
 		// KEYS floors; ARGV consumer, floor.
 		raiseFloor: goredis.NewScript(`
 if ARGV[2] - (redis.call('HGET', KEYS[1], ARGV[1]) or -1) > 0 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end

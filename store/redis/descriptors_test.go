@@ -1,4 +1,4 @@
-package proofs
+package redis_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/store"
+	redisstore "github.com/vitalmux/vitalmux/store/redis"
 )
 
 // openFiles counts the file descriptors of this process.
@@ -34,15 +35,15 @@ func TestNoConnectionIsLeftOpen(t *testing.T) {
 	}
 	operations, opened := proof.N(400, 10_000), 20
 	proof.Row(t, "X11", proof.Counts{"operations on redis": operations, "stores on redis": opened})
-	address, server := onRedis.serve(t, t.TempDir())
-	at := time.Now().Add(-time.Hour)
+	server := start(t)
+	past := time.Now().Add(-time.Hour)
 	use := func(n int) {
-		s, err := openStore(t.Context(), address)
+		s, err := redisstore.Open(t.Context(), at(server.Addr()))
 		require.NoError(t, err)
 		_, err = s.Connection(t.Context(), "c")
 		if errors.Is(err, store.ErrNotFound) {
 			_, err = s.PutConnection(t.Context(), store.Connection{
-				ID: "c", User: "ada", Provider: "p", UpstreamID: "u", State: store.StateActive, CreatedAt: at,
+				ID: "c", User: "ada", Provider: "p", UpstreamID: "u", State: store.StateActive, CreatedAt: past,
 			})
 		}
 		require.NoError(t, err)
@@ -51,7 +52,7 @@ func TestNoConnectionIsLeftOpen(t *testing.T) {
 		for w := range 4 {
 			workers.Go(func() {
 				for i := w; i < n; i += 4 {
-					failures[i] = operateOn(t, s, i, at)
+					failures[i] = operateOn(t, s, i, past)
 				}
 			})
 		}
@@ -61,11 +62,13 @@ func TestNoConnectionIsLeftOpen(t *testing.T) {
 		}
 		require.NoError(t, s.Close())
 	}
+	stranger := at(server.Addr())
+	stranger.Redis.Username, stranger.Redis.Password = "nobody", "wrong"
 	use(40) // what the runtime opens once
 	before := openFiles(t)
 	for range opened {
 		use(operations / opened)
-		_, err := openStore(t.Context(), strings.Replace(address, "redis://", "redis://nobody:wrong@", 1))
+		_, err := redisstore.Open(t.Context(), stranger)
 		require.Error(t, err)
 	}
 	require.Eventually(t, func() bool { return openFiles(t) <= before }, 30*time.Second, 10*time.Millisecond, "%d before", before)
@@ -79,13 +82,13 @@ func TestNoConnectionIsLeftOpen(t *testing.T) {
 }
 
 // operateOn does the ith operation.
-func operateOn(t *testing.T, s store.Store, i int, at time.Time) error {
+func operateOn(t *testing.T, s store.Store, i int, past time.Time) error {
 	ctx := t.Context()
 	switch i % 5 {
 	case 0:
 		r := health.Record{
-			Connection: "c", Kind: health.KindBody, Key: fmt.Sprint("weights/", i), Span: health.Span{Start: health.At(at)},
-			Source: health.Source{Provider: "p", Path: health.PathDirect}, Rev: health.Rev{Order: at.UnixMilli(), Mapping: 1},
+			Connection: "c", Kind: health.KindBody, Key: fmt.Sprint("weights/", i), Span: health.Span{Start: health.At(past)},
+			Source: health.Source{Provider: "p", Path: health.PathDirect}, Rev: health.Rev{Order: past.UnixMilli(), Mapping: 1},
 			Values: []health.Value{{Metric: health.MetricBodyWeight, Number: health.Int(int64(i%200 + 1))}},
 		}
 		r.Normalize()
