@@ -310,9 +310,13 @@ func (s *Service) issue(g *grant, parent, sibling *refreshToken) *accessToken {
 
 // granted is the answer that hands out an access token and its sibling.
 func (s *Service) granted(c *call, a *accessToken, members map[string]any) reply {
+	left := time.Until(a.expires).Round(time.Millisecond)
+	if left > time.Second { // clients read whole seconds; what lives for less is for tests
+		left = left.Truncate(time.Second)
+	}
 	out := map[string]any{
 		"access_token": a.text, "token_type": "Bearer", "scope": strings.Join(a.grant.scopes, " "),
-		"expires_in": json.Number(strconv.FormatFloat(time.Until(a.expires).Round(time.Millisecond).Seconds(), 'f', -1, 64)),
+		"expires_in": json.Number(strconv.FormatFloat(left.Seconds(), 'f', -1, 64)),
 	}
 	c.texts["ACCESS"] = a.text
 	if a.sibling != nil {
