@@ -432,16 +432,6 @@ type Inbox interface {
 	UpdateItem(ctx context.Context, i InboxItem) error
 }
 
-// BoundedInbox is an [Inbox] that sees to it by itself that a delivery is put in
-// time. A store may be one; for others the caller does.
-type BoundedInbox interface {
-	// PutDeliveryWithin is PutDelivery for a caller who waits for no longer
-	// than the budget, whatever the database does. It then returns an error
-	// that wraps [context.DeadlineExceeded], and the delivery is stored later,
-	// or not at all.
-	PutDeliveryWithin(d Delivery, budget time.Duration) (bool, error)
-}
-
 // InboxQuery selects the items of one user.
 type InboxQuery struct {
 	User       string    // required

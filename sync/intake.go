@@ -233,12 +233,6 @@ func (e *Engine) putDelivery(ctx context.Context, point endpoint, d store.Delive
 	about, budget := AlarmEvent{Provider: point.provider}, storeBudget
 	if body.large != nil {
 		budget += point.traits.Deadline
-	} else if inbox, ok := e.cfg.Store.(store.BoundedInbox); ok {
-		defer e.dropBody(body)
-		return e.guard(ctx, "storing a delivery", about, func() error {
-			_, err := inbox.PutDeliveryWithin(d, budget)
-			return err
-		})
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), budget)
 	defer cancel()

@@ -82,19 +82,6 @@ func (s *Store) TakeFlow(ctx context.Context, id string) (store.Flow, error) {
 
 // PutDelivery implements [store.Inbox].
 func (s *Store) PutDelivery(ctx context.Context, d store.Delivery) (bool, error) {
-	return s.putDelivery(ctx, &d, nil)
-}
-
-// PutDeliveryWithin implements [store.BoundedInbox].
-func (s *Store) PutDeliveryWithin(d store.Delivery, budget time.Duration) (bool, error) {
-	timer := time.NewTimer(budget)
-	defer timer.Stop()
-	return s.putDelivery(background, &d, timer.C)
-}
-
-// putDelivery waits until a delivery is durable, and not for longer than until
-// something comes from late.
-func (s *Store) putDelivery(ctx context.Context, d *store.Delivery, late <-chan time.Time) (bool, error) {
 	if err := d.Validate(); err != nil {
 		return false, err
 	}
@@ -109,18 +96,12 @@ func (s *Store) putDelivery(ctx context.Context, d *store.Delivery, late <-chan 
 		room = new([]byte)
 	}
 	body := s.packer.quick((*room)[:0], d.Body)
-	in := newIncoming(d, body)
-	j := &job{in: in}
-	s.writer.hand(j)
-	select {
-	case <-j.done:
-	case <-late: // the writer has the room
-		return false, fmt.Errorf("sqlite: delivery: %w", context.DeadlineExceeded)
-	}
+	in := newIncoming(&d, body)
+	err = s.writer.do(&job{in: in})
 	if *room = body; cap(body) <= maxRoom {
 		s.writer.rooms.Put(room)
 	}
-	return in.put, j.err
+	return in.put, err
 }
 
 // incoming is a delivery that is to be put.

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"strconv"
 	"testing"
 	"time"
@@ -91,44 +90,6 @@ func TestNamesOfPresentDeliveries(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, fresh, id)
 	}
-}
-
-// TestPutWithin waits for no longer than it may, whatever keeps the writer. The
-// delivery is put when that ends.
-func TestPutWithin(t *testing.T) {
-	s, _ := groupStore(t)
-	ctx := t.Context()
-	begun, end, held := make(chan struct{}), make(chan struct{}), make(chan error)
-	go func() {
-		held <- s.write(ctx, func(*tx) error {
-			close(begun)
-			<-end
-			return nil
-		})
-	}()
-	<-begun
-	d := store.Delivery{ID: "a", Endpoint: "terra", Status: store.DeliveryNew, Body: []byte("first")}
-	_, err := s.PutDeliveryWithin(d, time.Millisecond)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	other := store.Delivery{ID: "b", Endpoint: "terra", Status: store.DeliveryNew, Body: []byte("other")}
-	_, err = s.PutDeliveryWithin(other, 0)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	close(end)
-	require.NoError(t, <-held)
-	fresh, err := s.PutDelivery(ctx, d)
-	require.NoError(t, err)
-	require.False(t, fresh, "it was put late")
-	list, err := s.Deliveries(ctx, store.DeliveryQuery{})
-	require.NoError(t, err)
-	require.Len(t, list, 2)
-	require.Equal(t, "first", string(list[0].Body))
-	require.Equal(t, "other", string(list[1].Body))
-
-	fresh, err = s.PutDeliveryWithin(store.Delivery{ID: "c", Endpoint: "terra", Status: store.DeliveryNew}, time.Hour)
-	require.NoError(t, err)
-	require.True(t, fresh)
-	_, err = s.PutDeliveryWithin(store.Delivery{}, time.Hour)
-	require.ErrorIs(t, err, store.ErrInvalid)
 }
 
 // TestNameOf keeps the numbers of a name within their bits.

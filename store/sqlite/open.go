@@ -75,10 +75,7 @@ type Store struct {
 	done    chan struct{} // closed when Close has finished
 }
 
-var (
-	_ store.Store        = (*Store)(nil)
-	_ store.BoundedInbox = (*Store)(nil)
-)
+var _ store.Store = (*Store)(nil)
 
 // Open opens the store in the file at path, creating the file with mode 0600
 // or bringing its schema up to date as needed. Its directory must exist. Ctx

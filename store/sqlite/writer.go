@@ -101,13 +101,6 @@ func (w *writer) signal() {
 
 // do hands j to the writer and waits until it is durable or refused.
 func (w *writer) do(j *job) error {
-	w.hand(j)
-	<-j.done
-	return j.err
-}
-
-// hand hands j to the writer, which closes j.done when it is durable or refused.
-func (w *writer) hand(j *job) {
 	j.done = make(chan struct{})
 	w.mu.Lock()
 	w.queue = append(w.queue, j)
@@ -116,6 +109,8 @@ func (w *writer) hand(j *job) {
 	if enough {
 		w.signal()
 	}
+	<-j.done
+	return j.err
 }
 
 // write runs fn in a transaction. It runs to its end once it has begun.
