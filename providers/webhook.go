@@ -218,6 +218,9 @@ type Notification struct {
 	// whom it is about, and Streams and Window say what to read if it cannot be
 	// fetched: with no Window, the look-back of the streams.
 	Payload *Payload
+	// Order is, with a Payload, the Rev.Order of the records that it leads to, for
+	// ParsePayload; 0 if the delivery does not tell it.
+	Order int64
 	// Detail is the service's own word for the event.
 	Detail string
 }

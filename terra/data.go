@@ -265,8 +265,10 @@ func answerOf[T any](c *Client, op string, r *httpx.Response) (Answer[T], error)
 		a.Outcome = OutcomeSent
 	case w.Status != "" || w.Message != "" && w.User.UserID != "":
 		a.Outcome = OutcomeNone
-	default:
-		return Answer[T]{}, c.unreadable(op, codeShape, r)
+	default: // an empty list may be null
+		if e, err := scanEvent(r.Body, nil); err != nil || string(e.content()) != "[]" {
+			return Answer[T]{}, c.unreadable(op, codeShape, r)
+		}
 	}
 	return a, nil
 }

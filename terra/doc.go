@@ -106,7 +106,7 @@
 //
 // Answers are limited to 64 MiB, faults to 100 per document, and what the lists of
 // one document take in memory to 64 MiB; samples stay bytes and do not count.
-// Deliveries are limited to 64 MiB, and one datum of a delivery, from 1 MiB on, is
-// in memory at a time, besides what was mapped. JSON
-// nests at most 64 deep. A number whose digits do not fit 64 bits is a fault.
+// Deliveries are limited to 64 MiB. One from 1 MiB on is received in a fixed amount
+// of memory; when it is worked on, its data is in memory once, besides the records
+// that it maps to. JSON nests at most 64 deep. A number whose digits do not fit 64 bits is a fault.
 package terra

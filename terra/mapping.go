@@ -266,8 +266,10 @@ type draft struct {
 	faults      []Fault
 	quarantined []providers.Quarantined
 	about       health.Day // which day the datum is about, if it is about one
-	// utc and local are what the datum says of its times.
-	utc, local bool
+	// utc and local are what the datum says of its times. offsets: it begins or ends
+	// at an offset that is not zero, so that zero is one too: on the day, or in the
+	// night, when the clocks of London change.
+	utc, local, offsets bool
 }
 
 // begin starts the first record.
@@ -309,8 +311,12 @@ func (d *draft) failed(path string) bool {
 	return slices.ContainsFunc(d.faults, func(f Fault) bool { return f.Path == path })
 }
 
-// localized takes over what the datum says of its times.
-func (d *draft) localized(l *TimestampLocalization) {
+// localized takes over what the datum, from start to end, says of its times.
+func (d *draft) localized(l *TimestampLocalization, start, end Timestamp) {
+	for _, t := range [...]Timestamp{start, end} {
+		m, _, err := t.Moment()
+		d.offsets = d.offsets || err == nil && !zeroOffset(m)
+	}
 	d.utc, d.local = l != nil && *l == LocalizationUTC, l != nil && *l == LocalizationLocal
 	if l != nil && !d.utc && !d.local {
 		d.text("terra_timestamp_localization", strconv.Itoa(int(*l)))
@@ -318,14 +324,14 @@ func (d *draft) localized(l *TimestampLocalization) {
 }
 
 // clock reads a time the way the datum says: local times that claim the offset
-// of UTC tell no offset, and times in UTC tell the instant alone. An offset that
+// of UTC tell no offset, unless the datum has others too, and times in UTC tell the instant alone. An offset that
 // is not zero is believed in any case.
 func (d *draft) clock(m health.Moment) health.Moment {
 	offset, zoned := m.Offset()
 	switch {
 	case m.IsZero(), zoned && offset != 0:
 		return m
-	case d.local:
+	case d.local && !d.offsets:
 		return health.Floating(m.SortMilli())
 	case d.utc:
 		return health.Instant(m.SortMilli())
@@ -402,7 +408,7 @@ func (d *draft) ofDay(kind health.Kind, l *TimestampLocalization, start, end Tim
 		return reasonDay
 	}
 	d.begin(kind, day.String())
-	d.localized(l)
+	d.localized(l, start, end)
 	if len(start) == len("2006-01-02") {
 		d.Span.Start, d.Span.Zone = health.Floating(int64(day.Number())*milliPerDay), health.ZoneFloating
 	} else if reason := d.period(start, end); reason != "" {
@@ -410,7 +416,7 @@ func (d *draft) ofDay(kind health.Kind, l *TimestampLocalization, start, end Tim
 	}
 	s := &d.Span
 	s.Day, d.about = day, day
-	if from := s.Start.SortMilli(); from%milliPerDay == 0 && zeroOffset(s.Start) {
+	if from := s.Start.SortMilli(); from%milliPerDay == 0 && zeroOffset(s.Start) && !d.offsets {
 		s.Start, s.Zone = health.Floating(from), health.ZoneFloating
 		if !s.End.IsZero() {
 			s.End = health.Floating(s.End.SortMilli())
@@ -438,7 +444,7 @@ func (d *draft) ofSession(kind health.Kind, id string, l *TimestampLocalization,
 	} else {
 		d.begin(kind, clockText(start), clockText(end))
 	}
-	d.localized(l)
+	d.localized(l, start, end)
 	return d.period(start, end)
 }
 

@@ -186,6 +186,70 @@ func TestChangesOfClocks(t *testing.T) {
 	}
 }
 
+// TestClocksOfLondon: where the clocks show the time of UTC for half of the year,
+// its offset is a true one if the datum has another one, too. No sample of the
+// days and of the night on which they change is lost.
+func TestClocksOfLondon(t *testing.T) {
+	london, err := time.LoadLocation("Europe/London")
+	require.NoError(t, err)
+	const layout = "2006-01-02T15:04:05.000000-07:00"
+	for day, hours := range map[string]int{"2026-03-29": 23, "2025-10-26": 25, "2026-07-01": 24} {
+		start, err := time.ParseInLocation(time.DateOnly, day, london)
+		require.NoError(t, err)
+		end := start.AddDate(0, 0, 1)
+		var samples []string
+		for at := start; at.Before(end); at = at.Add(10 * time.Minute) {
+			samples = append(samples, `{"timestamp":"`+at.Format(layout)+`","bpm":60}`)
+		}
+		require.Len(t, samples, 6*hours)
+		for _, localization := range []string{"", `,"timestamp_localization":1`} {
+			r := mapOnly(t, kindDaily, `{"metadata":{"start_time":"`+start.Format(layout)+`","end_time":"`+end.Format(layout)+`"`+localization+
+				`,"upload_type":1},"heart_rate_data":{"detailed":{"hr_samples":[`+strings.Join(samples, ",")+`]}}}`)
+			require.Len(t, r.Series, 1, day)
+			require.Equal(t, 6*hours, r.Series[0].Len(), day)
+			require.Equal(t, end.UnixMilli()-start.UnixMilli(), r.Span.End.SortMilli()-r.Span.Start.SortMilli(), day)
+		}
+	}
+	night := mapOnly(t, kindSleep, `{"metadata":{"start_time":"2025-10-25T23:00:00.000000+01:00","end_time":"2025-10-26T07:00:00.000000+00:00","timestamp_localization":1,"summary_id":"n"},`+
+		`"heart_rate_data":{"detailed":{"hr_samples":[{"timestamp":"2025-10-25T23:00:00+01:00","bpm":50},{"timestamp":"2025-10-26T01:30:00+01:00","bpm":51},`+
+		`{"timestamp":"2025-10-26T01:20:00+00:00","bpm":52},{"timestamp":"2025-10-26T05:00:00+00:00","bpm":53}]}}}`)
+	require.Equal(t, int64(9*time.Hour/time.Millisecond), night.Span.End.SortMilli()-night.Span.Start.SortMilli())
+	require.Len(t, night.Series, 1)
+	require.Equal(t, 4, night.Series[0].Len())
+}
+
+// TestPatternBeginsAtMidnight: the hours of a pattern are those of the day,
+// whenever what tells it begins.
+func TestPatternBeginsAtMidnight(t *testing.T) {
+	for start, want := range map[string]string{
+		"2026-07-01T08:30:00+02:00": "2026-06-30T22:00:00Z", "2026-07-01T00:00:00-05:00": "2026-07-01T05:00:00Z",
+		"2026-07-01T08:30:00": "2026-07-01T00:00:00Z", // of a clock of which nobody knows where it hangs
+	} {
+		r := mapOnly(t, kindBody, `{"metadata":{"start_time":"`+start+`","end_time":"2026-07-01T23:00:00`+start[19:]+`"},`+
+			`"glucose_data":{"daily_patterns":[{"time_from_midnight":0,"percentile_50":90},{"time_from_midnight":23,"percentile_50":95}]}}`)
+		require.Len(t, r.Series, 1)
+		first, err := time.Parse(time.RFC3339, want)
+		require.NoError(t, err)
+		require.Equal(t, []int64{first.UnixMilli(), first.Add(23 * time.Hour).UnixMilli()}, r.Series[0].Times, start)
+	}
+}
+
+// TestMealsOfUnknownTime have a time of day that only counts them, in whatever
+// way it is written.
+func TestMealsOfUnknownTime(t *testing.T) {
+	for _, c := range []struct{ localization, timestamp string }{
+		{"0", "2026-07-01T00:00:00.003000Z"}, {"0", "2026-07-01T00:00:00.003000+00:00"}, {"1", "2026-07-01T00:00:00.003000+02:00"}, {"1", "2026-07-01T00:00:00.003000"},
+	} {
+		records, quarantined, err := mapData(kindNutrition, mapUser, []byte(`[{"metadata":{"start_time":"2026-07-01T00:00:00Z","end_time":"2026-07-02T00:00:00Z",`+
+			`"timestamp_localization":`+c.localization+`},"meals":[{"name":"x","type":1,"timestamp":"`+c.timestamp+`","quantity":{"unit":1,"amount":3}}]}]`), mapEnvelope)
+		require.NoError(t, err)
+		require.Empty(t, quarantined)
+		require.Len(t, records, 1)
+		require.Len(t, records[0].Segments, 1)
+		require.True(t, records[0].Segments[0].Start.IsZero(), c.timestamp)
+	}
+}
+
 func TestBadArrays(t *testing.T) {
 	for data, code := range map[string]string{
 		"": codeNotJSON, "null": codeShape, `"x"`: codeShape, "7": codeShape, "<html>": codeNotJSON, "\ufeff[]": codeNotJSON,

@@ -207,6 +207,7 @@ func (d *draft) glucoseSamples(name string, raw []byte, part health.Part) {
 // glucosePattern maps how glucose is distributed in each hour of the day.
 func (d *draft) glucosePattern(list []DailyPatternSample) {
 	const name = "glucose_data.daily_patterns"
+	midnight := d.midnight()
 	columns := []column{{part: health.PartP5}, {part: health.PartP25}, {part: health.PartP50}, {part: health.PartP75}, {part: health.PartP95}}
 	for i := range list {
 		v := &list[i]
@@ -216,7 +217,7 @@ func (d *draft) glucosePattern(list []DailyPatternSample) {
 			continue
 		}
 		for j, n := range []Number{v.Percentile5, v.Percentile25, v.Percentile50, v.Percentile75, v.Percentile95} {
-			if number, ok := n.Decimal(); ok && !columns[j].add(d.Span.Start.SortMilli()+hour*60*60*1000, number, len(list)) {
+			if number, ok := n.Decimal(); ok && !columns[j].add(midnight+hour*60*60*1000, number, len(list)) {
 				d.fault(name, reasonNumber, []byte(n.String()))
 			}
 		}
@@ -225,4 +226,14 @@ func (d *draft) glucosePattern(list []DailyPatternSample) {
 		columns[j].metric = health.MetricBloodGlucosePercentile
 		d.column(name, locate(d.raw, name), &columns[j], d.Span.Start.IsFloating())
 	}
+}
+
+// midnight is when the day begins that the datum is about, on the clock of its
+// start; the start itself where that tells no local time.
+func (d *draft) midnight() int64 {
+	start := d.Span.Start.SortMilli()
+	if wall, ok := d.Span.Start.WallMilli(); ok {
+		return start - (wall - int64(d.about.Number())*milliPerDay)
+	}
+	return start
 }

@@ -43,7 +43,11 @@ func (d *draft) meal(v *Meal) {
 		}
 	}
 	s.Start = d.stamped("meals.timestamp", v.Timestamp)
-	if wall, ok := s.Start.WallMilli(); ok && wall%milliPerDay < 10 {
+	wall, ok := s.Start.WallMilli()
+	if !ok {
+		wall = s.Start.SortMilli() // the clock reading that was printed, with Z
+	}
+	if wall%milliPerDay < 10 {
 		s.Start = health.Moment{} // the last digit counts meals of which nobody knows when they were
 	}
 	var vs values

@@ -276,7 +276,8 @@ func (f *fetch) ask(first, last health.Day, webhook bool) DataRequest {
 // the service too long.
 func tooLarge(err error) bool {
 	e, ok := errors.AsType[*providers.Error](err)
-	return ok && (e.Code == CodeAnswerTooLarge || e.Code == httpx.CodeBodyTooLarge || e.Status == http.StatusGatewayTimeout)
+	return ok && (e.Code == CodeAnswerTooLarge || e.Code == httpx.CodeBodyTooLarge ||
+		e.Status == http.StatusGatewayTimeout || e.Status == http.StatusInternalServerError)
 }
 
 // request asks for days through the webhook. A span that may or may not count as
@@ -480,7 +481,11 @@ func (p *Provider) UpstreamUsers(ctx context.Context, token string) (providers.U
 	var out providers.UpstreamPage
 	for _, u := range users.Users {
 		if stands(u) {
-			out.Users = append(out.Users, providers.UpstreamUser{ID: u.UserID, Reference: u.ReferenceID})
+			known := providers.UpstreamUser{ID: u.UserID, Reference: u.ReferenceID}
+			if u.Active == nil {
+				known.Reference = "" // it may be reserved: no connect flow ends with it, see Confirm
+			}
+			out.Users = append(out.Users, known)
 		}
 	}
 	switch {

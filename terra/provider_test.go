@@ -1,6 +1,7 @@
 package terra_test
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"testing"
@@ -114,6 +115,7 @@ func TestTooLargeForAnAnswer(t *testing.T) {
 	for name, f := range map[string]terratest.Fault{
 		"too large":      {Kind: terratest.FaultHTTP, Status: http.StatusRequestEntityTooLarge},
 		"takes too long": {Kind: terratest.FaultGateway, Count: 3},
+		"fails":          {Kind: terratest.FaultHTTP, Status: http.StatusInternalServerError, Count: 3},
 	} {
 		for days, want := range map[int]struct{ expected, asked int }{10: {1, 10}, 28: {1, 28}, 30: {0, 32}, 40: {0, 40}} {
 			sim, _, fetch := spanTest(t, nil)
@@ -149,6 +151,17 @@ func TestOtherAnswers(t *testing.T) {
 	sim.Fault(terratest.Fault{Kind: terratest.FaultNoData})
 	page, err := fetch(3, "")
 	require.NoError(t, err)
+	require.Empty(t, page.Records)
+	sim.Fault(terratest.Fault{Kind: terratest.FaultRewrite, Rewrite: func(body []byte) []byte {
+		var answer map[string]any
+		require.NoError(t, json.Unmarshal(body, &answer))
+		answer["data"] = nil
+		body, err := json.Marshal(answer)
+		require.NoError(t, err)
+		return body
+	}})
+	page, err = fetch(3, "")
+	require.NoError(t, err, "an empty list may be null")
 	require.Empty(t, page.Records)
 	sim.Fault(terratest.Fault{Kind: terratest.FaultPending, Wait: time.Minute})
 	_, err = fetch(3, "")
@@ -205,6 +218,18 @@ func TestAuthorize(t *testing.T) {
 	for _, r := range []providers.AuthRequest{{State: "s"}, {RedirectURL: "https://a.example.com"}, {State: "s", RedirectURL: "http://a.example.com"}} {
 		_, err := successor.Authorize(t.Context(), r)
 		require.ErrorIs(t, err, providers.ErrInvalid)
+	}
+}
+
+// Nobody who is listed without a word about being in order ends a connect flow.
+func TestListedUserMayBeReserved(t *testing.T) {
+	for active, reference := range map[string]string{"true": "state", "null": ""} {
+		p := newProvider(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"data":{"next":null,"max_page":0,"results":[{"user_id":"u1","provider":"GARMIN","reference_id":"state","active":`+active+`}]}}`)
+		}), nil)
+		page, err := p.UpstreamUsers(t.Context(), "")
+		require.NoError(t, err)
+		require.Equal(t, []providers.UpstreamUser{{ID: "u1", Reference: reference}}, page.Users)
 	}
 }
 

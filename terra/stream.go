@@ -240,6 +240,7 @@ func (s *streaming) receive(ctx context.Context, conn *websocket.Conn, token str
 		acked    = true
 		first    int64 // of the samples of this connection
 		asked    int   // how often a replay was asked for
+		pause    time.Duration
 		waits    = replays()
 	)
 	replay := func() error {
@@ -251,7 +252,7 @@ func (s *streaming) receive(ctx context.Context, conn *websocket.Conn, token str
 			return err
 		}
 		asked++
-		pause := waits[len(waits)-1]
+		pause = waits[len(waits)-1]
 		if asked < len(waits) {
 			pause = waits[asked] - waits[asked-1]
 		}
@@ -278,6 +279,7 @@ func (s *streaming) receive(ctx context.Context, conn *websocket.Conn, token str
 			}
 			beat.Reset(interval)
 		case f := <-frames:
+			acked = true // its own answer may stand behind a long replay
 			switch *f.Op {
 			case opHello:
 				var hello struct {
@@ -292,7 +294,6 @@ func (s *streaming) receive(ctx context.Context, conn *websocket.Conn, token str
 					return ready, err
 				}
 			case opAck:
-				acked = true
 			case opReady:
 				ready = true
 				late.Stop()
@@ -306,6 +307,9 @@ func (s *streaming) receive(ctx context.Context, conn *websocket.Conn, token str
 				first = max(first, 1)
 				if err := s.take(ctx, f); err != nil {
 					return ready, err
+				}
+				if s.seen != nil && f.Seq < first {
+					again.Reset(pause) // a replay is still coming in
 				}
 			}
 		}

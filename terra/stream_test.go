@@ -250,6 +250,42 @@ func TestStreamReplay(t *testing.T) {
 	})
 }
 
+// A replay that takes long, because each of its samples does, is taken whole.
+func TestStreamLongReplay(t *testing.T) {
+	inStream(t, terratest.Config{}, func(t *testing.T, s *streamed) {
+		user := s.AddUser(terratest.UserConfig{}).ID
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		took := time.Duration(0)
+		var got []int64
+		go func() {
+			ended <- s.client.Stream(ctx, terra.StreamConfig{Handle: func(_ context.Context, sample terra.StreamSample) error {
+				got = append(got, sample.Seq)
+				time.Sleep(took)
+				return nil
+			}})
+		}()
+		time.Sleep(time.Second)
+		s.emit(user, "HEART_RATE", 60)
+		synctest.Wait()
+		s.DropStreams()
+		synctest.Wait()
+		took = 500 * time.Millisecond
+		const missed = 200
+		for range missed {
+			s.emit(user, "HEART_RATE", 61)
+		}
+		time.Sleep(2 * time.Second)
+		s.emit(user, "HEART_RATE", 62)
+		time.Sleep(10 * time.Minute)
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+		slices.Sort(got)
+		require.Len(t, got, missed+2)
+		require.Len(t, slices.Compact(got), missed+2, "each once")
+	})
+}
+
 // A sample that could not be handled comes again.
 func TestStreamHandlerFails(t *testing.T) {
 	inStream(t, terratest.Config{}, func(t *testing.T, s *streamed) {

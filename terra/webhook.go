@@ -317,7 +317,8 @@ func (p *Provider) ParseWebhook(now time.Time, r *providers.WebhookRequest) ([]p
 // ParsePayload reads what the address of an s3_payload event led to, which is
 // the event itself.
 func (p *Provider) ParsePayload(_ time.Time, n providers.Notification, r *providers.WebhookRequest) ([]providers.Notification, error) {
-	notes, err := readDelivery(r, hookFacts{at: n.At, order: n.At.UnixMilli() + 999, reference: n.Reference, part: n.Part})
+	order := cmp.Or(n.Order, n.At.UnixMilli()+999) // the ordering time is that of the event and not of the pointer's last try
+	notes, err := readDelivery(r, hookFacts{at: n.At, order: order, reference: n.Reference, part: n.Part})
 	if err != nil {
 		return nil, err
 	}
@@ -450,7 +451,7 @@ func (w *wireEvent) notifications(f hookFacts) ([]providers.Notification, error)
 		if len(w.url) > maxURL || w.url == "" {
 			return nil, unreadableEvent(codeShape)
 		}
-		n.Event, n.Reference, n.Part = providers.EventData, f.reference, f.part
+		n.Event, n.Reference, n.Part, n.Order = providers.EventData, f.reference, f.part, f.order
 		n.Payload = &providers.Payload{Address: providers.NewSecret(w.url)}
 		if seconds, ok := w.expiresIn.Int(); ok && seconds >= 0 {
 			n.Payload.ExpiresAt = f.at.Add(time.Duration(min(seconds, 7*24*3600)) * time.Second)
@@ -556,7 +557,7 @@ func readLarge(r *providers.WebhookRequest, f hookFacts) ([]providers.Notificati
 	head := []byte{'{'}
 	err := eachMember(r.Open(), func(name string, d *json.Decoder) error {
 		if name == "data" {
-			return eachElement(d, func([]byte) error { return nil })
+			return skipData(d)
 		}
 		var value json.RawMessage
 		if err := d.Decode(&value); err != nil {
@@ -686,5 +687,29 @@ func eachElement(d *json.Decoder, use func([]byte) error) error {
 		}
 	}
 	_, err = d.Token()
+	return err
+}
+
+// skipData reads over the data of an event, which need not be an array: some have
+// an object, and nobody knows what those have that are not known.
+func skipData(d *json.Decoder) error {
+	t, err := d.Token()
+	for depth := 1; err == nil; t, err = d.Token() {
+		switch t {
+		case json.Delim('{'):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		case json.Delim('['):
+			depth++
+			var element json.RawMessage
+			for err == nil && depth == 2 && d.More() {
+				err = d.Decode(&element)
+			}
+		}
+		if err != nil || depth == 1 {
+			return err
+		}
+	}
 	return err
 }

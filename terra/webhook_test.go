@@ -3,6 +3,7 @@ package terra_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -505,6 +506,54 @@ func TestOrderingTime(t *testing.T) {
 		e, err := terra.ParseWebhook([]string{terratest.DefaultSigningSecret}, r.Header, body, at, 0)
 		require.NoError(t, err)
 		require.Equal(t, c.want, e.OrderedAt.UnixMilli(), name)
+	}
+}
+
+// TestOrderOfAPointer: what a pointer leads to is as old as the event, however
+// late the pointer came.
+func TestOrderOfAPointer(t *testing.T) {
+	p := newProvider(t, terratest.New(terratest.Config{Now: simNow}), nil)
+	emitted := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
+	late := emitted.Add(10 * time.Hour)
+	body := []byte(`{"type":"s3_payload","status":"success","url":"https://b.s3.amazonaws.com/x","expires_in":300}`)
+	data := []byte(`{"type":"daily","user":{"user_id":"u","provider":"GARMIN"},"data":[{"metadata":{"start_time":"2026-11-20T00:00:00+01:00","end_time":"2026-11-21T00:00:00+01:00","upload_type":1},"distance_data":{"steps":1}}]}`)
+	for name, c := range map[string]struct {
+		header string
+		want   int64
+	}{"told": {strconv.FormatInt(emitted.UnixMilli(), 10), emitted.UnixMilli()}, "not told": {"", late.UnixMilli() + 999}} {
+		r := &providers.WebhookRequest{Header: http.Header{terra.SignatureHeader: {signedBy(terratest.DefaultSigningSecret, late, body)}}, Body: body}
+		if c.header != "" {
+			r.Header.Set(terra.OrderingHeader, c.header)
+		}
+		notes, err := p.ParseWebhook(late, r)
+		require.NoError(t, err)
+		require.NotNil(t, notes[0].Payload)
+		notes[0].Payload = nil
+		kept, err := json.Marshal(notes[0]) // as the engine keeps it until it was fetched
+		require.NoError(t, err)
+		var pointer providers.Notification
+		require.NoError(t, json.Unmarshal(kept, &pointer))
+		led, err := p.ParsePayload(late, pointer, &providers.WebhookRequest{Body: data})
+		require.NoError(t, err)
+		require.Equal(t, c.want, led[0].Records[0].Rev.Order, name)
+	}
+}
+
+// TestLongEvents tell the same from a file as from memory, whatever their data is.
+func TestLongEvents(t *testing.T) {
+	p := newProvider(t, terratest.New(terratest.Config{Now: simNow}), nil)
+	at := time.Now().Truncate(time.Second)
+	for _, body := range []string{
+		`{"type":"lab_report.completed","event_id":"e","data":{"session_id":"s","x":[[1,{"a":[]}],"` + strings.Repeat("x", 1<<20) + `"]},"version":"1"}`,
+		`{"type":"route","data":{"points":"` + strings.Repeat("x", 1<<20) + `"}}`,
+		`{"type":"route","data":5}`, `{"type":"route","data":[{"a":[1,2]},[3]],"user":{"user_id":"u"}}`, `{"type":"route","data":null}`,
+	} {
+		header := http.Header{terra.SignatureHeader: {signedBy(terratest.DefaultSigningSecret, at, []byte(body))}}
+		small, err := p.ParseWebhook(at, &providers.WebhookRequest{Header: header, Body: []byte(body)})
+		require.NoError(t, err)
+		large, err := p.ParseWebhook(at, &providers.WebhookRequest{Header: header, Large: io.NewSectionReader(strings.NewReader(body), 0, int64(len(body)))})
+		require.NoError(t, err)
+		require.Equal(t, small, large)
 	}
 }
 
