@@ -16,7 +16,7 @@ import (
 // service can tell them, else every window from the look-back on.
 type liveCourse struct {
 	stream providers.Stream
-	zone   *time.Location
+	zones  zones
 	// over, to, from and seam are on the stream's timeline. What lies before
 	// over is complete; windows end at to; from is the zero time until the
 	// first one is planned. Seam is where the backfill ends, the zero time if
@@ -45,12 +45,16 @@ func (s *session) live(ctx context.Context, stream providers.Stream, now time.Ti
 	if stream.Changes {
 		to = now.Add(clockSkew)
 	}
-	c := &liveCourse{stream: stream, zone: s.zone()}
+	zones, err := s.zones(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	c := &liveCourse{stream: stream, zones: zones}
 	if !s.background {
 		c.news = randomID() // whoever waits wants what there is from now on
 	}
-	c.over = complete(stream, now, c.zone)
-	_, c.to = timeline(stream, now, to, c.zone)
+	c.over = complete(stream, now, zones.now)
+	_, c.to = timeline(stream, now, to, zones.now)
 	cur, err := s.cfg.Store.Cursor(ctx, s.conn.ID, stream.Name, store.LaneBackfill)
 	if err != nil {
 		return nil, err
@@ -62,7 +66,7 @@ func (s *session) live(ctx context.Context, stream providers.Stream, now time.Ti
 }
 
 func (c *liveCourse) next(pos position) (walkQuery, bool) {
-	q := walkQuery{Version: walkQueryVersion, Zone: zoneName(c.zone), Index: c.index, News: c.news}
+	q := walkQuery{Version: walkQueryVersion, Zone: zoneName(c.zones.now), Index: c.index, News: c.news}
 	if c.finished {
 		return q, false
 	}
@@ -78,6 +82,12 @@ func (c *liveCourse) next(pos position) (walkQuery, bool) {
 		c.from = c.begin(pos)
 	}
 	w, _ := forward(c.stream, c.from, c.to)
+	if c.stream.Grain == providers.GrainDay {
+		zone, _, last := c.zones.of(w.First)
+		if q.Zone = zoneName(zone); !last.IsZero() && last.Compare(w.Last) < 0 {
+			w.Last = last
+		}
+	}
 	q.From, q.To, q.First, q.Last = w.From, w.To, w.First, w.Last
 	return q, true
 }
@@ -88,7 +98,7 @@ func (c *liveCourse) reach(w health.Window) {
 	if w.IsZero() || c.stream.Grain == providers.GrainNone {
 		return
 	}
-	from, to := timeline(c.stream, w.From, w.To, c.zone)
+	from, to := timeline(c.stream, w.From, w.To, c.zones.now)
 	c.earliest = from
 	if to.After(c.to) {
 		c.to = to
@@ -118,6 +128,9 @@ func (c *liveCourse) begin(pos position) time.Time {
 func (c *liveCourse) completed(pos position, q walkQuery, date time.Time, candidate string) position {
 	c.index++
 	last := true
+	if c.stream.Grain == providers.GrainDay {
+		pos.Zone, pos.Stays = zoneName(c.zones.now), c.zones.stays
+	}
 	if c.stream.Grain != providers.GrainNone {
 		end := minTime(complete(c.stream, date, q.zone()), c.to)
 		if q.Mark != "" {
@@ -153,7 +166,7 @@ func (c *liveCourse) completed(pos position, q walkQuery, date time.Time, candid
 // planCourse reads the windows of the position's plan, newest first.
 type planCourse struct {
 	stream providers.Stream
-	zone   *time.Location
+	zones  zones
 }
 
 func (c planCourse) next(pos position) (walkQuery, bool) {
@@ -161,8 +174,15 @@ func (c planCourse) next(pos position) (walkQuery, bool) {
 		return walkQuery{}, false
 	}
 	w, _ := backward(c.stream, pos.Plan.Since, pos.Plan.Next)
+	zone := c.zones.now
+	if c.stream.Grain == providers.GrainDay {
+		var first health.Day
+		if zone, first, _ = c.zones.of(w.Last); first.Compare(w.First) > 0 {
+			w.First = first
+		}
+	}
 	return walkQuery{
-		Version: walkQueryVersion, From: w.From, To: w.To, First: w.First, Last: w.Last, Zone: zoneName(c.zone),
+		Version: walkQueryVersion, From: w.From, To: w.To, First: w.First, Last: w.Last, Zone: zoneName(zone),
 		Index: windows(c.stream, pos.Plan.Next, pos.Plan.Until),
 	}, true
 }
@@ -300,8 +320,8 @@ func (s *session) streamDue(ctx context.Context, stream providers.Stream, now ti
 		interval = s.cfg.Interval
 	}
 	// Due times are spread by a tenth either way: a stream that is nearly
-	// due is read with the others.
-	return now.Sub(pos.Checked) >= interval*8/10, nil
+	// due is read with the others. A clock that was ahead once holds nothing up.
+	return now.Sub(pos.Checked) >= interval*8/10 || pos.Checked.After(now), nil
 }
 
 // reconcile reads a stretch of the past again: on streams that tell only
@@ -329,7 +349,7 @@ func (s *session) reconcile(ctx context.Context, stream providers.Stream, now ti
 	}
 	reconciled := pos.Through
 	unset := s.background && reconciled.IsZero()
-	if s.background && s.cfg.ReconcileEvery > 0 && now.Sub(pos.Through) >= s.cfg.ReconcileEvery {
+	if s.background && s.cfg.ReconcileEvery > 0 && (now.Sub(pos.Through) >= s.cfg.ReconcileEvery || pos.Through.After(now)) {
 		if !unset { // what is read for the first time need not be read twice
 			since, until = minTime(since, now.Add(-s.cfg.ReconcileWindow)), now
 		}
@@ -357,7 +377,11 @@ func (s *session) reconcile(ctx context.Context, stream providers.Stream, now ti
 	if err != nil {
 		return err
 	}
-	_, err = s.runLane(ctx, stream, store.LaneReconcile, planCourse{stream, s.zone()})
+	zones, err := s.zones(ctx, stream)
+	if err != nil {
+		return err
+	}
+	_, err = s.runLane(ctx, stream, store.LaneReconcile, planCourse{stream, zones})
 	if errors.Is(err, errPending) {
 		return nil // the plan goes on when the deliveries are in
 	}
@@ -496,7 +520,11 @@ func (s *session) backfill(ctx context.Context, since time.Time) error {
 		if stream.Grain == providers.GrainNone {
 			return nil
 		}
-		_, err := s.runLane(ctx, stream, store.LaneBackfill, planCourse{stream, s.zone()})
+		zones, err := s.zones(ctx, stream)
+		if err != nil {
+			return err
+		}
+		_, err = s.runLane(ctx, stream, store.LaneBackfill, planCourse{stream, zones})
 		return err
 	})
 	if stopped || err != nil {

@@ -170,7 +170,7 @@ func (s *session) conclude(ctx context.Context, a *arrival, q walkQuery, walk st
 	if err != nil {
 		pos = position{Version: positionVersion}
 	}
-	w := walker{session: s, stream: a.stream, lane: a.lane, pos: pos, query: q, walk: walk, course: planCourse{a.stream, s.zone()}}
+	w := walker{session: s, stream: a.stream, lane: a.lane, pos: pos, query: q, walk: walk, course: planCourse{stream: a.stream}}
 	if a.lane == store.LaneLive {
 		if w.course, err = s.live(ctx, a.stream, at); err != nil {
 			return err

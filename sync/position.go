@@ -37,6 +37,10 @@ type position struct {
 	// Unplaced is set while records that the lane has read wait for the
 	// person's zone.
 	Unplaced *period `json:"unplaced,omitempty"`
+	// Zone is the zone that the lane last read days in, and Stays are those it
+	// read days in before. See zones.
+	Zone  string `json:"zone,omitempty"`
+	Stays []stay `json:"stays,omitempty"`
 	// Empty is what complete reads of the lane showed no record of.
 	Empty []emptyRead `json:"empty,omitempty"`
 }

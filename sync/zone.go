@@ -21,7 +21,70 @@ import (
 // day is, or what a clock that runs through a night shows, the adapter knows.
 //
 // A record that was placed in a zone stays there when the person is told to be
-// in another: it was taken where the person was then.
+// in another: it was taken where the person was then. So a stream of days
+// remembers until which day it was read in which zone, and days that are read
+// again are asked for in theirs. A zone that a service had wrong and puts right
+// is not told from a journey.
+
+// stay is a zone that a person has left since, and the last of the days that
+// were read in it.
+type stay struct {
+	Zone string     `json:"zone"`
+	Last health.Day `json:"last"`
+}
+
+// maxStays bounds how many are remembered. Days before the oldest one are placed
+// in its zone.
+const maxStays = 8
+
+// zones are the zones in which the days of a stream are read: now, and before it
+// stays, by day.
+type zones struct {
+	stays []stay
+	now   *time.Location
+}
+
+// of returns the zone of a day, and the first and the last of the days around it
+// that are read in the same; a zero day is no bound.
+func (z zones) of(d health.Day) (zone *time.Location, first, last health.Day) {
+	for _, s := range z.stays {
+		if d.Compare(s.Last) > 0 {
+			first = s.Last.Add(1)
+			continue
+		}
+		if zone, err := loadZone(s.Zone); err == nil {
+			return zone, first, s.Last
+		}
+	}
+	return z.now, first, health.Day{}
+}
+
+// zones returns the zones of a stream of days; of any other one the zone that is
+// known, because what tells instants tells them in every zone.
+func (s *session) zones(ctx context.Context, stream providers.Stream) (zones, error) {
+	z := zones{now: s.zone()}
+	if stream.Grain != providers.GrainDay {
+		return z, nil
+	}
+	st, err := s.standing(ctx, stream, store.LaneLive)
+	if err != nil {
+		return z, err
+	}
+	z.stays = st.pos.Stays
+	if st.pos.Zone == "" || st.pos.Zone == s.conn.Zone || st.pos.Checked.IsZero() {
+		return z, nil
+	}
+	left, err := loadZone(st.pos.Zone)
+	if err != nil {
+		return z, nil // a name that this machine does not know any more
+	}
+	last := health.DayOf(st.pos.Checked.In(left))
+	if n := len(z.stays); n == 0 || z.stays[n-1].Last.Compare(last) < 0 {
+		z.stays = append(slices.Clone(z.stays), stay{st.pos.Zone, last})
+		z.stays = z.stays[max(0, len(z.stays)-maxStays):]
+	}
+	return z, nil
+}
 
 // tellsZone reports whether a stream is one of those that may tell the zone.
 func tellsZone(s providers.Stream) bool {

@@ -1,0 +1,136 @@
+package sync_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/providers"
+	"github.com/vitalmux/vitalmux/providers/fitbit"
+	"github.com/vitalmux/vitalmux/providers/fitbit/fitbittest"
+	"github.com/vitalmux/vitalmux/providers/providertest"
+	"github.com/vitalmux/vitalmux/store"
+	healthsync "github.com/vitalmux/vitalmux/sync"
+)
+
+// journeyTo rewrites the zone of the profile once its person has moved. The
+// service's other answers stay what they are: they show wall clocks.
+type journeyTo struct {
+	http.RoundTripper
+	from, to string
+	moved    bool
+}
+
+func (j *journeyTo) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := j.RoundTripper.RoundTrip(r)
+	if err != nil || !j.moved || !strings.HasSuffix(r.URL.Path, "/profile.json") {
+		return resp, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	body = bytes.ReplaceAll(body, []byte(j.from), []byte(j.to))
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	resp.Header.Del("Content-Length")
+	return resp, nil
+}
+
+// TestDaysStayInTheirZone: where a service shows wall clocks, what was read
+// before a journey is read again in the zone of then. Nothing moves, and no
+// sample is there twice.
+func TestDaysStayInTheirZone(t *testing.T) {
+	for _, to := range []string{"Asia/Tokyo", "America/Los_Angeles"} {
+		t.Run(to, func(t *testing.T) {
+			bubble(t, func(t *testing.T) { daysStay(t, "Europe/Berlin", to) })
+		})
+	}
+}
+
+func daysStay(t *testing.T, from, to string) {
+	time.Sleep(36 * time.Hour)
+	sim := fitbittest.New(fitbittest.Config{Seed: 3, Days: 6, IntradayDays: 6})
+	person := sim.AddPerson(fitbittest.PersonConfig{Timezone: from})
+	journey := &journeyTo{RoundTripper: providertest.Transport(sim), from: from, to: to}
+	adapter, err := fitbit.New(fitbit.Config{
+		ClientID: fitbittest.DefaultClientID, ClientSecret: providers.NewSecret(fitbittest.DefaultClientSecret),
+		RedirectURL: fitbittest.DefaultRedirectURL, Transport: journey, HeartRateDetail: fitbit.DetailMinute,
+	})
+	require.NoError(t, err)
+	st := store.NewMemory()
+	engine, err := healthsync.New(healthsync.Config{Providers: []providers.Provider{adapter}, Store: st, Sealer: newKeyring(t), History: -1, ReconcileEvery: -1})
+	require.NoError(t, err)
+	address, err := engine.Connect(t.Context(), healthsync.ConnectRequest{User: "ada", Provider: fitbit.Name, RedirectURL: fitbittest.DefaultRedirectURL})
+	require.NoError(t, err)
+	back, err := sim.Authorize(person.ID, address)
+	require.NoError(t, err)
+	conn, err := engine.Complete(t.Context(), back.Query())
+	require.NoError(t, err)
+	read := func(times int) {
+		for range times {
+			_, err := engine.Sync(t.Context(), conn.ID)
+			for errors.Is(err, providers.ErrRateLimited) { // 150 requests in an hour
+				time.Sleep(time.Hour)
+				_, err = engine.Sync(t.Context(), conn.ID)
+			}
+			require.NoError(t, err)
+			time.Sleep(7 * time.Hour)
+		}
+	}
+	placed := func() map[string]health.Span {
+		all := make(map[string]health.Span)
+		for r, err := range store.AllRecords(t.Context(), st, store.RecordQuery{User: "ada", Kinds: []health.Kind{health.KindSleep, health.KindBody}}) {
+			require.NoError(t, err)
+			if r.Span.Zone == health.ZoneFromProfile {
+				all[string(r.Kind)+" "+r.Key] = r.Span
+			}
+		}
+		return all
+	}
+	points := func() (stored, told int) {
+		for q := (store.SampleQuery{User: "ada", Metric: health.MetricHeartRate}); ; {
+			page, err := st.Samples(t.Context(), q)
+			require.NoError(t, err)
+			for _, run := range page.Runs {
+				stored += run.Series.Len()
+			}
+			if q.After = page.Next; q.After == "" {
+				break
+			}
+		}
+		for _, d := range sim.Days(person.ID) {
+			told += len(sim.HeartRate(person.ID, d.Date, fitbit.DetailMinute))
+		}
+		return stored, told
+	}
+	read(2)
+	before := placed()
+	require.NotEmpty(t, before)
+	stored, told := points()
+	journey.moved = true
+	read(3)
+	got, err := st.Connection(t.Context(), conn.ID)
+	require.NoError(t, err)
+	require.Equal(t, to, got.Zone)
+	after := placed()
+	for key, span := range before {
+		require.Equal(t, span, after[key], key)
+	}
+	moreStored, moreTold := points()
+	require.LessOrEqual(t, moreStored-stored, moreTold-told, "points that the service does not have")
+
+	// There and back: each day is in the zone that it was read in first.
+	journey.moved = false
+	read(2)
+	again := placed()
+	for key, span := range after {
+		require.Equal(t, span, again[key], key)
+	}
+}
