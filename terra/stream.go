@@ -86,8 +86,10 @@ type StreamSample struct {
 // Stream receives what devices measure, as it is measured, until ctx ends or
 // Handle fails; it returns that error. It identifies itself with a token of its
 // own, keeps the connection alive, and connects again when it breaks, with a
-// pause of a second that doubles up to a minute. What came in between is replayed;
-// samples that were handled are not handled again, and a replayed one may be
+// pause of a second that doubles up to a minute. What came in between is replayed
+// as soon as the next sample comes, which tells where the gap ends; before the
+// first sample of all there is nothing to replay from, unless After says it.
+// Samples that were handled are not handled again, and a replayed one may be
 // handled after a later one. After a sample is handled for which Handle fails, or
 // the process ends, it comes again with StreamConfig.After.
 //
