@@ -184,6 +184,28 @@ func (d Decimal) Normalized() Decimal {
 	return d
 }
 
+// Round returns d at the given exponent, rounded half to even; d itself if its
+// exponent is not smaller.
+func (d Decimal) Round(exponent int8) Decimal {
+	if d.Exponent >= exponent {
+		return d
+	}
+	// Last is the first of the digits that go, rest whether one behind it is not 0.
+	c, last, rest := d.Coefficient, int64(0), false
+	for e := d.Exponent; e < exponent && (c != 0 || last != 0); e++ {
+		rest = rest || last != 0
+		c, last = c/10, c%10
+	}
+	up := rest || c%2 != 0 // where the half is exact, to the even neighbour
+	switch {
+	case last > 5, last == 5 && up:
+		c++
+	case last < -5, last == -5 && up:
+		c--
+	}
+	return Decimal{Coefficient: c, Exponent: exponent}
+}
+
 // Equal reports whether d and o are the same number.
 func (d Decimal) Equal(o Decimal) bool { return d.Normalized() == o.Normalized() }
 

@@ -53,14 +53,15 @@ func TestDecimalTextRoundTrip(t *testing.T) {
 	require.ErrorIs(t, new(Decimal).UnmarshalJSON([]byte("null")), ErrDecimal)
 }
 
-func TestDecimalArithmetic(t *testing.T) {
-	exact := func(d Decimal) *big.Rat {
-		r, ok := new(big.Rat).SetString(strconv.FormatInt(d.Coefficient, 10) + "e" + strconv.Itoa(int(d.Exponent)))
-		if !ok {
-			panic("not a number")
-		}
-		return r
+func exact(d Decimal) *big.Rat {
+	r, ok := new(big.Rat).SetString(strconv.FormatInt(d.Coefficient, 10) + "e" + strconv.Itoa(int(d.Exponent)))
+	if !ok {
+		panic("not a number")
 	}
+	return r
+}
+
+func TestDecimalArithmetic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := Decimal{rapid.Int64().Draw(t, "coefficient"), rapid.Int8Range(-40, 40).Draw(t, "exponent")}
 		want, _ := exact(d).Float64()
@@ -78,6 +79,64 @@ func TestDecimalArithmetic(t *testing.T) {
 			unit := exact(Decimal{1, e})
 			scaled := new(big.Rat).Quo(exact(d), unit)
 			require.False(t, scaled.IsInt() && scaled.Num().IsInt64(), "Rescale refuses only what does not fit")
+		}
+	})
+}
+
+func TestDecimalRound(t *testing.T) {
+	for _, c := range []struct {
+		in   Decimal
+		to   int8
+		want Decimal
+	}{
+		{Decimal{12345, -2}, -2, Decimal{12345, -2}},
+		{Decimal{12345, -2}, -5, Decimal{12345, -2}},
+		{Decimal{12344, -2}, -1, Decimal{1234, -1}},
+		{Decimal{12346, -2}, -1, Decimal{1235, -1}},
+		{Decimal{25, -1}, 0, Decimal{2, 0}},
+		{Decimal{35, -1}, 0, Decimal{4, 0}},
+		{Decimal{-25, -1}, 0, Decimal{-2, 0}},
+		{Decimal{-35, -1}, 0, Decimal{-4, 0}},
+		{Decimal{2501, -3}, 0, Decimal{3, 0}},
+		{Decimal{-2501, -3}, 0, Decimal{-3, 0}},
+		{Decimal{2499, -3}, 0, Decimal{2, 0}},
+		{Decimal{5, -13}, -12, Decimal{0, -12}},
+		{Decimal{6, -13}, -12, Decimal{1, -12}},
+		{Decimal{-6, -13}, -12, Decimal{-1, -12}},
+		{Decimal{51, -14}, -12, Decimal{1, -12}},
+		{Decimal{99, -14}, -12, Decimal{1, -12}},
+		{Decimal{9, -14}, -12, Decimal{0, -12}},
+		{Decimal{72142857142857144, -20}, -12, Decimal{721428571, -12}},
+		{Decimal{math.MaxInt64, 0}, 1, Decimal{922337203685477581, 1}},
+		{Decimal{math.MinInt64, 0}, 1, Decimal{-922337203685477581, 1}},
+		{Decimal{math.MinInt64, -128}, 127, Decimal{0, 127}},
+		{Decimal{0, -128}, 0, Decimal{0, 0}},
+	} {
+		require.Equal(t, c.want, c.in.Round(c.to), "%v to %d", c.in, c.to)
+	}
+}
+
+// Round returns the nearest number of the exponent, and of two that are as near
+// the even one.
+func TestDecimalRoundIsNearest(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		// Fives and zeros are what halves are made of.
+		coefficient := rapid.OneOf(rapid.Int64(), rapid.Int64Range(-2000, 2000), rapid.Map(rapid.Int64Range(-9_000, 9_000), func(n int64) int64 { return n * 5_000 }))
+		d := Decimal{coefficient.Draw(t, "coefficient"), rapid.Int8Range(-40, 40).Draw(t, "exponent")}
+		e := rapid.Int8Range(d.Exponent-2, d.Exponent+25).Draw(t, "to")
+		got := d.Round(e)
+		if e <= d.Exponent {
+			require.Equal(t, d, got)
+			return
+		}
+		require.Equal(t, e, got.Exponent)
+		off := new(big.Rat).Sub(exact(got), exact(d))
+		half := new(big.Rat).Quo(exact(Decimal{1, e}), big.NewRat(2, 1))
+		switch off.Abs(off).Cmp(half) {
+		case 1:
+			t.Fatalf("%v at %d is %v, which is not nearest", d, e, got)
+		case 0:
+			require.Zero(t, got.Coefficient%2, "%v lies between two, and %v is odd", d, got)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package fitbitmap_test
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -153,6 +154,32 @@ func TestUnits(t *testing.T) {
 	}
 	_, _, ok = fitbitmap.Over(health.Int(1), 0)
 	require.False(t, ok)
+}
+
+func TestFit(t *testing.T) {
+	for _, c := range []struct {
+		in    health.Decimal
+		n     int64
+		want  health.Decimal
+		exact bool
+	}{
+		{decimal(t, "3.106855961186984"), 1000, decimal(t, "3.106855961186984"), true},
+		{decimal(t, "3.106855961186984"), 1_609_344, decimal(t, "3.106855961187"), false},
+		{decimal(t, "-3.106855961186984"), 1_609_344, decimal(t, "-3.106855961187"), false},
+		{decimal(t, "3.1000000000000000"), 1_609_344, decimal(t, "3.100000000000"), true},
+		{health.Int(math.MaxInt64 / 60), 60, health.Int(math.MaxInt64 / 60), true},
+		{health.Int(math.MaxInt64/60 + 1), 60, health.Decimal{Coefficient: 15372286728091293, Exponent: 1}, false},
+		{health.Int(math.MinInt64), 2, health.Decimal{Coefficient: -922337203685477581, Exponent: 1}, false},
+	} {
+		fit, exact, ok := fitbitmap.Fit(c.in, c.n)
+		require.True(t, ok)
+		require.Equal(t, c.want, fit, "%s * %d", c.in, c.n)
+		require.Equal(t, c.exact, exact, "%s * %d", c.in, c.n)
+		_, fits := fitbitmap.Times(fit, c.n)
+		require.True(t, fits)
+	}
+	_, _, ok := fitbitmap.Fit(health.Decimal{Coefficient: math.MaxInt64, Exponent: math.MaxInt8}, 2)
+	require.False(t, ok, "there is no larger exponent")
 }
 
 func TestVO2Max(t *testing.T) {

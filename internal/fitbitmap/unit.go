@@ -29,6 +29,23 @@ func Times(d health.Decimal, n int64) (health.Decimal, bool) {
 	return d, true
 }
 
+// Fit returns d with as few of its last digits rounded away as it takes for
+// [Times] n to fit, and whether it is still the same number: the service writes
+// some numbers with all 17 digits of a float64. It is false in ok when no
+// exponent is large enough.
+func Fit(d health.Decimal, n int64) (fit health.Decimal, exact, ok bool) {
+	fit = d
+	for {
+		if _, fits := Times(fit, n); fits {
+			return fit, fit.Equal(d), true
+		}
+		if fit.Exponent == math.MaxInt8 {
+			return health.Decimal{}, false, false
+		}
+		fit = d.Round(fit.Exponent + 1)
+	}
+}
+
 // Over returns d / n with four more decimal places than d has, rounded half
 // away from zero, and whether that is the exact quotient. Values that are not
 // exact carry health.FlagInexact. It is false in ok when the result does not

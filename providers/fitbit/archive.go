@@ -44,7 +44,9 @@ func ArchivePath(stream, body string, page int) string {
 // another suffix, are left out. The profile comes first, because it tells the
 // person's zone, and else streams and periods come in order of their names. A
 // file's time of modification is when its answer is from: it should be kept when
-// an archive is copied, or an old answer is taken for a new one.
+// an archive is copied, or an old answer is taken for a new one. Answers must be
+// in metric units, which is what the service sends without an Accept-Language:
+// but for the lengths of workouts they do not tell.
 //
 // One page is held in memory. An error of fsys ends the sequence; so does a file
 // of more than 64 MiB.

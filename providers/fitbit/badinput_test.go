@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -343,6 +344,10 @@ func TestReadingsOfADay(t *testing.T) {
 			[]int64{5, 6}, []int64{60, 63}, 0, []string{reasonBackwards}},
 		{"odd points", "2026-10-01", "", []string{`7`, point("25:00:00", "60"), point("00:00:61", "60"), `{"time":"00:00:09","time":"00:00:09","value":1}`, point("00:00:10", `{}`), point("00:00:11", "65")},
 			[]int64{11}, []int64{65}, 0, []string{reasonNotObject, reasonTime, reasonTime, reasonTwice, reasonValue}},
+		{"all digits of a float", "2026-10-01", "", []string{point("00:00:00", "7.2142857142857144E-4"), point("00:00:01", "61.123456789012345"), point("00:00:02", "62")},
+			[]int64{0, 1, 2}, []int64{721_428_571, 61_123_456_789_012, 62_000_000_000_000}, -12, nil},
+		{"the same behind other readings", "2026-10-01", "", []string{point("00:00:01", "61.5"), point("00:00:02", "7.2142857142857144E-4"), point("00:00:03", "1.1102230246251565e-16")},
+			[]int64{1, 2, 3}, []int64{61_500_000_000_000, 721_428_571, 0}, -12, nil},
 		{"without a zone an hour that comes twice", "2026-10-25", "", []string{point("02:59:59", "60"), point("02:00:00", "61"), point("03:00:00", "62")},
 			[]int64{10799, 10800}, []int64{60, 62}, 0, []string{reasonBackwards}},
 		{"an hour that comes twice", "2026-10-25", "Europe/Berlin",
@@ -455,9 +460,48 @@ func TestBadWorkouts(t *testing.T) {
 			require.Equal(t, append([]string{}, c.reasons...), reasonsOf(m))
 		})
 	}
-	m, err := mapBodies(t, streamWorkouts, "", "activities/list"+octoberName, `{"activities":[`+row(at+`,"distance":2,"distanceUnit":"Mile","calories":1`)+`]}`)
-	require.NoError(t, err)
-	require.InDelta(t, 3218.688, m.records[0].Values[0].Number.Float(), 1e-9)
+}
+
+// The service writes some numbers with all digits of a float64. What does not fit
+// the unit of a metric is rounded and told to be inexact, and a number that no
+// record may hold costs nothing else.
+func TestNumbersOfWorkouts(t *testing.T) {
+	for _, c := range []struct {
+		name, members string
+		metric        health.Metric
+		want          string // "" if there is no value
+		flags         health.Flags
+	}{
+		{"kilometres", `"distance":5.0000000000000001,"distanceUnit":"Kilometer"`, health.MetricDistance, "5000.0000000000001", 0},
+		{"miles", `"distance":2,"distanceUnit":"Mile"`, health.MetricDistance, "3218.688", 0},
+		{"miles of a float", `"distance":3.106855961186984,"distanceUnit":"Mile"`, health.MetricDistance, "5000.000000000531328", health.FlagInexact},
+		{"miles beyond all", `"distance":9223372036854775807e127,"distanceUnit":"Mile"`, health.MetricDistance, "", 0},
+		{"yards", `"poolLength":25,"poolLengthUnit":"Yard"`, health.MetricPoolLength, "22.86", 0},
+		{"yards of a float", `"poolLength":25.000000000000004,"poolLengthUnit":"Yard"`, health.MetricPoolLength, "22.8600000000000", health.FlagInexact},
+		{"kilometres an hour", `"speed":9`, health.MetricSpeed, "2.5", 0},
+		{"kilometres an hour of a float", `"speed":9.656064000000001`, health.MetricSpeed, "2.68224", health.FlagInexact},
+		{"what float arithmetic leaves over", `"elevationGain":5.551115123125783e-17`, health.MetricElevationGain, "", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, err := mapBodies(t, streamWorkouts, "", "activities/list"+octoberName,
+				`{"activities":[{"logId":2,"startTime":"2026-10-02T07:00:00.000+02:00","duration":60000,"calories":1,`+c.members+`}]}`)
+			require.NoError(t, err)
+			require.Equal(t, []string{"workouts/2"}, keysOf(m))
+			values := m.records[0].Values
+			if c.want == "" {
+				require.Len(t, m.quarantined, 1)
+				require.Len(t, values, 1, "the calories stay")
+				return
+			}
+			require.Empty(t, m.quarantined)
+			i := slices.IndexFunc(values, func(v health.Value) bool { return v.Metric == c.metric })
+			require.GreaterOrEqual(t, i, 0)
+			want, err := health.ParseDecimal(c.want)
+			require.NoError(t, err)
+			require.True(t, values[i].Number.Equal(want), "%s", values[i].Number)
+			require.Equal(t, c.flags, values[i].Flags)
+		})
+	}
 }
 
 // Of a datum that is there twice the one that changed last counts.
@@ -506,7 +550,48 @@ func TestRecordingsThatAreNone(t *testing.T) {
 	require.Len(t, m.row.faults, 2)
 }
 
-// A page on which nothing is right is not a page.
+// A recording counts the distance from its start. The metric is additive, so that
+// the points of its series add up to what was run.
+func TestDistanceOfARecording(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		totals []string // "" is a point without a distance
+		values []int64
+		exp    int8
+		faults int
+	}{
+		{"each step", []string{"10", "20", "30.5", "30.5", "40"}, []int64{100, 100, 105, 0, 95}, -1, 0},
+		{"it does not begin at nothing", []string{"7", "9"}, []int64{7, 2}, 0, 0},
+		{"a point without", []string{"10", "", "30"}, []int64{10, 20}, 0, 0},
+		{"all digits of a float", []string{"0.10000000000000001", "0.30000000000000004"}, []int64{100_000_000_000, 200_000_000_000}, -12, 0},
+		{"it begins again", []string{"10", "20", "3", "8"}, []int64{10, 10, 5}, 0, 1},
+		{"it does not fit", []string{"10", "9e18", "9e18"}, []int64{10, 8_999_999_999_999_999_990, 0}, 0, 0},
+		{"it is below nothing", []string{"-10", "20"}, []int64{30}, 0, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			track := ""
+			for i, total := range c.totals {
+				track += fmt.Sprintf(`<Trackpoint><Time>2026-10-02T07:00:%02d.000+02:00</Time><AltitudeMeters>5</AltitudeMeters>`, i)
+				if total != "" {
+					track += "<DistanceMeters>" + total + "</DistanceMeters>"
+				}
+				track += "</Trackpoint>"
+			}
+			rec, err := readRecording([]byte(`<TrainingCenterDatabase><Activities><Activity Sport="Running"><Lap StartTime="2026-10-02T07:00:00.000+02:00"><Track>` +
+				track + `</Track></Lap></Activity></Activities></TrainingCenterDatabase>`))
+			require.NoError(t, err)
+			m := newMapper(health.RawPage{Stream: streamRoutes, Date: testDate()})
+			rec.add(m)
+			require.Len(t, m.row.series, 2)
+			s := m.row.series[1]
+			require.Equal(t, health.MetricDistance, s.Metric)
+			require.Equal(t, c.values, s.Values)
+			require.Equal(t, c.exp, s.Exp)
+			require.Len(t, m.row.faults, c.faults)
+		})
+	}
+}
+
 // A member that is there twice may be read either way: the datum is set aside,
 // whichever member it is.
 func TestMembersThatAreThereTwice(t *testing.T) {
@@ -541,6 +626,7 @@ func TestMembersThatAreThereTwice(t *testing.T) {
 	}
 }
 
+// A page on which nothing is right is not a page.
 func TestTooMuchThatIsBad(t *testing.T) {
 	body := `{"sleep":[` + strings.Repeat("7,", providers.MaxQuarantined+1) + `7]}`
 	_, err := mapBodies(t, streamSleep, "", "sleep"+octoberName, body)

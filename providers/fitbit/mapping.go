@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/fitbitmap"
 	"github.com/vitalmux/vitalmux/internal/jsonscan"
 	"github.com/vitalmux/vitalmux/providers"
 )
@@ -507,17 +508,21 @@ func (c *column) add(m *mapper, wall int64, d health.Decimal) {
 	c.last, c.started = t, true
 }
 
+// finest is the smallest exponent of a series: the service writes some numbers
+// with all 17 digits of a float64, and one of them must not keep the others out.
+const finest = -12
+
 // scaled returns the coefficient of d at the exponent of the series, which is
 // lowered if d has more decimal places.
 func (c *column) scaled(d health.Decimal) (int64, bool) {
-	e := int(d.Exponent) + int(c.scale)
-	if e == int(c.series.Exp) {
-		return d.Coefficient, true
-	}
-	if e < -health.MaxExponent || e > health.MaxExponent {
+	d, ok := fitbitmap.Shift(d, int(c.scale))
+	if !ok || d.Exponent > health.MaxExponent {
 		return 0, false
 	}
-	d.Exponent = int8(e)
+	d = d.Round(finest)
+	if d.Exponent == c.series.Exp {
+		return d.Coefficient, true
+	}
 	if len(c.series.Values) == 0 {
 		c.series.Exp = d.Exponent
 		return d.Coefficient, true

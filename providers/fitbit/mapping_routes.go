@@ -265,6 +265,9 @@ func (rec *recording) add(m *mapper) {
 		columns[i] = &column{series: health.Series{Metric: metric}}
 	}
 	columns[pointHeartRate].none = positive
+	// A recording counts the distance from its start; the metric is additive, so a
+	// point has what was run since the one before.
+	run := health.Decimal{}
 	first, last := int64(0), int64(0)
 	floating, some, odd := false, false, 0
 	for i := range rec.points {
@@ -282,9 +285,21 @@ func (rec *recording) add(m *mapper) {
 		}
 		last = at.SortMilli()
 		for j, c := range columns {
-			if p.got[j] && (c.none == always || p.values[j].Coefficient > 0) {
-				c.point(last, p.values[j])
+			if !p.got[j] || c.none == positive && p.values[j].Coefficient <= 0 {
+				continue
 			}
+			v := p.values[j]
+			if j == pointDistance {
+				total := v.Round(finest)
+				step, ok := minus(total, run)
+				run = total
+				if !ok || step.Coefficient < 0 {
+					c.faults[faultValue]++
+					continue
+				}
+				v = step
+			}
+			c.point(last, v)
 		}
 	}
 	if odd > 0 {
@@ -297,6 +312,18 @@ func (rec *recording) add(m *mapper) {
 	for _, l := range rec.laps {
 		rec.lapSegment(m, l)
 	}
+}
+
+// minus returns a - b; false if that does not fit.
+func minus(a, b health.Decimal) (health.Decimal, bool) {
+	e := min(a.Exponent, b.Exponent)
+	x, okX := a.Rescale(e)
+	y, okY := b.Rescale(e)
+	difference := x - y
+	if overflow := (x < y) != (difference < 0); overflow || !okX || !okY {
+		return health.Decimal{}, false
+	}
+	return health.Decimal{Coefficient: difference, Exponent: e}, true
 }
 
 func (rec *recording) lapSegment(m *mapper, l lap) {

@@ -245,8 +245,9 @@ var workoutFields = fields{
 	"swimLengths":      {is: health.Value{Metric: health.MetricSwimLaps}},
 }
 
-// distance adds the distance of a workout. The unit follows the header of the
-// request, but archives may hold answers to other ones.
+// distance adds the distance of a workout. This adapter asks for metric units,
+// but an archive may hold what another client asked for. Lengths are the only
+// numbers that tell their unit: all others are taken as metric.
 func (r *row) distance(d health.Decimal, v jsonscan.Verdict, unitName string) {
 	f := field{is: is(fitbitmap.Distance, ""), unit: kilometres}
 	switch unitName {
@@ -254,10 +255,7 @@ func (r *row) distance(d health.Decimal, v jsonscan.Verdict, unitName string) {
 	case "Meter":
 		f.unit = asSent
 	case "Mile":
-		if miles, ok := fitbitmap.Times(d, 1_609_344); ok && v == jsonscan.OK {
-			d, _ = fitbitmap.Shift(miles, -3)
-			f.unit = asSent
-		}
+		f.unit = miles
 	default:
 		r.text("fitbit_distance_unit", unitName)
 		if v == jsonscan.OK {
@@ -274,9 +272,7 @@ func (r *row) pool(d health.Decimal, v jsonscan.Verdict, unitName string) {
 	switch unitName {
 	case "", "Meter", "METER", "m":
 	case "Yard", "YARD", "yd":
-		if yards, ok := fitbitmap.Times(d, 9144); ok && v == jsonscan.OK {
-			d, _ = fitbitmap.Shift(yards, -4)
-		}
+		f.unit = yards
 	default:
 		r.text("fitbit_pool_length_unit", unitName)
 		if v == jsonscan.OK {

@@ -78,6 +78,8 @@ const (
 	minutes             // to seconds
 	milliseconds        // to seconds
 	kilometresHour      // to metres per second
+	miles               // to metres
+	yards               // to metres
 	ratio               // to percent
 )
 
@@ -96,17 +98,37 @@ func (u unit) convert(d health.Decimal) (health.Decimal, health.Flags, bool) {
 	case ratio:
 		d, ok = fitbitmap.Shift(d, 2)
 	case kilometresHour:
-		d, ok = fitbitmap.Times(d, 10)
-		if !ok {
+		// Times 10, and the four places more that a quotient has.
+		d, whole, fits := fitbitmap.Fit(d, 10*10_000)
+		if !fits {
 			return d, 0, false
 		}
+		d, _ = fitbitmap.Times(d, 10)
 		q, exact, fits := fitbitmap.Over(d, 36)
-		if !exact {
+		if !exact || !whole {
 			return q, health.FlagInexact, fits
 		}
 		return q.Normalized(), 0, fits
+	case miles:
+		return metres(d, 1_609_344, -3)
+	case yards:
+		return metres(d, 9144, -4)
 	default:
 		ok = true
+	}
+	return d, 0, ok
+}
+
+// metres returns d * n * 10^places.
+func metres(d health.Decimal, n int64, places int) (health.Decimal, health.Flags, bool) {
+	d, exact, ok := fitbitmap.Fit(d, n)
+	if !ok {
+		return d, 0, false
+	}
+	d, _ = fitbitmap.Times(d, n)
+	d, ok = fitbitmap.Shift(d, places)
+	if !exact {
+		return d, health.FlagInexact, ok
 	}
 	return d, 0, ok
 }
@@ -174,7 +196,8 @@ func (r *row) add(d health.Decimal, v jsonscan.Verdict, name string, f field, ra
 		return
 	}
 	converted, flags, ok := f.unit.convert(d)
-	if !ok {
+	// An exponent that a record must not have costs this number, not the record.
+	if !ok || converted.Exponent < -health.MaxExponent || converted.Exponent > health.MaxExponent {
 		r.fault(name, reasonValue, raw)
 		return
 	}

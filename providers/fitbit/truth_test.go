@@ -311,6 +311,13 @@ func TestWorkoutsAreMappedAsTheyAre(t *testing.T) {
 			require.Equal(t, x.Start.UnixMilli(), s.Times[0])
 			require.False(t, s.Floating)
 		}
+		run := 0.0
+		for _, s := range route.Series {
+			for i := 0; s.Metric == health.MetricDistance && i < s.Len(); i++ {
+				run += s.Number(i).Float()
+			}
+		}
+		require.InDelta(t, 595*2.7, run, 1e-6, "2.7 m/s from the first point to the last")
 		require.Len(t, route.Segments, 1)
 		require.Equal(t, health.TrackLap, route.Segments[0].Track)
 	}

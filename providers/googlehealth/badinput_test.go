@@ -331,6 +331,20 @@ func TestSeriesWithHoles(t *testing.T) {
 	require.Len(t, m.quarantined, 1)
 }
 
+// A number that no record may hold, such as what float arithmetic leaves over,
+// costs no other number of its record.
+func TestNumbersThatNoRecordHolds(t *testing.T) {
+	for _, number := range []string{"5.551115123125783e-17", "1e40"} {
+		m, err := mapBody("exercise", `{"dataPoints":[{"name":"users/1234567890/dataTypes/exercise/dataPoints/7","exercise":{`+
+			`"interval":{"startTime":"2026-11-20T07:00:00Z","startUtcOffset":"3600s","endTime":"2026-11-20T08:00:00Z","endUtcOffset":"3600s"},`+
+			`"exerciseType":"RUNNING","metricsSummary":{"steps":"9000","elevationGainMillimeters":`+number+`}}}]}`)
+		require.NoError(t, err)
+		require.Equal(t, []string{"exercise/7"}, keysOf(m), number)
+		require.Equal(t, []string{"exercise/7#elevationGainMillimeters: " + reasonType}, reasonsOf(m), number)
+		require.Contains(t, m.records[0].Values, health.Value{Metric: health.MetricSteps, Number: health.Int(9000)}, number)
+	}
+}
+
 // beat returns a heart rate.
 func beat(at, bpm string) string {
 	return `{"heartRate":{"sampleTime":{"physicalTime":"2026-11-20T` + at + `Z","utcOffset":"3600s"},"beatsPerMinute":` + bpm + `}}`

@@ -29,9 +29,7 @@ func (t *track) add(milli int64, d health.Decimal) bool {
 	if len(t.times) == health.MaxPoints || d.Exponent > health.MaxExponent {
 		return false
 	}
-	if d.Exponent < finest {
-		d = rounded(d)
-	}
+	d = d.Round(finest)
 	if len(t.times) == 0 {
 		t.exp = d.Exponent
 	}
@@ -52,31 +50,6 @@ func (t *track) add(milli int64, d health.Decimal) bool {
 // finest is the smallest exponent of a column: the service writes some numbers
 // with all 17 digits of a float64, and one of them must not keep the others out.
 const finest = -12
-
-// rounded returns d with the finest exponent, rounded half to even.
-func rounded(d health.Decimal) health.Decimal {
-	c := d.Coefficient
-	inexact := false
-	for e := d.Exponent; e < finest && c != 0; e++ {
-		last := c % 10
-		c /= 10
-		if e+1 < finest {
-			inexact = inexact || last != 0
-			continue
-		}
-		if last < 0 {
-			last = -last
-		}
-		if last > 5 || last == 5 && (inexact || c%2 != 0) {
-			if d.Coefficient < 0 {
-				c--
-			} else {
-				c++
-			}
-		}
-	}
-	return health.Decimal{Coefficient: c, Exponent: finest}
-}
 
 // lower moves the column to the exponent of a finer number, without its trailing
 // zeros.

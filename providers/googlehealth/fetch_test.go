@@ -205,7 +205,7 @@ func TestPagesThatDoNotEnd(t *testing.T) {
 func TestBodyMassIndex(t *testing.T) {
 	weights := `{"dataPoints":[` +
 		`{"weight":{"sampleTime":{"physicalTime":"2026-11-20T06:00:00Z","utcOffset":"3600s"},"weightGrams":72000}},` +
-		`{"weight":{"sampleTime":{"physicalTime":"2026-11-02T06:00:00Z","utcOffset":"3600s"},"weightGrams":70000.5}}]}`
+		`{"weight":{"sampleTime":{"physicalTime":"2026-11-02T06:00:00Z","utcOffset":"3600s"},"weightGrams":68038.8555}}]}` // 150 lb
 	tall := func(day, mm string) string {
 		return `{"height":{"sampleTime":{"physicalTime":"2026-` + day + `T06:00:00Z","utcOffset":"3600s"},"heightMillimeters":` + mm + `}}`
 	}
@@ -215,10 +215,10 @@ func TestBodyMassIndex(t *testing.T) {
 		want    []float64
 		aside   int
 	}{
-		"one height":            {[]string{`{"dataPoints":[` + tall("01-01", `"1800"`) + `]}`}, []float64{22.2222, 21.6051}, 0},
-		"another one since":     {[]string{`{"dataPoints":[` + tall("11-10", `"1820"`) + `,` + tall("01-01", `"1800"`) + `]}`}, []float64{21.7365, 21.6051}, 0},
-		"a first one after":     {[]string{`{"dataPoints":[` + tall("11-10", `1820`) + `]}`}, []float64{21.7365, 21.1328}, 0},
-		"an empty page first":   {[]string{`{"nextPageToken":"2"}`, `{"dataPoints":[` + tall("01-01", `"1800"`) + `]}`}, []float64{22.2222, 21.6051}, 0},
+		"one height":            {[]string{`{"dataPoints":[` + tall("01-01", `"1800"`) + `]}`}, []float64{22.2222, 20.9996}, 0},
+		"another one since":     {[]string{`{"dataPoints":[` + tall("11-10", `"1820"`) + `,` + tall("01-01", `"1800"`) + `]}`}, []float64{21.7365, 20.9996}, 0},
+		"a first one after":     {[]string{`{"dataPoints":[` + tall("11-10", `1820`) + `]}`}, []float64{21.7365, 20.5406}, 0},
+		"an empty page first":   {[]string{`{"nextPageToken":"2"}`, `{"dataPoints":[` + tall("01-01", `"1800"`) + `]}`}, []float64{22.2222, 20.9996}, 0},
 		"pages that stay empty": {[]string{`{"nextPageToken":"2"}`, `{"nextPageToken":"3"}`, `{"nextPageToken":"4"}`}, nil, 0},
 		"no height":             {[]string{`{}`}, nil, 0},
 		"heights that are none": {[]string{`{"dataPoints":[` + tall("01-01", `"0"`) + `,` + tall("01-02", `"tall"`) + `,` + tall("01-03", `"9000"`) + `,7]}`}, nil, 4},

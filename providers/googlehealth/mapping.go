@@ -424,8 +424,8 @@ func (f *field) value(o object) (health.Value, jsonscan.Verdict) {
 		return v, state
 	}
 	n, ok := scaled(v.Number, f.shift, f.times)
-	if !ok {
-		return v, jsonscan.Bad
+	if !ok || n.Exponent < -health.MaxExponent || n.Exponent > health.MaxExponent {
+		return v, jsonscan.Bad // one number, not the whole record
 	}
 	v.Number = n
 	return v, jsonscan.OK

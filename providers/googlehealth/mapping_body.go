@@ -56,7 +56,7 @@ func (m *mapper) bodyMass() {
 				continue
 			}
 			// Milligrams by square millimetres are kilograms by square metres.
-			if milligrams, fits := v.Number.Rescale(-6); fits {
+			if milligrams, fits := v.Number.Round(-6).Rescale(-6); fits {
 				if n, _, fits := fitbitmap.Over(health.Int(milligrams), tall*tall); fits {
 					index := fitbitmap.BMI.Value(n, "")
 					index.Flags = health.FlagInexact // computed by the mapping

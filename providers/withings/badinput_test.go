@@ -391,6 +391,58 @@ func TestRowsOfAnotherPerson(t *testing.T) {
 	require.Equal(t, providers.CodeIdentity, e.Code)
 }
 
+// Numbers with all digits of a float64, and such as are next to nothing, neither
+// cost the day its record nor the series its other points.
+func TestFineNumbersWithinADay(t *testing.T) {
+	for name, c := range map[string]struct {
+		number string
+		values []int64
+		exp    int8
+	}{
+		"one decimal":     {"34.5", []int64{125, 235, 345}, -1},
+		"17 digits":       {"0.00072142857142857144", []int64{12_500_000_000_000, 23_500_000_000_000, 721_428_571}, -12},
+		"next to nothing": {"1.1102230246251565e-16", []int64{12_500_000_000_000, 23_500_000_000_000, 0}, -12},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := mapBody(streamIntraday, "getintradayactivity"+dayName, `{"status":0,"body":{"series":{`+
+				`"1795215600":{"deviceid":"a","calories":12.5},"1795215660":{"deviceid":"a","calories":23.5},`+
+				`"1795215720":{"deviceid":"a","calories":`+c.number+`}}}}`)
+			require.NoError(t, err)
+			require.Empty(t, reasonsOf(m))
+			require.Equal(t, []string{"intraday/2026-11-21/a"}, keysOf(m))
+			require.Len(t, m.records[0].Series, 1)
+			require.Equal(t, c.values, m.records[0].Series[0].Values)
+			require.Equal(t, c.exp, m.records[0].Series[0].Exp)
+		})
+	}
+}
+
+// A signal may be there only when the row, which was not modified, is read again.
+// The row with its signal is newer, in whatever order the two come.
+func TestASignalThatComesLater(t *testing.T) {
+	for id := 1; id <= 40; id++ { // content, by which a tie is broken, favours either
+		list := health.RawBody{Name: heartListName, Body: fmt.Appendf(nil, `{"status":0,"body":{"series":[{"deviceid":"d","model":93,"heart_rate":60,`+
+			`"modified":1795170100,"timestamp":%d,"ecg":{"signalid":%d,"afib":0}}],"more":false,"offset":0}}`, 1795170000-id, id)}
+		signal := health.RawBody{
+			Name: heartGetName + fmt.Sprint(id), Body: []byte(`{"status":0,"body":{"signal":[1,2,3,4],"sampling_frequency":300,"wearposition":1}}`),
+		}
+		hearts := func(bodies ...health.RawBody) *health.Record {
+			m := newMapper(health.RawPage{Stream: streamHeart, Date: benchDate, Zone: "Europe/Paris", Bodies: bodies})
+			require.NoError(t, m.hearts())
+			require.Len(t, m.records, 1)
+			return &m.records[0]
+		}
+		without, with := hearts(list), hearts(list, signal)
+		require.Empty(t, without.Series)
+		require.Len(t, with.Series, 1)
+		merged, verdict, _ := health.Merge(without, with)
+		require.NotEqual(t, health.Keep, verdict)
+		require.Len(t, merged.Series, 1)
+		_, verdict, _ = health.Merge(with, without)
+		require.Equal(t, health.Keep, verdict)
+	}
+}
+
 func TestASignalThatCannotBeReadLeavesItsRow(t *testing.T) {
 	for name, body := range map[string]string{
 		"not JSON": `<html>`, "no signal": `{"status":0,"body":{"sampling_frequency":300}}`, "a word in it": `{"status":0,"body":{"signal":[1,"x"],"sampling_frequency":300}}`,

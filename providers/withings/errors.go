@@ -206,7 +206,9 @@ func tokenError(env envelope, refresh bool) *providers.Error {
 		return nil
 	}
 	e := &providers.Error{Code: strconv.FormatInt(env.status, 10)}
-	application := env.mentions("client_id", "client_secret", "signature", "nonce", "redirect_uri", "grant_type", "action", "missing")
+	// Not "client" alone: a refusal of a refresh token may say whose it is not.
+	application := env.mentions("client_id", "client id", "client_secret", "client secret", "invalid client", "invalid_client",
+		"signature", "nonce", "redirect_uri", "grant_type", "action", "missing")
 	switch {
 	case env.status == 503 && !application, env.status == 293 && refresh && !application:
 		e.Kind = providers.ErrReauth
@@ -216,7 +218,8 @@ func tokenError(env envelope, refresh bool) *providers.Error {
 		e.Kind, e.RetryAt = providers.ErrRateLimited, env.retryAt(time.Now())
 	default:
 		e.Kind = classOf(env.status).kind
-		if errors.Is(e.Kind, providers.ErrInvalid) || errors.Is(e.Kind, providers.ErrForbidden) {
+		refused := errors.Is(e.Kind, providers.ErrInvalid) || errors.Is(e.Kind, providers.ErrForbidden)
+		if refused || errors.Is(e.Kind, providers.ErrReauth) && application {
 			e.Kind, e.ClientFault = providers.ErrInvalid, true
 		}
 		e.Ambiguous = errors.Is(e.Kind, providers.ErrUnavailable)

@@ -324,8 +324,12 @@ type samples struct {
 
 func (p *samples) add(milli int64, d health.Decimal) {
 	p.times = append(p.times, milli)
-	p.values = append(p.values, d)
+	p.values = append(p.values, d.Round(finest))
 }
+
+// finest is the smallest exponent of a series: one number with all 17 digits of
+// a float64 must not keep the others out.
+const finest = -12
 
 // series returns the points in order of time, with one common exponent. Of two
 // equal points one is kept; of two different ones at one time, and of one that

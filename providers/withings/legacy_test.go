@@ -484,7 +484,7 @@ func TestMigrateAdapter(t *testing.T) {
 		{"another person", `{"status":0,"body":{"userid":"999","access_token":"a","refresh_token":"r"}}`, providers.ErrMalformed, false},
 		{"no refresh token", `{"status":0,"body":{"userid":"363","access_token":"a"}}`, providers.ErrMalformed, true},
 		{"refused", `{"status":503,"error":"Invalid Params: invalid refresh_token"}`, providers.ErrReauth, false},
-		{"the application is refused", `{"status":503,"error":"Invalid Params: invalid client_secret"}`, providers.ErrInvalid, false},
+		{"the application is refused", `{"status":503,"error":"Invalid Params: invalid client id/secret"}`, providers.ErrInvalid, false},
 		{"nothing", ``, providers.ErrMalformed, true},
 	} {
 		s := &script{answer: func(url.Values) string { return c.answer }}

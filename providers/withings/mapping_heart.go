@@ -308,7 +308,11 @@ func (m *mapper) heart(s *jsonscan.Scanner) (key, reason string) {
 	if loc := m.zone(zone); loc != nil {
 		span = span.InZone(loc, health.ZoneFromRecord)
 	}
-	rec := m.emit(kind, key, m.order(modified, timestamp), r.describe(dev))
+	order := m.order(modified, timestamp)
+	if signal != 0 && series == nil && order > 0 {
+		order-- // the same row with its signal, which may come later, is newer
+	}
+	rec := m.emit(kind, key, order, r.describe(dev))
 	rec.Span, rec.Series, rec.Method = span, series, health.MethodSensed
 	return key, ""
 }

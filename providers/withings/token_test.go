@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vitalmux/vitalmux/providers"
+	"github.com/vitalmux/vitalmux/providers/withings"
+	"github.com/vitalmux/vitalmux/providers/withings/withingstest"
 )
 
 func TestTokenAnswers(t *testing.T) {
@@ -58,7 +60,7 @@ func TestTokenAnswers(t *testing.T) {
 		{"not a bearer token", body(access + "," + refresh + "," + user + `,"token_type":"mac"`), providers.ErrMalformed, true, "", 0},
 		{"another person", body(access + "," + refresh + `,"userid":999`), providers.ErrMalformed, false, "", 0},
 		{"status 503", `{"status":503,"body":{},"error":"Invalid Params: invalid refresh_token"}`, providers.ErrReauth, false, "", 0},
-		{"status 503 for the application", `{"status":503,"body":{},"error":"Invalid Params: invalid client_secret"}`, providers.ErrInvalid, false, "", 0},
+		{"status 503 for the application", `{"status":503,"body":{},"error":"Invalid Params: invalid client id/secret"}`, providers.ErrInvalid, false, "", 0},
 		{"status 401", `{"status":401,"body":{}}`, providers.ErrReauth, false, "", 0},
 		{"status 601", `{"status":601,"body":{"wait_seconds":8}}`, providers.ErrRateLimited, false, "", 0},
 		{"status nobody knows", `{"status":98765,"body":{}}`, providers.ErrUnavailable, true, "", 0},
@@ -85,6 +87,50 @@ func TestTokenAnswers(t *testing.T) {
 			require.Equal(t, c.refresh, got.Refresh.Reveal())
 			require.Equal(t, "363", got.UpstreamID)
 			require.WithinDuration(t, before.Add(c.lifetime), got.ExpiresAt, 5*time.Second)
+		})
+	}
+}
+
+// An application that is set up with a wrong id or secret ends nobody's grant:
+// the refusal blames the application, and code and refresh token are good still.
+func TestAWrongSecretEndsNoGrant(t *testing.T) {
+	const id, secret = withingstest.DefaultClientID, withingstest.DefaultClientSecret
+	for _, c := range []struct{ name, id, secret string }{
+		{"a wrong id", "another", secret},
+		{"a wrong secret", id, "another"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sim := newSimulator(withingstest.Config{Seed: 7, Days: 2, IntradayDays: -1}, time.UTC)
+			with := func(id, secret string) *withings.Provider {
+				return newProvider(t, sim, func(cfg *withings.Config) {
+					cfg.ClientID, cfg.ClientSecret, cfg.RedirectURL = id, providers.NewSecret(secret), withingstest.DefaultRedirectURL
+				})
+			}
+			wrong, right := with(c.id, c.secret), with(id, secret)
+			refused := func(err error) {
+				t.Helper()
+				var e *providers.Error
+				require.ErrorAs(t, err, &e)
+				require.ErrorIs(t, err, providers.ErrInvalid)
+				require.NotErrorIs(t, err, providers.ErrReauth)
+				require.True(t, e.ClientFault)
+				require.Equal(t, "503", e.Code)
+			}
+
+			start, err := right.Authorize(t.Context(), providers.AuthRequest{State: "s"})
+			require.NoError(t, err)
+			back, err := sim.Authorize(sim.user.ID, start.URL)
+			require.NoError(t, err)
+			callback := providers.Callback{Query: back.Query(), Secret: start.Secret}
+			_, err = wrong.Exchange(t.Context(), callback)
+			refused(err)
+			grant, err := right.Exchange(t.Context(), callback)
+			require.NoError(t, err)
+
+			_, err = wrong.Refresh(t.Context(), grant.Credential)
+			refused(err)
+			_, err = right.Refresh(t.Context(), grant.Credential)
+			require.NoError(t, err)
 		})
 	}
 }

@@ -48,7 +48,9 @@ type Config struct {
 	// MaxWait is the longest a call waits before another attempt; 0 means 5 s,
 	// negative never waits.
 	MaxWait time.Duration
-	// Transport sends the requests; nil is a transport of the flow's own.
+	// Transport sends the requests; nil is a transport of the flow's own. The flow
+	// leaves no connection open, and others should not use Transport for the same
+	// host: see AccessToken.
 	Transport http.RoundTripper
 	// Logger gets one debug line per request, without its URL; nil is silent.
 	Logger *slog.Logger
@@ -129,7 +131,9 @@ func (f *Flow) AuthorizeURL(request Token, callback string) (string, error) {
 // AccessToken is the third leg. The query is that of the address the person came
 // back to; its oauth_token must be the request token's, so that nobody finishes a
 // flow that somebody else began. A verifier in it is passed on, and the callback
-// of the first leg is repeated unless it is empty. It makes one request.
+// of the first leg is repeated unless it is empty. It makes one request, unless
+// Transport has a connection to the host that somebody else left open: where such
+// a connection breaks net/http repeats a GET.
 //
 // Errors with Ambiguous set mean that the request token may be used up.
 func (f *Flow) AccessToken(ctx context.Context, request Token, callback string, query url.Values) (Access, error) {
@@ -160,10 +164,12 @@ func (f *Flow) AccessToken(ctx context.Context, request Token, callback string, 
 	return access, nil
 }
 
-// get makes one signed request for a token.
+// get makes one signed request for a token, and has its connection closed behind
+// it: where a connection that was used before breaks net/http repeats a GET, and
+// what the service gave out for the first of the two would be lost.
 func (f *Flow) get(ctx context.Context, op, path string, with Token, params url.Values) (Access, error) {
 	resp, err := f.client.Send(ctx, httpx.Request{
-		Op: op, Path: path, MaxBody: maxAnswer,
+		Op: op, Path: path, MaxBody: maxAnswer, Header: http.Header{"Connection": {"close"}},
 		Authorize: func(req *http.Request) error {
 			req.URL.RawQuery = params.Encode()
 			return f.signer(with).sign(req, f.cfg.Trace)

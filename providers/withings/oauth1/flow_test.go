@@ -7,8 +7,10 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -130,6 +132,32 @@ func TestFlow(t *testing.T) {
 	for _, secret := range []string{benchSigner().ConsumerSecret, requestSecret, accessToken, accessSecret} {
 		require.NotContains(t, texts, secret)
 	}
+}
+
+// The access token is asked for once, also where the service reads the request
+// and breaks the connection, which net/http repeats a GET for if the connection
+// was used before.
+func TestOneRequestForAnAccessToken(t *testing.T) {
+	var a account
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/account/request_token" {
+			a.ServeHTTP(w, r)
+			return
+		}
+		asked.Add(1)
+		panic(http.ErrAbortHandler)
+	}))
+	defer server.Close()
+	f := newFlow(t, &a, func(cfg *Config) { cfg.AccountURL, cfg.Transport = server.URL+"/account", nil })
+	request, err := f.RequestToken(t.Context(), flowCallback)
+	require.NoError(t, err)
+	_, err = f.AccessToken(t.Context(), request, flowCallback, url.Values{"oauth_token": {requestToken}})
+	var e *providers.Error
+	require.ErrorAs(t, err, &e)
+	require.ErrorIs(t, err, providers.ErrUnavailable)
+	require.True(t, e.Ambiguous, "the service may have given out a token")
+	require.EqualValues(t, 1, asked.Load())
 }
 
 // TestFlowWithoutExtras is the shortest form the service took.

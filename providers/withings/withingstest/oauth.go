@@ -206,7 +206,7 @@ func (s *Server) client(c *call, secretAllowed bool) *refusal {
 		return missing("client_id")
 	case s.cfg.ClientID:
 	default:
-		return invalid("client_id")
+		return wrongClient()
 	}
 	if c.params.Has("signature") || c.params.Has("nonce") {
 		return s.signature(c)
@@ -218,10 +218,13 @@ func (s *Server) client(c *call, secretAllowed bool) *refusal {
 	case secret == "":
 		return missing("client_secret")
 	case !hmac.Equal([]byte(secret), []byte(s.cfg.ClientSecret)):
-		return invalid("client_secret")
+		return wrongClient()
 	}
 	return nil
 }
+
+// wrongClient does not tell which of the two is wrong.
+func wrongClient() *refusal { return invalid("client id/secret") }
 
 // signature checks and spends the nonce of a signed call.
 func (s *Server) signature(c *call) *refusal {
@@ -248,7 +251,7 @@ func (s *Server) getNonce(c *call) *refusal {
 		return missing("client_id")
 	case s.cfg.ClientID:
 	default:
-		return invalid("client_id")
+		return wrongClient()
 	}
 	at, present, refused := c.integer("timestamp")
 	sig := c.params.Get("signature")

@@ -172,6 +172,9 @@ func TestExchangeRefuses(t *testing.T) {
 			require.Equal(t, tc.status, refused.Status, refused.Error)
 			require.JSONEq(t, "{}", string(refused.Body))
 			require.NotEmpty(t, refused.Error)
+			if name == "another client" || name == "wrong secret" {
+				require.Equal(t, "Invalid Params: invalid client id/secret", refused.Error)
+			}
 			require.Zero(t, w.exchange(t, "code", code).Status, "the refused attempt spent the code")
 		})
 	}
@@ -314,7 +317,11 @@ func TestRefreshRotation(t *testing.T) {
 		w := newWorld(t, quiet())
 		nonce := w.nonce(t)
 		require.Zero(t, w.refresh(t, w.token.RefreshToken, "client_secret", "", "nonce", nonce, "signature", signed("requesttoken", nonce)).Status)
-		require.Equal(t, 503, w.refresh(t, w.token.RefreshToken, "client_secret", "wrong").Status)
+		for _, wrong := range [][]string{{"client_secret", "wrong"}, {"client_id", "wrong"}} {
+			refused := w.refresh(t, w.token.RefreshToken, wrong...)
+			require.Equal(t, 503, refused.Status)
+			require.Equal(t, "Invalid Params: invalid client id/secret", refused.Error)
+		}
 		require.Equal(t, 2, len(w.Ledger().Refresh))
 	})
 }
