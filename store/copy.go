@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -28,7 +29,9 @@ type Copyable interface {
 	// ErasedUsers returns what keeps erased users away: a key, and the
 	// HMAC-SHA256 of the id of each under it.
 	ErasedUsers(ctx context.Context) (Erased, error)
-	// PutErasedUsers adds erased users. A store that has some knows them under
+	// PutErasedUsers adds erased users, of whom the store takes nothing more. It
+	// is for those of whom it holds nothing: what it holds of one stays, and may
+	// grow, until [Store].Erase. A store that has erased users knows them under
 	// its own key: ErrConflict if that is another one.
 	PutErasedUsers(ctx context.Context, e Erased) error
 }
@@ -39,8 +42,16 @@ type Erased struct {
 	Prints [][sha256.Size]byte
 }
 
+// erasePrint is what a store keeps of an erased user.
+func erasePrint(key []byte, user string) [sha256.Size]byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(user))
+	return [sha256.Size]byte(mac.Sum(nil))
+}
+
 // ErrCopyDiffers means that after copying a user's data is not the same in both
-// stores: the target held other data of that user, or somebody wrote meanwhile.
+// stores: the target held other data of that user, had worked on items that the
+// source still has, or somebody wrote meanwhile.
 var ErrCopyDiffers = errors.New("store: the copy differs")
 
 // CopyReport says what [Copy] found in the source.
@@ -60,8 +71,9 @@ const (
 
 // Copy copies everything of src into dst, which is empty, or holds what an
 // earlier call brought there: it may be called again after it was interrupted,
-// and goes on with the users that are not complete. Nothing may write to either
-// store meanwhile: engines stop first, and start again on dst.
+// and goes on with the users that are not complete. Who was erased in src since
+// is erased in dst. Nothing may write to either store meanwhile: engines stop
+// first, and start again on dst.
 //
 // Each user's data is compared by the counts and digests of its [Export],
 // before, so that what is there is not copied twice, and after. Sealed data stays
@@ -101,7 +113,29 @@ func (c *copier) erased() error {
 	if err != nil || len(e.Prints) == 0 {
 		return err
 	}
-	return c.dst.PutErasedUsers(c.ctx, e)
+	if err := c.dst.PutErasedUsers(c.ctx, e); err != nil {
+		return err
+	}
+	// An earlier call may have brought somebody who was erased since.
+	gone := make(map[[sha256.Size]byte]bool, len(e.Prints))
+	for _, print := range e.Prints {
+		gone[print] = true
+	}
+	for after := ""; ; {
+		users, err := c.dst.Users(c.ctx, after, 0)
+		if err != nil || len(users) == 0 {
+			return err
+		}
+		for _, user := range users {
+			if !gone[erasePrint(e.Key, user)] {
+				continue
+			}
+			if _, err := c.dst.Erase(c.ctx, user); err != nil {
+				return err
+			}
+		}
+		after = users[len(users)-1]
+	}
 }
 
 func (c *copier) settings() error {
@@ -414,24 +448,67 @@ func (c *copier) credential(connection string) error {
 
 // items copies the inbox of a user, by way of a delivery that does not stay.
 func (c *copier) items(user string) error {
-	items, err := c.src.InboxItems(c.ctx, InboxQuery{User: user, Limit: 1 << 30})
-	if err != nil || len(items) == 0 {
-		return err
-	}
-	there, err := c.dst.InboxItems(c.ctx, InboxQuery{User: user, Limit: 1 << 30})
+	there, err := c.itemIDs(user)
 	if err != nil {
 		return err
 	}
-	known := make(map[string]bool)
-	for i := range there {
-		known[there[i].ID] = true
+	var copied []string
+	for q := (InboxQuery{User: user}); ; {
+		items, err := c.src.InboxItems(c.ctx, q)
+		if err != nil {
+			return err
+		}
+		if len(items) == 0 {
+			break
+		}
+		q.After = items[len(items)-1].ID
+		items = slices.DeleteFunc(items, func(i InboxItem) bool { return there[i.ID] })
+		if len(items) == 0 {
+			continue
+		}
+		if err := c.assign(user, items); err != nil {
+			return err
+		}
+		for i := range items {
+			copied = append(copied, items[i].ID)
+		}
 	}
-	items = slices.DeleteFunc(items, func(i InboxItem) bool { return known[i.ID] })
-	if len(items) == 0 {
+	if len(copied) == 0 {
 		return nil
 	}
+	if there, err = c.itemIDs(user); err != nil {
+		return err
+	}
+	for _, id := range copied {
+		if !there[id] {
+			return ErrCopyDiffers
+		}
+	}
+	return nil
+}
+
+// itemIDs returns the ids of a user's items in dst.
+func (c *copier) itemIDs(user string) (map[string]bool, error) {
+	ids := make(map[string]bool)
+	for q := (InboxQuery{User: user}); ; {
+		items, err := c.dst.InboxItems(c.ctx, q)
+		if err != nil || len(items) == 0 {
+			return ids, err
+		}
+		for i := range items {
+			ids[items[i].ID] = true
+		}
+		q.After = items[len(items)-1].ID
+	}
+}
+
+// assign puts items of one user. The carrier's name is the same in another call,
+// which goes on where this one was interrupted, and says nothing of the user.
+// Items of two users may have one id.
+func (c *copier) assign(user string, items []InboxItem) error {
 	carrier := Delivery{
-		ID: "copy/" + items[0].ID, Endpoint: "copy", Received: items[0].Received, Status: DeliveryNew,
+		ID:       fmt.Sprintf("copy/%x", sha256.Sum256([]byte(user+"/"+items[0].ID))),
+		Endpoint: "copy", Received: items[0].Received, Status: DeliveryNew,
 	}
 	if _, err := c.dst.PutDelivery(c.ctx, carrier); err != nil {
 		return err

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"slices"
@@ -109,9 +108,7 @@ func (m *Memory) lock(ctx context.Context) (*memoryData, error) {
 }
 
 func (d *memoryData) eraseMark(user string) [sha256.Size]byte {
-	mac := hmac.New(sha256.New, d.eraseKey[:])
-	mac.Write([]byte(user))
-	return [sha256.Size]byte(mac.Sum(nil))
+	return erasePrint(d.eraseKey[:], user)
 }
 
 func (d *memoryData) isErased(user string) bool { return d.erased[d.eraseMark(user)] }

@@ -209,15 +209,15 @@ func (m *Memory) InboxItems(ctx context.Context, q InboxQuery) ([]InboxItem, err
 	if q.User == "" {
 		return nil, invalid("inbox query without user")
 	}
+	after, placed := d.inbox[q.User][q.After]
 	var list []InboxItem
 	for _, item := range d.inbox[q.User] {
-		if (q.Connection == "" || item.Connection == q.Connection) && (q.ReadyAt.IsZero() || !item.NextAt.After(q.ReadyAt)) {
+		if (q.Connection == "" || item.Connection == q.Connection) && (q.ReadyAt.IsZero() || !item.NextAt.After(q.ReadyAt)) &&
+			(!placed || compareItems(item, after) > 0) {
 			list = append(list, item)
 		}
 	}
-	slices.SortFunc(list, func(a, b InboxItem) int {
-		return cmp.Or(a.Received.Compare(b.Received), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(list, compareItems)
 	list = firstN(list, pageLimit(q.Limit, 100))
 	size := 0
 	for i := range list {
@@ -227,6 +227,10 @@ func (m *Memory) InboxItems(ctx context.Context, q InboxQuery) ([]InboxItem, err
 		list[i] = copyInboxItem(list[i])
 	}
 	return list, nil
+}
+
+func compareItems(a, b InboxItem) int {
+	return cmp.Or(a.Received.Compare(b.Received), cmp.Compare(a.ID, b.ID))
 }
 
 // UpdateItem implements [Inbox].

@@ -425,7 +425,7 @@ type Inbox interface {
 	Assign(ctx context.Context, deliveryID string, items []InboxItem, rest []Delivery) error
 	// InboxItems lists items by Received and ID; Batch.Acks removes them. A
 	// list ends before its payloads are more than 64 MiB together, unless the
-	// first alone is.
+	// first alone is: only an empty one tells that there are no more.
 	InboxItems(ctx context.Context, q InboxQuery) ([]InboxItem, error)
 	// UpdateItem changes Attempts and NextAt of an item. It returns nil when
 	// there is none.
@@ -437,7 +437,11 @@ type InboxQuery struct {
 	User       string    // required
 	Connection string    // empty: all
 	ReadyAt    time.Time // only those with NextAt not after this; zero is all
-	Limit      int       // 0 is 100
+	// After is the ID of an item of the user: only those that come after it in
+	// the order of the list. Where there is no such item any more, the list
+	// begins at its beginning: paging repeats rather than skips.
+	After string
+	Limit int // 0 is 100
 }
 
 // DeliveryQuery selects deliveries; empty fields select all.

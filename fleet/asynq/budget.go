@@ -141,11 +141,11 @@ end
 return 0
 `
 
-// doneScript has the calls of a booking count from now on, and takes back those
-// that were not made. KEYS are of the provider, and of the connection, what is
-// left and the bookings under way; then the bookings of the limits. ARGV are the
-// name of the booking, how many calls were made, how many were booked, and of
-// each limit the calls booked and the period. The millisecond more is because the
+// doneScript has the calls of a booking count from now on, also if it has ended,
+// and takes back those that were not made. KEYS are of the provider, and of the
+// connection, what is left and the bookings under way; then the bookings of the
+// limits. ARGV are the name of the booking, how many calls were made, how many
+// were booked, and of each limit the calls booked and the period. The millisecond more is because the
 // time was cut. A booking that was no longer taken to be under way gives nothing
 // back to what is left: that may have been told without it.
 const doneScript = nowScript + `
@@ -158,7 +158,10 @@ for i = 5, #KEYS do
 	local a = 2*i - 6
 	for c = 1, tonumber(ARGV[a]) do
 		if c <= tonumber(ARGV[2]) then
-			redis.call('ZADD', KEYS[i], 'XX', now + 1 + ARGV[a+1], ARGV[1] .. '.' .. c)
+			redis.call('ZADD', KEYS[i], now + 1 + ARGV[a+1], ARGV[1] .. '.' .. c)
+			if redis.call('PTTL', KEYS[i]) < ARGV[a+1] + 1000 then
+				redis.call('PEXPIRE', KEYS[i], ARGV[a+1] + 1000)
+			end
 		else
 			redis.call('ZREM', KEYS[i], ARGV[1] .. '.' .. c)
 		end

@@ -226,6 +226,30 @@ func TestBookingOfADeadProcess(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(began), 390*time.Millisecond)
 }
 
+// TestLongRequest has an answer come after the booking of its request has ended:
+// the request counts from then on.
+func TestLongRequest(t *testing.T) {
+	if short(t) {
+		return
+	}
+	client := connect(t, startRedis(t))
+	b := newBudget(t, client)
+	c := healthsync.Calls{Provider: "p", Connection: "c", Limits: perApp(1, time.Second), Lane: store.LaneLive, Count: 1}
+	long := take(t, b, c)
+	for {
+		done, pause, err := b.Take(t.Context(), c)
+		require.NoError(t, err)
+		if pause == 0 {
+			done(0) // it was not sent
+			break
+		}
+		time.Sleep(pause)
+	}
+	long(1)
+	require.Positive(t, wait(t, b, c))
+	require.Positive(t, client.PTTL(t.Context(), "vitalmux:budget:{p}:app:1/1s").Val(), "what is not used ends")
+}
+
 func TestBlockIsShared(t *testing.T) {
 	if short(t) {
 		return

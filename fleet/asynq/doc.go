@@ -23,22 +23,25 @@
 // what is left to do at providers is done, by the engine's Run in each process,
 // which shares that by leases.
 //
-// The due times of the store are the truth. A queue holds at most [Config.Ahead]
-// tasks of each kind, taken from there in the order in which they became due,
+// The due times of the store are the truth. [Config.Ahead] bounds how many tasks
+// a queue holds, which are taken from there in the order in which they became due,
 // and nothing is lost with it: a task that Redis lost, or that was archived, is
 // put there again when [Config.Unique] has passed and it is still due. Within
-// that time a connection has one task of each kind. A task that is there twice
-// all the same does no harm: leases and fences keep two turns off one
-// connection.
+// that time a connection has one task of each kind; one that is due again at the
+// end of its turn follows within some two seconds. A task that is there twice all
+// the same, because it waited for longer, does no harm: leases and fences keep two
+// turns off one connection.
 //
 // # Rate limits
 //
 // A [Budget] keeps the limits that providers declare for all processes
 // together. Time is that of Redis, so that clocks may differ. It counts a
 // sliding window, as the engine's own does, and a request counts from when its
-// answer was there: however long requests take, no period of a limit's length
-// sees more of them than allowed, wherever the service lets its own windows
-// begin. A token bucket would let twice as many through in its first period.
+// answer was there: no period of a limit's length sees more of them than allowed,
+// wherever the service lets its own windows begin. A token bucket would let twice
+// as many through in its first period. A request without an answer after a period
+// and half a minute, or two periods if that is less, does not count until it has
+// one: by as many a limit may then be exceeded.
 //
 // What services say about their limits reaches the budget in two ways. By
 // [providers.Page.Left] and [providers.Error.Left], which adapters take from

@@ -50,10 +50,18 @@ func (clinic) Exchange(_ context.Context, cb providers.Callback) (providers.Gran
 	}, nil
 }
 
-// stubborn is a store that may refuse due times.
+// stubborn is a store that may refuse due times. It counts how often it is asked
+// what is due, and calls set, if that is not nil, when a time has been set.
 type stubborn struct {
 	*store.Memory
 	refuses atomic.Bool
+	looks   atomic.Int64
+	set     func(store.Due)
+}
+
+func (s *stubborn) Due(ctx context.Context, task string, now time.Time, limit int) ([]store.Due, error) {
+	defer s.looks.Add(1)
+	return s.Memory.Due(ctx, task, now, limit)
 }
 
 var errRefused = errors.New("due time refused")
@@ -62,7 +70,19 @@ func (s *stubborn) SetDue(ctx context.Context, d store.Due) error {
 	if s.refuses.Load() {
 		return errRefused
 	}
-	return s.Memory.SetDue(ctx, d)
+	err := s.Memory.SetDue(ctx, d)
+	if s.set != nil {
+		s.set(d)
+	}
+	return err
+}
+
+// fills returns when the queues have been filled twice from now on.
+func (s *stubborn) fills() {
+	const kinds = 3 // that are asked for each time, at most
+	for until := s.looks.Load() + 3*kinds; s.looks.Load() < until; {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // ward is one process with an engine on a clinic, and people who are connected.
@@ -207,6 +227,60 @@ func TestTaskWhoseConnectionIsBusy(t *testing.T) {
 	eventually(t, "nothing is due", func() bool { return w.settled(t) })
 	stop()
 	require.Zero(t, w.queue(t, "vitalmux-live").FailedTotal)
+}
+
+// TestTaskThatIsDueAgain becomes due before its turn has ended. It does not wait
+// until it may be there twice.
+func TestTaskThatIsDueAgain(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	w := newWard(t, 1)
+	w.Unique = time.Hour
+	var again sync.Once
+	w.store.set = func(d store.Due) {
+		if d.Task == "sync" {
+			again.Do(func() {
+				d.At = time.Now()
+				if err := w.store.Memory.SetDue(t.Context(), d); err != nil {
+					t.Error(err)
+				}
+				w.store.fills()
+			})
+		}
+	}
+	stop := w.run(t)
+	eventually(t, "both turns have ended", func() bool { return w.queue(t, "vitalmux-live").ProcessedTotal == 2 })
+	eventually(t, "nothing is due", func() bool { return w.settled(t) })
+	stop()
+}
+
+// TestQueueThatIsFull is not taken from: what waits for longer than a task is the
+// only one of its kind is put there again, as far as there is room.
+func TestQueueThatIsFull(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	w := newWard(t, 3)
+	w.Ahead = 2
+	stop := w.run(t)
+	eventually(t, "nothing is due", func() bool { return w.settled(t) })
+	require.NoError(t, w.inspector.PauseQueue("vitalmux-live"))
+	w.again(t)
+	size := func() int { return w.queue(t, "vitalmux-live").Size }
+	eventually(t, "the queue is full", func() bool { return size() >= 4 })
+	eventually(t, "no task is the only one any more", func() bool {
+		locks, err := w.Redis.Keys(t.Context(), "asynq:{vitalmux-live}:unique:*").Result()
+		require.NoError(t, err)
+		return len(locks) == 0
+	})
+	w.store.fills()
+	require.Equal(t, 4, size())
+	require.NoError(t, w.inspector.UnpauseQueue("vitalmux-live"))
+	eventually(t, "nothing is due", func() bool { return w.settled(t) })
+	stop()
 }
 
 // TestTaskThatIsNone is archived at once.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,8 +35,9 @@ type Config struct {
 	Name string
 	// Workers is how many tasks this process works on at once; default 4.
 	Workers int
-	// Ahead is how many tasks of each kind are in the queues at most, those
-	// under way included; default 256. The fleet has no more workers than that.
+	// Ahead is how many tasks NAME-backfill holds at most, those under way
+	// included; NAME-live, which has two kinds, holds twice as many. Default 256.
+	// The fleet works on no more at once.
 	Ahead int
 	// Unique is how long a task of a connection is the only one of its kind,
 	// unless it ends earlier; default 2 minutes, at least 1 second. It should be
@@ -92,7 +94,8 @@ const (
 // fleet is one process of a fleet.
 type fleet struct {
 	Config
-	client *hibiken.Client
+	client    *hibiken.Client
+	inspector *hibiken.Inspector
 	// draining ends when no more work is to be begun.
 	draining context.Context
 	working  sync.WaitGroup
@@ -108,7 +111,10 @@ func Run(ctx context.Context, c Config) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	f := &fleet{Config: c, client: hibiken.NewClientFromRedisClient(c.Redis), draining: ctx}
+	f := &fleet{
+		Config: c, draining: ctx,
+		client: hibiken.NewClientFromRedisClient(c.Redis), inspector: hibiken.NewInspectorFromRedisClient(c.Redis),
+	}
 	server := hibiken.NewServerFromRedisClient(c.Redis, hibiken.Config{
 		Concurrency: c.Workers,
 		Queues:      map[string]int{c.Name + "-live": 2, c.Name + "-" + backfills: 1}, StrictPriority: true,
@@ -178,8 +184,8 @@ type turn struct {
 func (f *fleet) feed(ctx context.Context) {
 	var (
 		lease store.Lease
-		until time.Time // when the lease is to be renewed
-		fed   map[turn]time.Time
+		until time.Time          // when the lease is to be renewed
+		fed   map[turn]time.Time // until when a turn is not put into a queue again
 	)
 	defer func() {
 		if lease.Owner == "" {
@@ -222,33 +228,64 @@ func (f *fleet) feed(ctx context.Context) {
 	}
 }
 
-// fill puts into the queues what is due and was not put there before, and
-// again what is still due after the time in which a task is unique. In fed is
-// when that was.
+// fill puts into the queues what is due and was not put there before, as far as
+// they have room, and again what is still due after the time in which a task is
+// unique. In fed is until when that is.
 func (f *fleet) fill(ctx context.Context, fed map[turn]time.Time) error {
 	list, err := f.Engine.Due(ctx, f.Ahead)
 	if err != nil {
 		return err
 	}
 	now := time.Now()
-	due := make(map[turn]bool, len(list))
+	due, room := make(map[turn]bool, len(list)), make(map[string]int)
 	for _, d := range list {
 		t := turn{d.Connection, d.Task, d.At.UnixNano()}
 		due[t] = true
-		if at, ok := fed[t]; ok && now.Sub(at) < f.Unique {
+		if now.Before(fed[t]) {
 			continue
 		}
 		queue := f.Name + "-live"
 		if d.Task == backfills {
 			queue = f.Name + "-" + backfills
 		}
+		if _, known := room[queue]; !known {
+			if room[queue], err = f.room(queue); err != nil {
+				return err
+			}
+		}
+		if room[queue] <= 0 {
+			continue
+		}
 		_, err := f.client.EnqueueContext(ctx, hibiken.NewTask(f.Name+":"+d.Task, []byte(d.Connection)),
 			hibiken.Queue(queue), hibiken.Unique(f.Unique), hibiken.MaxRetry(f.MaxRetry))
-		if err != nil && !errors.Is(err, hibiken.ErrDuplicateTask) {
+		switch {
+		case err == nil:
+			fed[t] = now.Add(f.Unique)
+			room[queue]--
+		case errors.Is(err, hibiken.ErrDuplicateTask):
+			// The one that is there may be at the end of an earlier turn.
+			fed[t] = now.Add(min(heldPause, f.Unique))
+		default:
 			return err
 		}
-		fed[t] = now
 	}
 	maps.DeleteFunc(fed, func(t turn, _ time.Time) bool { return !due[t] })
 	return nil
+}
+
+// room returns how many tasks a queue may still take.
+func (f *fleet) room(queue string) (int, error) {
+	most := f.Ahead
+	if queue == f.Name+"-live" {
+		most *= 2 // it has two kinds
+	}
+	queues, err := f.inspector.Queues()
+	if err != nil || !slices.Contains(queues, queue) {
+		return most, err // a queue is made with its first task
+	}
+	info, err := f.inspector.GetQueueInfo(queue)
+	if err != nil {
+		return 0, err
+	}
+	return most - info.Pending - info.Active - info.Scheduled - info.Retry, nil
 }

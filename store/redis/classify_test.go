@@ -27,6 +27,7 @@ func TestAnswersOfScripts(t *testing.T) {
 		{in("MISCONF Redis is configured to save RDB snapshots, but it is currently not able to persist on disk."), ErrUnavailable},
 		{in("OOM command not allowed when used memory > 'maxmemory'."), ErrMemory},
 		{in("WRONGTYPE Operation against a key holding the wrong kind of value"), ErrForeign},
+		{answer("ERR Script attempted to access a non local key in a cluster node script: 0123, on @user_script:3."), ErrUnavailable},
 		{answer("READONLY You can't write against a read only replica. script: 0123, on @user_script:3."), ErrUnavailable},
 	} {
 		err := translate(tc.err)

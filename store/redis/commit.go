@@ -25,7 +25,7 @@ func (s *Store) Commit(ctx context.Context, b store.Batch) (store.Result, error)
 	if err := validate(&b); err != nil {
 		return store.Result{}, err
 	}
-	result, told, err := s.commit(ctx, sc, &b, "")
+	result, told, err := s.commit(ctx, sc, &b, nil)
 	for errors.Is(err, errUnclaimed) {
 		var made *claims
 		if made, err = s.claim(ctx, sc, b.Connection, ""); err != nil {
@@ -34,8 +34,8 @@ func (s *Store) Commit(ctx context.Context, b store.Batch) (store.Result, error)
 		if err = s.adoptLeases(ctx, sc, b.Connection); err != nil {
 			break
 		}
-		if result, told, err = s.commit(ctx, sc, &b, made.guard); errors.Is(err, store.ErrErased) {
-			err = errors.Join(err, s.disclaim(ctx, made))
+		if result, told, err = s.commit(ctx, sc, &b, made); errors.Is(err, store.ErrErased) {
+			err = errors.Join(err, s.withdraw(ctx, sc, made))
 		}
 	}
 	if err != nil {
@@ -84,15 +84,15 @@ func countRecords(b *store.Batch) int {
 
 // commit makes one commit a change of the user's scope, under the guard of the
 // connection's claim if it needs one. It also reports whether changes were told.
-func (s *Store) commit(ctx context.Context, sc scope, b *store.Batch, guard string) (result store.Result, told bool, err error) {
+func (s *Store) commit(ctx context.Context, sc scope, b *store.Batch, made *claims) (result store.Result, told bool, err error) {
 	var watch []string
 	if b.Lease.Owner != "" {
 		watch = append(watch, sc.lease(b.Connection, b.Lease.Name))
 	}
-	if guard != "" {
-		watch = append(watch, guard)
+	if made != nil {
+		watch = append(watch, made.guard)
 	}
-	c := &commit{s: s, sc: sc, b: b, guard: guard}
+	c := &commit{s: s, sc: sc, b: b, made: made}
 	defer func() { s.packer.keep(c.taken) }()
 	if c.encodeAhead(); c.ahead != nil {
 		defer func() { _ = c.ahead() }() // its error, if any, is that of the plan
@@ -141,11 +141,11 @@ func mayBeKnown(b *store.Batch) bool {
 // commit is one batch on its way into a scope. Everything but what first reads
 // is made anew in each attempt.
 type commit struct {
-	s     *Store
-	sc    scope
-	b     *store.Batch
-	guard string
-	tx    *tx
+	s    *Store
+	sc   scope
+	b    *store.Batch
+	made *claims // of the connection, if it needed one
+	tx   *tx
 
 	// The first round trip.
 	fact           *goredis.StringCmd
@@ -223,8 +223,9 @@ func (c *commit) groupNames() []groupName {
 func (c *commit) first(p goredis.Pipeliner) {
 	ctx, sc, b := context.Background(), c.sc, c.b
 	c.fact = p.HGet(ctx, sc.part("k"), b.Connection)
-	if c.guard != "" {
-		c.alive = p.Exists(ctx, c.guard)
+	if c.made != nil {
+		c.alive = p.Exists(ctx, c.made.guard)
+		p.HLen(ctx, sc.part("t"))
 	}
 	if b.Lease.Owner != "" {
 		c.lease = p.Get(ctx, sc.lease(b.Connection, b.Lease.Name))
@@ -291,6 +292,9 @@ func (c *commit) plan() error {
 			return errUnclaimed
 		}
 		t.do("hset", c.sc.part("k"), b.Connection, "")
+	}
+	if c.made != nil {
+		t.do("hdel", c.sc.part("t"), c.made.note)
 	}
 	if c.lease != nil && !holds(c.lease.Val(), &b.Lease) {
 		return store.ErrLeaseLost

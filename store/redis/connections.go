@@ -24,7 +24,7 @@ func (s *Store) PutConnection(ctx context.Context, c store.Connection) (store.Co
 		return store.Connection{}, err
 	}
 	sc := s.user(c.User)
-	put, former, err := s.putConnection(ctx, sc, c, "")
+	put, former, err := s.putConnection(ctx, sc, c, nil)
 	for errors.Is(err, errUnclaimed) {
 		// What can be refused without a claim was not.
 		var made *claims
@@ -34,15 +34,15 @@ func (s *Store) PutConnection(ctx context.Context, c store.Connection) (store.Co
 		if err = s.adoptLeases(ctx, sc, c.ID); err != nil {
 			break
 		}
-		if put, former, err = s.putConnection(ctx, sc, c, made.guard); errors.Is(err, store.ErrErased) {
-			err = errors.Join(err, s.disclaim(ctx, made))
+		if put, former, err = s.putConnection(ctx, sc, c, made); errors.Is(err, store.ErrErased) {
+			err = errors.Join(err, s.withdraw(ctx, sc, made))
 		}
 	}
 	if err != nil {
 		return store.Connection{}, err
 	}
 	if former != nil {
-		err = s.disclaim(ctx, former)
+		err = s.withdraw(ctx, sc, former)
 	}
 	s.resolver.put(c.ID, sc)
 	return put, err
@@ -51,18 +51,21 @@ func (s *Store) PutConnection(ctx context.Context, c store.Connection) (store.Co
 // errUnclaimed says that a fact needs a claim first.
 var errUnclaimed = errors.New("redis: unclaimed")
 
-// putConnection writes c under the guard of its claims. It also returns the
-// claim of an upstream id that is not needed any more.
-func (s *Store) putConnection(ctx context.Context, sc scope, c store.Connection, guard string) (put store.Connection, former *claims, err error) {
+// putConnection writes c under the guard of its claims, nil for none. It also
+// returns the claim of an upstream id that is not needed any more.
+func (s *Store) putConnection(ctx context.Context, sc scope, c store.Connection, made *claims) (put store.Connection, former *claims, err error) {
 	var watch []string
-	if guard != "" {
+	guard := sc.of("u", "")
+	if made != nil {
+		guard = made.guard
 		watch = []string{guard}
 	}
 	var old *goredis.StringCmd
 	var alive *goredis.IntCmd
 	err = s.update(ctx, sc, watch, func(p goredis.Pipeliner) {
 		old = p.HGet(ctx, sc.part("k"), c.ID)
-		alive = p.Exists(ctx, cmp.Or(guard, sc.of("u", "")))
+		alive = p.Exists(ctx, guard)
+		p.HLen(ctx, sc.part("t"))
 	}, func(t *tx) error {
 		if err := t.open(c.User); err != nil {
 			return err
@@ -78,7 +81,7 @@ func (s *Store) putConnection(ctx context.Context, sc scope, c store.Connection,
 			}
 		}
 		if stored.Version != c.Version {
-			if old.Err() != nil && guard == "" {
+			if old.Err() != nil && made == nil {
 				// Perhaps it is another user's, which is worse.
 				other, err := s.elsewhere(ctx, sc, c.ID)
 				if err != nil {
@@ -103,6 +106,7 @@ func (s *Store) putConnection(ctx context.Context, sc scope, c store.Connection,
 				return err
 			}
 			former.claim = "" // the connection stays
+			t.note(former)
 		}
 		put = c
 		put.Scopes = slices.Clone(c.Scopes)
@@ -110,6 +114,9 @@ func (s *Store) putConnection(ctx context.Context, sc scope, c store.Connection,
 		put.Coverage = nil
 		put.Version++
 		t.do("hset", sc.part("k"), c.ID, encodeConnection(&put))
+		if made != nil {
+			t.do("hdel", sc.part("t"), made.note)
+		}
 		return nil
 	})
 	return put, former, err
@@ -367,6 +374,7 @@ func (s *Store) deleteConnection(ctx context.Context, sc scope, id string, data 
 		items = p.HKeys(ctx, sc.part("d"))
 		metrics = p.HKeys(ctx, sc.part("m"))
 		kept = p.Exists(ctx, dataKeys(sc, id)...)
+		p.HLen(ctx, sc.part("t"))
 	}, func(t *tx) error {
 		if there = fact.Err() == nil; !there {
 			return nil
@@ -392,6 +400,7 @@ func (s *Store) deleteConnection(ctx context.Context, sc scope, id string, data 
 			t.do("hset", sc.part("k"), id, "")
 			over.claim = "" // it leads to the data
 		}
+		t.note(over)
 		if !data {
 			return nil
 		}
@@ -401,7 +410,7 @@ func (s *Store) deleteConnection(ctx context.Context, sc scope, id string, data 
 		return there, err
 	}
 	s.resolver.drop(id)
-	return true, s.disclaim(ctx, over)
+	return true, s.withdraw(ctx, sc, over)
 }
 
 // removeWork removes how a connection was synced, and its items.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -321,6 +323,80 @@ func TestClusterFailovers(t *testing.T) {
 		w.end(t, s)
 		w.check(t, s)
 	}
+}
+
+// TestReshardedInbox has the slot of the deliveries on its way to another node,
+// while some of its keys are not there yet. A call is refused before it has
+// written anything, and has its whole effect afterwards.
+func TestReshardedInbox(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	cluster, err := redistest.StartCluster(redistest.Config{}, 2, false)
+	require.NoError(t, err)
+	t.Cleanup(cluster.Close)
+	ctx := t.Context()
+	s := open(t, hasty(cluster.Addrs()...))
+	_, err = s.PutConnection(ctx, store.Connection{ID: "c", User: "u", Provider: "p", UpstreamID: "account"})
+	require.NoError(t, err)
+	delivery := func(id string, status store.DeliveryStatus) store.Delivery {
+		return store.Delivery{ID: id, Endpoint: "p", Subject: "account", Received: testNow, Status: status, Body: []byte(id)}
+	}
+	for _, id := range []string{"settled", "waits", "whole", "erased"} {
+		_, err := s.PutDelivery(ctx, delivery(id, store.DeliveryParked))
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.Assign(ctx, "settled", nil, nil)) // now there are keys of all but the orders of other states
+
+	small := delivery("small", store.DeliveryNew)
+	small.Body = nil
+	calls := []func() error{
+		func() error { _, err := s.PutDelivery(ctx, small); return err },
+		func() error { _, err := s.PutDelivery(ctx, delivery("new", store.DeliveryUrgent)); return err },
+		func() error { return s.UpdateDelivery(ctx, delivery("waits", store.DeliveryNew)) },
+		func() error {
+			part := small
+			part.ID, part.Status = "part", store.DeliveryPart
+			return s.Assign(ctx, "whole", nil, []store.Delivery{part})
+		},
+		func() error { _, err := s.Erase(ctx, "u"); return err },
+	}
+	slot := fmt.Sprint(do(t, cluster.Servers[0], "CLUSTER", "KEYSLOT", "vitalmux:{inbox}:order"))
+	from, to := cluster.Servers[0], cluster.Servers[1]
+	if do(t, from, "CLUSTER", "COUNTKEYSINSLOT", slot) == int64(0) {
+		from, to = to, from
+	}
+	inbox := func() map[string]string {
+		all := dump(t, from)
+		maps.DeleteFunc(all, func(key, _ string) bool { return !strings.Contains(key, "{inbox}") })
+		return all
+	}
+	before := inbox()
+	require.NotEmpty(t, before)
+	do(t, to, "CLUSTER", "SETSLOT", slot, "IMPORTING", fmt.Sprint(do(t, from, "CLUSTER", "MYID")))
+	do(t, from, "CLUSTER", "SETSLOT", slot, "MIGRATING", fmt.Sprint(do(t, to, "CLUSTER", "MYID")))
+	for i, call := range calls {
+		require.ErrorIs(t, call(), redisstore.ErrUnavailable, "call %d", i)
+		require.Equal(t, before, inbox(), "call %d", i)
+	}
+	do(t, from, "CLUSTER", "SETSLOT", slot, "STABLE")
+	do(t, to, "CLUSTER", "SETSLOT", slot, "STABLE")
+	for i, call := range calls {
+		require.NoError(t, call(), "call %d", i)
+	}
+	ids := func(status store.DeliveryStatus) (ids []string) {
+		list, err := s.Deliveries(ctx, store.DeliveryQuery{Status: status})
+		require.NoError(t, err)
+		for _, d := range list {
+			ids = append(ids, d.ID)
+		}
+		return ids
+	}
+	require.ElementsMatch(t, []string{"small", "waits"}, ids(store.DeliveryNew))
+	require.ElementsMatch(t, []string{"new"}, ids(store.DeliveryUrgent))
+	require.ElementsMatch(t, []string{"part"}, ids(store.DeliveryPart))
+	require.Empty(t, ids(store.DeliveryParked))
 }
 
 // TestReshard moves the slot of a user to another node under load.

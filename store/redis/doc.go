@@ -60,6 +60,7 @@
 //	T:r        zset    deliveries of which the user got the part, for 7 days
 //	T:e T:g    hash    settings, ids of connect flows
 //	T:u:*      string  a right to write a fact for its claim, for 5 seconds
+//	T:t        hash    connections and accounts whose claims may have no fact
 //
 // A chunk has 128 records when it is new, or 24 KiB of contents, and is split at
 // twice that; one commit changes few of them. A page of new records takes three

@@ -48,18 +48,34 @@ func (s *Store) Erase(ctx context.Context, user string) (store.Erasure, error) {
 // eraseEndpoint removes what the endpoint scope holds of the user, and returns
 // the connections.
 func (s *Store) eraseEndpoint(ctx context.Context, sc scope, user string, e *store.Erasure) ([]string, error) {
-	var facts, flows map[string]string
+	var facts, flows, notes map[string]string
 	if err := s.on(ctx, sc.key(), func(c *goredis.Client) (err error) {
 		if facts, err = c.HGetAll(ctx, sc.part("k")).Result(); err != nil {
 			return err
 		}
-		flows, err = c.HGetAll(ctx, sc.part("g")).Result()
+		if flows, err = c.HGetAll(ctx, sc.part("g")).Result(); err != nil {
+			return err
+		}
+		notes, err = c.HGetAll(ctx, sc.part("t")).Result()
 		return err
 	}); err != nil {
 		return nil, err
 	}
 	if err := s.dropFlows(ctx, slices.Collect(maps.Keys(flows))); err != nil {
 		return nil, err
+	}
+	for _, note := range notes {
+		over, err := s.noted(ctx, sc, note)
+		if err != nil {
+			return nil, err
+		}
+		if _, there := facts[over.connection]; !there && over.claim != "" {
+			facts[over.connection] = "" // as one of which only the data is left
+		}
+		over.claim = "" // it goes with the fact
+		if err := s.disclaim(ctx, over); err != nil {
+			return nil, err
+		}
 	}
 	for id, value := range facts {
 		upstream := ""
@@ -118,7 +134,7 @@ func (s *Store) eraseScope(ctx context.Context, sc scope, connections []string, 
 	return s.update(ctx, sc, nil, nil, func(t *tx) error {
 		counts := before
 		keys := []any{"unlink", sc.key()}
-		for _, letter := range []string{"k", "d", "m", "f", "a", "i", "j", "e", "r", "g"} {
+		for _, letter := range []string{"k", "d", "m", "f", "a", "i", "j", "e", "r", "g", "t"} {
 			keys = append(keys, sc.part(letter))
 		}
 		type counted struct{ records, chunks, raw *goredis.IntCmd }

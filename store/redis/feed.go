@@ -23,7 +23,8 @@ import (
 // by a counter. A commit puts its scope there once it is applied. Of each
 // consumer there is a floor, up to which all that was told is acknowledged. A
 // process that dies between a commit and its entry is made up for: each call
-// also looks at some scopes whatever the list says.
+// that finds nothing by the list looks at some scopes whatever it says, in turn.
+// Until then the next commit of the user makes the entry.
 
 // told is one change in a block.
 type told struct {
@@ -166,8 +167,8 @@ func (s *Store) tell(ctx context.Context, sc scope) error {
 
 // progress is where a consumer stands in a user's feed.
 type progress struct {
-	user                 string
-	last, trimmed, acked int64
+	user        string
+	last, acked int64
 }
 
 func (p *progress) behind() bool { return p.acked < p.last }
@@ -198,7 +199,7 @@ func (s *Store) progressOf(ctx context.Context, consumer string, scopes []scope)
 		if err != nil && acks[i].Err() == nil {
 			return nil, fmt.Errorf("%w: progress", ErrDamaged)
 		}
-		list[i] = progress{user: h.user, last: h.last, trimmed: h.trimmed, acked: acked}
+		list[i] = progress{user: h.user, last: h.last, acked: acked}
 	}
 	return list, nil
 }
@@ -282,20 +283,25 @@ func (s *Store) Changes(ctx context.Context, consumer string, limit int) ([]stor
 
 // collect adds changes that the consumer did not acknowledge.
 func (s *Store) collect(ctx context.Context, sc scope, at *progress, list []store.Change, limit int) ([]store.Change, error) {
-	if at.acked < at.trimmed {
-		return nil, store.ErrFeedTrimmed
-	}
 	for acked := at.acked; len(list) < limit; {
-		var values []string
-		if err := s.on(ctx, sc.key(), func(c *goredis.Client) (err error) {
-			values, err = c.ZRangeArgs(ctx, goredis.ZRangeArgs{
+		// At one moment: what is dropped between the two would be skipped.
+		var dropped *goredis.StringCmd
+		var values *goredis.StringSliceCmd
+		if err := s.view(ctx, sc.key(), func(p goredis.Pipeliner) {
+			dropped = p.HGet(ctx, sc.key(), "trimmed")
+			values = p.ZRangeArgs(ctx, goredis.ZRangeArgs{
 				Key: sc.part("f"), ByScore: true, Start: "(" + strconv.FormatInt(acked, 10), Stop: "+inf", Count: int64(min(64, limit-len(list))),
-			}).Result()
-			return err
-		}); err != nil || len(values) == 0 {
-			return list, err
+			})
+		}); err != nil {
+			return nil, err
 		}
-		for _, value := range values {
+		if trimmed, err := dropped.Int64(); err == nil && acked < trimmed {
+			return nil, store.ErrFeedTrimmed
+		}
+		if len(values.Val()) == 0 {
+			return list, nil
+		}
+		for _, value := range values.Val() {
 			b, err := decodeBlock(s.packer, value)
 			if err != nil {
 				return nil, err

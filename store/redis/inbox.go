@@ -17,6 +17,11 @@ import (
 // of arrival, and its body. The body is stored first, in pieces under a key of
 // its own that ends by itself unless the delivery is put.
 
+// statuses are those that a delivery may have. Each has an order of arrival.
+var statuses = [...]store.DeliveryStatus{
+	store.DeliveryNew, store.DeliveryUrgent, store.DeliveryPart, store.DeliveryParked, store.DeliveryDead,
+}
+
 const (
 	pieceSize = 1 << 20
 	// bodyTime is how long a body is kept for a delivery that is not put yet.
@@ -73,30 +78,40 @@ func (w *waiting) delivery(id, state string) (store.Delivery, error) {
 	return v, d.end()
 }
 
-func (s *Store) inboxKeys() []string {
-	return []string{s.inboxKey("fixed"), s.inboxKey("state"), s.inboxKey("status"), s.inboxKey("settled"), s.inboxKey("order")}
+// inboxKeys are the keys of the scripts about deliveries, with those of the bodies
+// that one is about; "" is none.
+func (s *Store) inboxKeys(bodies ...string) []string {
+	keys := []string{s.inboxKey("fixed"), s.inboxKey("state"), s.inboxKey("status"), s.inboxKey("settled"), s.inboxKey("order")}
+	for _, status := range statuses {
+		keys = append(keys, s.inboxKey("order:"+string(status)))
+	}
+	return append(keys, slices.DeleteFunc(bodies, func(body string) bool { return body == "" })...)
 }
 
 func (s *Store) bodyKey(body string) string { return s.inboxKey("body:" + body) }
 
 // putArgs stores the body of a delivery and returns what the scripts put it
-// with.
-func (s *Store) putArgs(ctx context.Context, v *store.Delivery) ([]any, error) {
+// with, and the key of the body.
+func (s *Store) putArgs(ctx context.Context, v *store.Delivery) (args []any, key string, err error) {
 	w := waiting{
 		body: newNonce(), endpoint: v.Endpoint, subject: v.Subject, received: v.Received, meta: v.Meta, size: int64(len(v.Body)),
 	}
-	key := ""
 	if len(v.Body) > 0 {
-		key = s.bodyKey(w.body)
-		if err := s.putBody(ctx, key, v.Body); err != nil {
-			return nil, err
+		if w.body, err = s.putBody(ctx, s.bodyKey(""), v.Body); err != nil {
+			return nil, "", err
 		}
+		key = s.bodyKey(w.body)
 	}
-	return []any{v.ID, w.encode(), encodeDeliveryState(v), string(v.Status), milli(v.Received), key, v.Key}, nil
+	return []any{v.ID, w.encode(), encodeDeliveryState(v), string(v.Status), milli(v.Received), key, v.Key}, key, nil
 }
 
-func (s *Store) putBody(ctx context.Context, key string, body []byte) error {
-	return s.on(ctx, key, func(c *goredis.Client) error {
+// putBody stores a body under a new name behind the prefix. Each attempt has a
+// name of its own: what an earlier one sent may reach the server when the body
+// has been put, and would have it end.
+func (s *Store) putBody(ctx context.Context, prefix string, body []byte) (name string, err error) {
+	err = s.on(ctx, prefix, func(c *goredis.Client) error {
+		name = newNonce()
+		key := prefix + name
 		for i := 0; i*pieceSize < len(body); i++ {
 			if err := queue(ctx, c.TxPipeline(), func(p goredis.Pipeliner) {
 				p.HSet(ctx, key, strconv.Itoa(i), body[i*pieceSize:min(len(body), (i+1)*pieceSize)])
@@ -107,6 +122,7 @@ func (s *Store) putBody(ctx context.Context, key string, body []byte) error {
 		}
 		return nil
 	})
+	return name, err
 }
 
 // pieces reads what was stored in pieces.
@@ -160,11 +176,11 @@ func (s *Store) PutDelivery(ctx context.Context, v store.Delivery) (bool, error)
 	if _, there, err := s.field(ctx, s.inboxKey("fixed"), v.ID); err != nil || there {
 		return false, err
 	}
-	args, err := s.putArgs(ctx, &v)
+	args, body, err := s.putArgs(ctx, &v)
 	if err != nil {
 		return false, err
 	}
-	reply, err := s.run(ctx, s.scripts.putDelivery, s.inboxKeys(), args...)
+	reply, err := s.run(ctx, s.scripts.putDelivery, s.inboxKeys(body), args...)
 	put, _ := reply.(int64)
 	return put == 1, err
 }
@@ -307,18 +323,20 @@ func (s *Store) Assign(ctx context.Context, deliveryID string, items []store.Inb
 			return err
 		}
 	}
+	var bodies []string
 	args := []any{deliveryID, "", len(rest)}
 	if w.size > 0 {
-		args[1] = s.bodyKey(w.body)
+		bodies = append(bodies, s.bodyKey(w.body))
+		args[1] = bodies[0]
 	}
 	for i := range rest {
-		put, err := s.putArgs(ctx, &rest[i])
+		put, body, err := s.putArgs(ctx, &rest[i])
 		if err != nil {
 			return err
 		}
-		args = append(args, put...)
+		args, bodies = append(args, put...), append(bodies, body)
 	}
-	_, err = s.run(ctx, s.scripts.settle, s.inboxKeys(), args...)
+	_, err = s.run(ctx, s.scripts.settle, s.inboxKeys(bodies...), args...)
 	return err
 }
 
@@ -347,7 +365,7 @@ func (s *Store) removeWaiting(ctx context.Context, c *store.Connection) (int, er
 	}
 	n := 0
 	for _, d := range list {
-		reply, err := s.run(ctx, s.scripts.removeDelivery, s.inboxKeys(), d.id, d.body)
+		reply, err := s.run(ctx, s.scripts.removeDelivery, s.inboxKeys(d.body), d.id, d.body)
 		if err != nil {
 			return n, err
 		}
@@ -413,11 +431,11 @@ func (s *Store) tryItems(ctx context.Context, user, delivery string, items []*st
 		ids = append(ids, i.ID)
 		heads[n] = item{InboxItem: *i, size: int64(len(i.Payload))}
 		if len(i.Payload) > inlineMost {
-			heads[n].body = newNonce()
-			bodies = append(bodies, sc.of("j", heads[n].body))
-			if err := s.putBody(ctx, bodies[len(bodies)-1], i.Payload); err != nil {
+			var err error
+			if heads[n].body, err = s.putBody(ctx, sc.of("j", ""), i.Payload); err != nil {
 				return err
 			}
+			bodies = append(bodies, sc.of("j", heads[n].body))
 		}
 	}
 	var connections *goredis.MapStringStringCmd
@@ -504,26 +522,29 @@ func (s *Store) InboxItems(ctx context.Context, q store.InboxQuery) ([]store.Inb
 	}); err != nil {
 		return nil, err
 	}
-	var found []item
+	all := make([]item, 0, len(heads))
 	for id, value := range heads {
 		i, err := decodeItem(id, value)
 		if err != nil {
 			return nil, err
 		}
-		if (q.Connection == "" || i.Connection == q.Connection) && (q.ReadyAt.IsZero() || !i.NextAt.After(q.ReadyAt)) {
-			found = append(found, i)
-		}
+		all = append(all, i)
 	}
-	slices.SortFunc(found, func(a, b item) int {
+	slices.SortFunc(all, func(a, b item) int {
 		if c := a.Received.Compare(b.Received); c != 0 {
 			return c
 		}
 		return strings.Compare(a.ID, b.ID)
 	})
+	// All of them if there is no such item.
+	all = all[slices.IndexFunc(all, func(i item) bool { return i.ID == q.After })+1:]
+	all = slices.DeleteFunc(all, func(i item) bool {
+		return q.Connection != "" && i.Connection != q.Connection || !q.ReadyAt.IsZero() && i.NextAt.After(q.ReadyAt)
+	})
 	limit := pageLimit(q.Limit, 100)
 	var list []store.InboxItem
 	total := int64(0)
-	for _, i := range found {
+	for _, i := range all {
 		if total += i.size; len(list) == limit || total > pageBytes && len(list) > 0 {
 			break
 		}

@@ -20,6 +20,10 @@ import (
 // that lifetime watches over; a claim without a fact is only taken for left
 // over when it is as old as staleAfter by the server's clock, or was seen
 // unchanged for as long. So two processes never write facts of one claim.
+//
+// A scope has notes of the claims that may be there without a fact: from before
+// one is made until its fact is written, and from when the fact goes until it is
+// taken back. Erase thereby finds what a process left that died in between.
 const (
 	guardTime  = 5 * time.Second
 	staleAfter = 2 * guardTime
@@ -114,10 +118,14 @@ func upstreamField(provider, upstream string) string {
 	return string(e.b) + upstream
 }
 
-// guard makes a key of the scope that ends soon.
-func (s *Store) guard(ctx context.Context, sc scope) (string, error) {
-	key := sc.of("u", newNonce())
-	return key, s.on(ctx, key, func(c *goredis.Client) error { return c.Set(ctx, key, "1", guardTime).Err() })
+// guard makes a key of the scope that ends soon, and the note of claims that are
+// about to be made.
+func (s *Store) guard(ctx context.Context, sc scope, c *claims) error {
+	c.guard = sc.of("u", newNonce())
+	return s.apply(ctx, c.guard, func(p goredis.Pipeliner) {
+		p.Set(ctx, c.guard, "1", guardTime)
+		p.HSet(ctx, sc.part("t"), c.note, c.names())
+	})
 }
 
 // claims are what stands in the index.
@@ -125,18 +133,38 @@ type claims struct {
 	connection, claim string
 	upstream, upClaim string // the field and its claim
 	guard             string // a key, while facts may be written
+	note              string // the field of the scope's notes
+}
+
+// names are what a note has of the claims.
+func (c *claims) names() []byte {
+	e := newEncoder()
+	e.text(c.connection)
+	e.text(c.upstream)
+	return e.b
+}
+
+// noted returns the claims that a note names, as they stand in the index.
+func (s *Store) noted(ctx context.Context, sc scope, note string) (*claims, error) {
+	d := newDecoder(note)
+	connection, upstream := d.text(), d.text()
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return s.claimed(ctx, sc, connection, upstream)
 }
 
 // claim claims a connection for the scope, and an upstream id for the
 // connection unless the field is "". ErrInvalid if the connection is another
-// user's, ErrConflict if the upstream id is another connection's.
+// user's, ErrConflict if the upstream id is another connection's. Who writes the
+// fact takes out the note.
 func (s *Store) claim(ctx context.Context, sc scope, connection, upstream string) (*claims, error) {
+	made := &claims{connection: connection, upstream: upstream, note: newNonce()}
 	stale := map[string]string{}
 	var seen string // the claim that stands against it, since when
 	var since time.Time
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
-		guard, err := s.guard(ctx, sc)
-		if err != nil {
+		if err := s.guard(ctx, sc, made); err != nil {
 			return nil, err
 		}
 		reply, err := s.runCopied(ctx, s.scripts.claim, s.claimKeys(), connection, sc.tag(s), upstream, stale["connection"], stale["upstream"])
@@ -158,14 +186,15 @@ func (s *Store) claim(ctx context.Context, sc scope, connection, upstream string
 		var there bool
 		switch what {
 		case "ok":
-			return &claims{connection, value, upstream, answer[2], guard}, nil
+			made.claim, made.upClaim = value, answer[2]
+			return made, nil
 		case "connection":
 			if there, err = s.belongs(ctx, s.scopeOfTag(value[stampSize:]), connection); there {
-				return nil, invalid("connection of another user")
+				return nil, errors.Join(invalid("connection of another user"), s.forget(ctx, sc, made))
 			}
 		default:
 			if there, err = s.occupies(ctx, value[stampSize:], upstream); there {
-				return nil, store.ErrConflict
+				return nil, errors.Join(store.ErrConflict, s.forget(ctx, sc, made))
 			}
 		}
 		if err != nil {
@@ -187,8 +216,9 @@ func (s *Store) claim(ctx context.Context, sc scope, connection, upstream string
 }
 
 // claimed reads the claims of a connection and of an upstream id, as far as
-// they are the scope's and the connection's. It is called before the fact
-// goes: a claim that somebody makes for the next fact is another.
+// they are the scope's and the connection's: where another user has the
+// connection by now, its upstream id is that user's too. It is called before the
+// fact goes: a claim that somebody makes for the next fact is another.
 func (s *Store) claimed(ctx context.Context, sc scope, connection, upstream string) (*claims, error) {
 	var claim, up *goredis.StringCmd
 	if err := s.view(ctx, s.indexKey("connections"), func(p goredis.Pipeliner) {
@@ -197,7 +227,10 @@ func (s *Store) claimed(ctx context.Context, sc scope, connection, upstream stri
 		return nil, err
 	}
 	c := &claims{connection: connection, upstream: upstream}
-	if value := claim.Val(); len(value) > stampSize && value[stampSize:] == sc.tag(s) {
+	if value := claim.Val(); len(value) > stampSize {
+		if value[stampSize:] != sc.tag(s) {
+			return c, nil
+		}
 		c.claim = value
 	}
 	if value := up.Val(); len(value) > stampSize && value[stampSize:] == connection {
@@ -210,6 +243,26 @@ func (s *Store) claimed(ctx context.Context, sc scope, connection, upstream stri
 func (s *Store) disclaim(ctx context.Context, c *claims) error {
 	_, err := s.run(ctx, s.scripts.disclaim, s.claimKeys()[:3], c.connection, c.claim, c.upstream, c.upClaim)
 	return err
+}
+
+// note adds the note of claims that are to be taken back once the change is made.
+func (t *tx) note(c *claims) {
+	c.note = newNonce()
+	t.do("hset", t.sc.part("t"), c.note, c.names())
+}
+
+// withdraw takes back claims of which there is a note.
+func (s *Store) withdraw(ctx context.Context, sc scope, c *claims) error {
+	if err := s.disclaim(ctx, c); err != nil {
+		return err
+	}
+	return s.forget(ctx, sc, c)
+}
+
+// forget takes out the note of claims that are not there.
+func (s *Store) forget(ctx context.Context, sc scope, c *claims) error {
+	key := sc.part("t")
+	return s.on(ctx, key, func(r *goredis.Client) error { return r.HDel(ctx, key, c.note).Err() })
 }
 
 // belongs reports whether the connection is in the scope.

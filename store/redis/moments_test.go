@@ -1,12 +1,16 @@
 package redis_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"math"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,12 +38,275 @@ func (c *before) Write(b []byte) (int, error) {
 // openBefore opens a store that has act called once, before it sends the word.
 func openBefore(t *testing.T, s *redistest.Server, word string, act func()) *redisstore.Store {
 	t.Helper()
-	o, once := at(s.Addr()), sync.OnceFunc(act)
+	once := sync.OnceFunc(act)
+	return open(t, through(at(s.Addr()), func(c net.Conn) net.Conn { return &before{Conn: c, word: word, act: once} }))
+}
+
+// through has a store send all it sends through what conn returns.
+func through(o redisstore.Options, conn func(net.Conn) net.Conn) redisstore.Options {
 	o.Redis.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
-		return &before{Conn: conn, word: word, act: once}, err
+		c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return conn(c), nil
 	}
-	return open(t, o)
+	return o
+}
+
+// slow keeps what is sent from the first mention of the word on, as a network does
+// that is slow, and lets the client run into its timeout.
+type slow struct {
+	net.Conn
+	word string
+	once *sync.Once
+	kept *bytes.Buffer // nil until then
+	all  *bytes.Buffer
+}
+
+func (c *slow) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte(c.word)) {
+		c.once.Do(func() { c.kept = c.all })
+	}
+	if c.kept != nil {
+		return c.kept.Write(b)
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *slow) Read(b []byte) (int, error) {
+	if c.kept != nil {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return c.Conn.Read(b)
+}
+
+// TestLateBody has a body reach the server again, of an attempt that was given up,
+// after the delivery or the item was put: what is put does not end by itself.
+func TestLateBody(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	body := bytes.Repeat([]byte("body"), 20_000)
+	for _, word := range []string{"{inbox}:body:", "}:j:"} {
+		s := start(t)
+		var once sync.Once
+		var late bytes.Buffer
+		a := open(t, through(at(s.Addr()), func(c net.Conn) net.Conn { return &slow{Conn: c, word: word, once: &once, all: &late} }))
+		for _, id := range []string{"delivery", "of an item"} {
+			put, err := a.PutDelivery(t.Context(), store.Delivery{ID: id, Received: testNow, Status: store.DeliveryNew, Body: body})
+			require.NoError(t, err)
+			require.True(t, put)
+		}
+		item := store.InboxItem{ID: "item", User: "u", Received: testNow, Payload: body}
+		require.NoError(t, a.Assign(t.Context(), "of an item", []store.InboxItem{item}, nil))
+
+		require.NotZero(t, late.Len())
+		conn, err := net.Dial("tcp", s.Addr())
+		require.NoError(t, err)
+		late.WriteString("PING\r\n")
+		_, err = conn.Write(late.Bytes())
+		require.NoError(t, err)
+		for answers := bufio.NewScanner(conn); answers.Scan() && answers.Text() != "+PONG"; {
+		}
+		require.NoError(t, conn.Close())
+
+		kept, ending := 0, 0
+		for _, key := range do(t, s, "KEYS", "*").([]any) {
+			if text := key.(string); strings.Contains(text, "{inbox}:body:") || strings.Contains(text, "}:j:") {
+				if do(t, s, "PTTL", text) == int64(-1) {
+					kept++
+				} else {
+					ending++
+				}
+			}
+		}
+		require.Equal(t, []int{2, 1}, []int{kept, ending}, word)
+		list, err := a.Deliveries(t.Context(), store.DeliveryQuery{})
+		require.NoError(t, err)
+		require.Len(t, list, 1)
+		require.True(t, bytes.Equal(body, list[0].Body))
+		items, err := a.InboxItems(t.Context(), store.InboxQuery{User: "u"})
+		require.NoError(t, err)
+		require.Len(t, items, 1)
+		require.True(t, bytes.Equal(body, items[0].Payload))
+	}
+}
+
+// TestTrimmedMeanwhile drops a change after a consumer was found to be behind, and
+// before it gets the changes: it is told.
+func TestTrimmedMeanwhile(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	s := start(t)
+	direct := open(t, at(s.Addr()))
+	ctx := t.Context()
+	second := numbered("w", 2)
+	second.Now = second.Now.Add(time.Hour)
+	for _, b := range []store.Batch{numbered("w", 1), second} {
+		_, err := direct.Commit(ctx, b)
+		require.NoError(t, err)
+	}
+	dropped := 0
+	a := openBefore(t, s, "zrange", func() {
+		var err error
+		dropped, err = direct.TrimChanges(ctx, second.Now)
+		require.NoError(t, err)
+	})
+	_, err := a.Changes(ctx, "consumer", 0)
+	require.ErrorIs(t, err, store.ErrFeedTrimmed)
+	require.Equal(t, recordsEach, dropped)
+}
+
+// ending sends no command with the word from the nth on, and calls end instead: a
+// process ends there.
+type ending struct {
+	net.Conn
+	word string
+	left *atomic.Int64 // how many are sent, and one more
+	end  func()
+}
+
+func (c *ending) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte("\r\n"+c.word+"\r\n")) && c.left.Add(-1) <= 0 {
+		c.end()
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Write(b)
+}
+
+// openEnding opens a store that ends with the nth command with the word from now
+// on, and a context that ends with it.
+func openEnding(t *testing.T, s *redistest.Server, word string, n int64) (*redisstore.Store, context.Context) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	var left atomic.Int64
+	left.Store(math.MaxInt64)
+	a := open(t, through(at(s.Addr()), func(c net.Conn) net.Conn { return &ending{c, word, &left, cancel} }))
+	left.Store(n)
+	return a, ctx
+}
+
+const (
+	indexConnections = "vitalmux:{index}:connections"
+	indexUpstream    = "vitalmux:{index}:upstream"
+)
+
+// TestClaimsOfAnErasedUser has a process end between a claim and its fact, or
+// between the end of a fact and that of its claim: once the user is erased, the
+// index names neither connection nor account.
+func TestClaimsOfAnErasedUser(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	first := store.Connection{ID: "c", User: "user of w", Provider: "p", UpstreamID: "account-1"}
+	for _, tc := range []struct {
+		name  string
+		word  string // with the nth of which the process ends
+		n     int64
+		there bool // the connection
+		call  func(ctx context.Context, s store.Store, c store.Connection) error
+	}{
+		{"put", "exec", 2, false, func(ctx context.Context, s store.Store, _ store.Connection) error {
+			_, err := s.PutConnection(ctx, first)
+			return err
+		}},
+		{"commit", "exec", 2, false, func(ctx context.Context, s store.Store, _ store.Connection) error {
+			_, err := s.Commit(ctx, numbered("w", 1))
+			return err
+		}},
+		{"other account, before", "exec", 2, true, func(ctx context.Context, s store.Store, c store.Connection) error {
+			c.UpstreamID = "account-2"
+			_, err := s.PutConnection(ctx, c)
+			return err
+		}},
+		{"other account, after", "evalsha", 2, true, func(ctx context.Context, s store.Store, c store.Connection) error {
+			c.UpstreamID = "account-2"
+			_, err := s.PutConnection(ctx, c)
+			return err
+		}},
+		{"delete", "evalsha", 1, true, func(ctx context.Context, s store.Store, _ store.Connection) error {
+			return s.DeleteConnection(ctx, "c", true)
+		}},
+	} {
+		s := start(t)
+		direct := open(t, at(s.Addr()))
+		c := first
+		if tc.there {
+			var err error
+			c, err = direct.PutConnection(t.Context(), first)
+			require.NoError(t, err)
+		}
+		a, ctx := openEnding(t, s, tc.word, tc.n)
+		require.ErrorIs(t, tc.call(ctx, a, c), context.Canceled, tc.name)
+		require.NotEmpty(t, do(t, s, "HKEYS", indexConnections), tc.name)
+		_, err := direct.Erase(t.Context(), first.User)
+		require.NoError(t, err)
+		for _, key := range []string{indexConnections, indexUpstream} {
+			require.Empty(t, do(t, s, "HKEYS", key), "%s: %s", tc.name, key)
+		}
+		require.Empty(t, do(t, s, "KEYS", "*}:t"), tc.name)
+	}
+}
+
+// TestClaimOfAnotherUser erases a user after whose claim no fact was written, when
+// another user has the connection and the account: they stay.
+func TestClaimOfAnotherUser(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	s := start(t)
+	direct := open(t, at(s.Addr()))
+	c := store.Connection{ID: "c", User: "first", Provider: "p", UpstreamID: "account"}
+	a, ctx := openEnding(t, s, "exec", 2)
+	_, err := a.PutConnection(ctx, c)
+	require.ErrorIs(t, err, context.Canceled)
+	for _, key := range []string{indexConnections, indexUpstream} {
+		field := do(t, s, "HKEYS", key).([]any)[0].(string)
+		long := do(t, s, "HGET", key, field).(string)
+		do(t, s, "HSET", key, field, "1000000000000000"+long[16:]) // it was made long ago
+	}
+	c.User = "second"
+	_, err = direct.PutConnection(t.Context(), c)
+	require.NoError(t, err)
+	_, err = direct.Erase(t.Context(), "first")
+	require.NoError(t, err)
+	list, err := direct.Connections(t.Context(), store.ConnectionQuery{Provider: "p", UpstreamID: "account"})
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	require.Equal(t, "second", list[0].User)
+}
+
+// TestNotesOfClaims are not left where nothing breaks.
+func TestNotesOfClaims(t *testing.T) {
+	if short(t) {
+		return
+	}
+	t.Parallel()
+	s := start(t)
+	a := open(t, at(s.Addr()))
+	ctx := t.Context()
+	c, err := a.PutConnection(ctx, store.Connection{ID: "c", User: "u", Provider: "p", UpstreamID: "account-1"})
+	require.NoError(t, err)
+	_, err = a.PutConnection(ctx, store.Connection{ID: "d", User: "v", Provider: "p", UpstreamID: "account-1"})
+	require.ErrorIs(t, err, store.ErrConflict)
+	_, err = a.Commit(ctx, numbered("c", 1)) // of another user
+	require.ErrorIs(t, err, store.ErrInvalid)
+	_, err = a.Commit(ctx, numbered("w", 1))
+	require.NoError(t, err)
+	c.UpstreamID = "account-2"
+	_, err = a.PutConnection(ctx, c)
+	require.NoError(t, err)
+	for _, data := range []bool{false, true} {
+		require.NoError(t, a.DeleteConnection(ctx, "c", data))
+	}
+	require.Empty(t, do(t, s, "KEYS", "*}:t"))
 }
 
 // end has all keys expire that have the text in their names.

@@ -9,7 +9,10 @@ import (
 
 // scripts are sent by their digest, and whole when a server does not know
 // them. None sees a payload. Each reads all its keys before it writes: an error
-// because of a wrong type then leaves nothing half done.
+// because of a wrong type then leaves nothing half done. Those that write declare
+// all their keys: while a slot moves to another node, a server refuses a script
+// before it begins if a key is not there, and a command within one afterwards.
+// None comes back to a key that it may have emptied.
 type scripts struct {
 	acquire, renew, release                             *goredis.Script
 	claim, disclaim                                     *goredis.Script
@@ -126,8 +129,8 @@ for i = 4, 4 + (ARGV[3] - 1) * 7, 7 do
   if not redis.call('HGET', KEYS[1], ARGV[i]) and gone(ARGV[i + 5]) then return bodygone end
 end
 for i = 4, 4 + (ARGV[3] - 1) * 7, 7 do put(i) end
-remove(ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[4], now, ARGV[1])
+remove(ARGV[1], ARGV[2])
 return 1`),
 		// ARGV id, key of the body. What is removed is not remembered.
 		removeDelivery: goredis.NewScript(deliveryFunctions + `
@@ -193,8 +196,9 @@ return 0`),
 }
 
 // deliveryFunctions begins the scripts about deliveries. KEYS are the fixed
-// parts, the states, the statuses, what was settled, and the order of arrival,
-// which is also the beginning of the names of the orders by status. What is put
+// parts, the states, the statuses, what was settled, the order of arrival, the
+// orders by status, whose names begin with that one's, and bodies, which ARGV name
+// again. What is put
 // is seven ARGV: id, fixed part, state, status, arrival, key of the body, and the
 // delivery's own key or "". A fixed part is not the same twice, so that a
 // repeated put is told from another.

@@ -169,16 +169,13 @@ func (a *applying) addWords(p *plan) error {
 	if len(p.newWords) == 0 {
 		return nil
 	}
-	from := 0
-	if p.words != nil {
-		from = len(p.words.texts)
-	}
+	from := len(p.words.texts) - len(p.newWords)
 	for i, text := range p.newWords {
 		if _, err := a.exec(background, "INSERT INTO word(link, id, text) VALUES(?1, ?2, ?3)", p.scope.link, from+i+1, text); err != nil {
 			return err
 		}
 	}
-	a.worded = append(a.worded, p.scope.link)
+	a.words[p.scope.link] = p.words
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"maps"
 	"strings"
 	"sync"
 
@@ -27,6 +28,7 @@ type cache struct {
 	tops map[int64]string
 	// owners are those of the samples outside of sessions.
 	owners map[ownerKey]*owned
+	words  map[int64]*words // by link: all of its words
 }
 
 // maxCached bounds each map; a full one is dropped.
@@ -81,6 +83,7 @@ func (c *cache) reset() {
 	c.streams = map[streamKey]int64{}
 	c.tops = map[int64]string{}
 	c.owners = map[ownerKey]*owned{}
+	c.words = map[int64]*words{}
 }
 
 // drop starts a new epoch.
@@ -120,6 +123,13 @@ func (c *cache) owner(k ownerKey) owned {
 	return owned{}
 }
 
+// wordsOf returns the words of a link, nil if they are not known.
+func (c *cache) wordsOf(link int64) *words {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.words[link]
+}
+
 // top returns a key that no record of a stream comes behind.
 func (c *cache) top(stream int64) (string, bool) {
 	c.mu.RLock()
@@ -141,7 +151,7 @@ func (c *cache) teach(connection string, seen stamp, set func()) {
 
 // bound starts a new epoch if a map is full. The caller holds mu.
 func (c *cache) bound() {
-	if max(len(c.versions), len(c.scopes), len(c.streams), len(c.tops), len(c.owners)) > maxCached {
+	if max(len(c.versions), len(c.scopes), len(c.streams), len(c.tops), len(c.owners), len(c.words)) > maxCached {
 		c.reset()
 	}
 }
@@ -166,6 +176,7 @@ func (c *cache) learn(t *tx) {
 	for k, id := range t.names.streams {
 		c.streams[k] = id
 	}
+	maps.Copy(c.words, t.words)
 	for k, o := range t.owners {
 		if known := c.owners[k]; known != nil {
 			*known = o

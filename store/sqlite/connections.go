@@ -19,6 +19,7 @@ func (s *Store) PutConnection(ctx context.Context, c store.Connection) (store.Co
 	if err != nil {
 		return store.Connection{}, err
 	}
+	var put store.Connection
 	err = s.write(ctx, func(t *tx) error {
 		t.touch(c.ID)
 		if err := t.checkErased(background, c.User); err != nil {
@@ -48,18 +49,24 @@ func (s *Store) PutConnection(ctx context.Context, c store.Connection) (store.Co
 				return fmt.Errorf("sqlite: upstream id is another connection's: %w", store.ErrConflict)
 			}
 		}
-		_, err := t.exec(background, `INSERT INTO connection(id, user, provider, upstream, state, reason, zone, scopes, predecessor, created, version)
+		if _, err := t.exec(background, `INSERT INTO connection(id, user, provider, upstream, state, reason, zone, scopes, predecessor, created, version)
 			VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT(id) DO UPDATE SET
 				upstream = excluded.upstream, state = excluded.state, reason = excluded.reason, zone = excluded.zone,
 				scopes = excluded.scopes, predecessor = excluded.predecessor, created = excluded.created, version = excluded.version`,
 			c.ID, c.User, c.Provider, c.UpstreamID, string(c.State), c.Reason, c.Zone, string(scopes), c.Predecessor,
-			c.CreatedAt, c.Version+1)
-		return err
+			c.CreatedAt, c.Version+1); err != nil {
+			return err
+		}
+		// Read here: ctx may have ended, and the connection is stored all the same.
+		return t.each(background, func(r row) (err error) {
+			put, err = scanConnection(r)
+			return err
+		}, "SELECT "+connectionColumns+" FROM connection WHERE id = ?1", c.ID)
 	})
 	if err != nil {
 		return store.Connection{}, err
 	}
-	return s.Connection(ctx, c.ID)
+	return put, nil
 }
 
 const connectionColumns = "id, user, provider, upstream, state, reason, zone, scopes, predecessor, created, version"

@@ -2,6 +2,9 @@ package sqlite
 
 import (
 	"bytes"
+	"context"
+	"database/sql/driver"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -261,4 +264,115 @@ func TestReaderThatStays(t *testing.T) {
 	info, err = os.Stat(path + "-wal")
 	require.NoError(t, err)
 	require.Zero(t, info.Size())
+}
+
+// tombstone is a batch that deletes the record with the key.
+func tombstone(user, connection, key string) store.Batch {
+	b := groupBatch(user, connection, key)
+	r := &b.Pages[0].Records[0]
+	r.Values, r.State = nil, health.StateDeleted
+	r.Rev.Order++
+	r.Normalize()
+	return b
+}
+
+// faultyConn does once what SQLite does where the disk fails under a statement
+// that reads: it rolls the transaction back, and goes on without one.
+// https://sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
+type faultyConn struct {
+	rawConn
+	query string
+	armed bool
+}
+
+type faultyStmt struct {
+	rawStmt
+	conn *faultyConn
+}
+
+func (c *faultyConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	s, err := c.rawConn.PrepareContext(ctx, query)
+	if err != nil || query != c.query {
+		return s, err
+	}
+	return &faultyStmt{s.(rawStmt), c}, nil
+}
+
+func (s *faultyStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	if !s.conn.armed {
+		return s.rawStmt.QueryContext(ctx, args)
+	}
+	s.conn.armed = false
+	if _, err := s.conn.ExecContext(ctx, "ROLLBACK", nil); err != nil {
+		return nil, err
+	}
+	return nil, errors.New("disk I/O error")
+}
+
+// TestTransactionLostInAGroup has SQLite roll back in the middle of a group: the
+// calls of the group are still written whole or not at all, and each is told
+// which.
+func TestTransactionLostInAGroup(t *testing.T) {
+	s, _ := groupStore(t)
+	ctx := t.Context()
+	_, err := s.PutConnection(ctx, store.Connection{ID: "x", User: "bob", Provider: "withings"})
+	require.NoError(t, err)
+	require.NoError(t, s.PutGrant(ctx, "", store.Credential{Connection: "x", Grant: "g", RefreshPrint: "one", Sealed: []byte("1")}))
+	// The shapes are there: no commit of the group defines one in a call before.
+	for _, b := range []store.Batch{groupBatch("eve", "e", "1"), tombstone("eve", "e", "1")} {
+		_, err = s.Commit(ctx, b)
+		require.NoError(t, err)
+	}
+	const query = "SELECT shape, vals, rest FROM record WHERE id = ?1"
+	faulty := &faultyConn{query: query, armed: true}
+	require.NoError(t, s.write(ctx, func(x *tx) error {
+		faulty.rawConn, x.raw = x.raw, faulty
+		if prepared := x.stmts[query]; prepared != nil {
+			delete(x.stmts, query)
+			return prepared.Close()
+		}
+		return nil
+	}))
+	fresh := false
+	errs := together(t, s,
+		func() error { _, err := s.Commit(ctx, groupBatch("ann", "c", "1")); return err },
+		func() error { _, err := s.Commit(ctx, tombstone("ann", "c", "1")); return err },
+		func() (err error) {
+			fresh, err = s.PutDelivery(ctx, store.Delivery{ID: "d", Endpoint: "withings", Status: store.DeliveryNew})
+			return err
+		},
+		func() error {
+			return s.SwapCredential(ctx, "g", "one", store.Credential{Connection: "x", Grant: "g", RefreshPrint: "two", Sealed: []byte("2")})
+		},
+		func() error { _, err := s.Acquire(ctx, "x", "sync", time.Minute); return err },
+	)
+	require.False(t, faulty.armed)
+	require.Equal(t, make([]error, 5), errs)
+	require.True(t, fresh)
+	credential, err := s.Credential(ctx, "x")
+	require.NoError(t, err)
+	require.Equal(t, "two", credential.RefreshPrint)
+	page, err := s.Records(ctx, store.RecordQuery{User: "ann", Deleted: true})
+	require.NoError(t, err)
+	require.Len(t, page.Records, 1)
+	require.Equal(t, health.StateDeleted, page.Records[0].State)
+}
+
+// TestPutConnectionWhoseCallerGoes ends the context of a call that the writer is
+// at: it is stored, and says so.
+func TestPutConnectionWhoseCallerGoes(t *testing.T) {
+	s, _ := groupStore(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var put store.Connection
+	errs := together(t, s,
+		func() (err error) {
+			put, err = s.PutConnection(ctx, store.Connection{ID: "c", User: "ann", Provider: "withings", UpstreamID: "u"})
+			return err
+		},
+		func() error { return s.writer.do(&job{fn: func(*tx) error { cancel(); return nil }}) },
+	)
+	require.Equal(t, []error{nil, nil}, errs)
+	there, err := s.Connection(t.Context(), "c")
+	require.NoError(t, err)
+	require.Equal(t, there, put)
 }

@@ -379,14 +379,14 @@ func (s *Store) InboxItems(ctx context.Context, q store.InboxQuery) ([]store.Inb
 	if q.User == "" {
 		return nil, invalid("inbox query without user")
 	}
-	var ready any
-	if !q.ReadyAt.IsZero() {
-		ready = q.ReadyAt.UnixMilli()
-	}
 	var list []store.InboxItem
 	size := 0
 	err := s.read(ctx, func(c *conn) error {
-		err := c.each(ctx, func(r row) error {
+		where, args, err := c.selectItems(ctx, &q)
+		if err != nil {
+			return err
+		}
+		err = c.each(ctx, func(r row) error {
 			payload, err := s.packer.open(nil, r.blob(5))
 			if err != nil {
 				return err
@@ -399,15 +399,38 @@ func (s *Store) InboxItems(ctx context.Context, q store.InboxQuery) ([]store.Inb
 				Payload: someBytes(payload),
 			})
 			return nil
-		}, `SELECT id, connection, received, attempts, next, payload FROM inbox INDEXED BY inbox_user
-			WHERE user = ?1 AND (?3 = '' OR connection = ?3) AND (?4 IS NULL OR coalesce(next, 0) <= ?4)
-			ORDER BY received, id LIMIT ?2`, q.User, limit(q.Limit, 100), q.Connection, ready)
+		}, "SELECT id, connection, received, attempts, next, payload FROM inbox INDEXED BY inbox_user WHERE "+where+
+			" ORDER BY received, id LIMIT ?2", args...)
 		if errors.Is(err, errPageFull) {
 			return nil
 		}
 		return err
 	})
 	return list, err
+}
+
+// selectItems returns the condition for what q asks for, and its arguments, of
+// which the second is how many.
+func (c *conn) selectItems(ctx context.Context, q *store.InboxQuery) (where string, args []any, err error) {
+	var ready any
+	if !q.ReadyAt.IsZero() {
+		ready = q.ReadyAt.UnixMilli()
+	}
+	where = "user = ?1 AND (?3 = '' OR connection = ?3) AND (?4 IS NULL OR coalesce(next, 0) <= ?4)"
+	args = []any{q.User, limit(q.Limit, 100), q.Connection, ready}
+	if q.After == "" {
+		return where, args, nil
+	}
+	var received any
+	placed, err := c.one(ctx, func(r row) { received = r[0] }, "SELECT received FROM inbox WHERE user = ?1 AND id = ?2", q.User, q.After)
+	switch {
+	case err != nil || !placed:
+	case received == nil:
+		where, args = where+" AND (received IS NOT NULL OR id > ?5)", append(args, q.After)
+	default:
+		where, args = where+" AND (received, id) > (?5, ?6)", append(args, received, q.After)
+	}
+	return where, args, err
 }
 
 // UpdateItem implements [store.Inbox].

@@ -61,8 +61,8 @@ type Store struct {
 	bridge *bridge
 	packer *packer
 	cache  *cache
-	// vocabulary and cache differ in that names may be gone in another
-	// process's transaction, and words and shapes never.
+	// vocabulary and cache differ in that shapes are never gone, and names may
+	// be after another process's transaction.
 	vocabulary *vocabulary
 	writer     *writer
 	readers    chan *conn // nil stands for a connection not opened yet

@@ -37,11 +37,11 @@ func (p *plan) pack(force bool) error {
 	if len(p.rows) == 0 {
 		return nil
 	}
-	w := p.words
-	if w == nil {
-		w = &words{}
+	if p.words == nil {
+		p.words = &words{}
 	}
-	w, p.newWords = w.with(p.rows)
+	w, added := p.words.with(p.rows)
+	p.words, p.newWords = w, append(p.newWords, added...)
 	size := 0
 	for i := range p.rows {
 		size += len(p.rows[i].item.rest) + len(p.rows[i].item.values)
@@ -185,7 +185,7 @@ func (u *unpacker) learn(ctx context.Context, c *conn, r *packedRow) error {
 		if w != nil && p.id <= len(w.texts) {
 			continue
 		}
-		if w, err = v.loadWords(ctx, c, r.link); err != nil {
+		if w, err = c.readWords(ctx, r.link); err != nil {
 			return err
 		}
 		u.keepWords(r.link, w)
@@ -199,7 +199,7 @@ func (u *unpacker) wordsOf(link int64) *words {
 	}
 	w := u.words[link]
 	if w == nil {
-		if w = u.store.vocabulary.wordsOf(link); w == nil {
+		if w = u.store.cache.wordsOf(link); w == nil {
 			return nil
 		}
 	}

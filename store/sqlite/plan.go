@@ -35,11 +35,11 @@ type plan struct {
 	known   bool     // the connection has a scope
 	streams []int64  // numbers of load.streams, 0 for new ones
 	tops    []string // of streams: their records with greater keys are new
-	words   *words   // of the connection; nil for none
+	words   *words   // of the connection; nil for none. Pack adds newWords.
 
 	written    []bool // pages of which a record is written
 	rows       []rowWrite
-	newWords   []string // in the order of their numbers, after words
+	newWords   []string // the last of words, in the order of their numbers
 	told       []int    // indexes into rows of the changes to tell, in order
 	touches    []touch
 	samples    samplePlan
@@ -172,12 +172,16 @@ func (p *plan) resolve(ctx context.Context, c *conn) error {
 		if p.scope.user != p.batch.User {
 			return invalid("connection of another user")
 		}
-		if p.fresh {
-			p.words, err = c.readWords(ctx, p.scope.link)
-			return err
+		if !p.fresh {
+			p.words = p.s.cache.wordsOf(p.scope.link)
 		}
-		if p.words = p.s.vocabulary.wordsOf(p.scope.link); p.words == nil {
-			p.words, err = p.s.vocabulary.loadWords(ctx, c, p.scope.link)
+		if p.words != nil {
+			return nil
+		}
+		words, err := c.readWords(ctx, p.scope.link)
+		if err == nil {
+			p.words = words
+			p.teach(func(c *cache) { c.words[p.scope.link] = words })
 		}
 		return err
 	}
@@ -558,18 +562,19 @@ func (p *plan) write(it *item, r *health.Record) {
 // planAbsent makes tombstones of the records that a complete walk no longer
 // held.
 func (p *plan) planAbsent(ctx context.Context, c *conn) error {
+	if !p.known || len(p.batch.Absent) == 0 {
+		return nil
+	}
+	gone := map[int64]bool{} // rows, for windows may overlap
 	for i := range p.batch.Absent {
-		if !p.known {
-			return nil
-		}
-		if err := p.planAbsence(ctx, c, &p.batch.Absent[i]); err != nil {
+		if err := p.planAbsence(ctx, c, &p.batch.Absent[i], gone); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *plan) planAbsence(ctx context.Context, c *conn, a *store.Absent) error {
+func (p *plan) planAbsence(ctx context.Context, c *conn, a *store.Absent, gone map[int64]bool) error {
 	type candidate struct {
 		row  storedRow
 		rid  string
@@ -589,7 +594,7 @@ func (p *plan) planAbsence(ctx context.Context, c *conn, a *store.Absent) error 
 	present := p.batch.Present(a)
 	err := c.each(ctx, func(r row) error {
 		x := candidate{storedRow{r.int(0), r.int(1), r.int(2), r.int(3)}, r.text(4), streamName{health.Kind(r.text(5)), a.Stream}}
-		if !present[string(x.name.kind)+"/"+a.Stream+"/"+x.rid] {
+		if !gone[x.row.id] && !present[string(x.name.kind)+"/"+a.Stream+"/"+x.rid] {
 			candidates = append(candidates, x)
 		}
 		return nil
@@ -606,7 +611,8 @@ func (p *plan) planAbsence(ctx context.Context, c *conn, a *store.Absent) error 
 		if !a.Includes(stored) {
 			continue
 		}
-		gone := a.Tombstone(stored)
+		tombstone := a.Tombstone(stored)
+		gone[x.row.id] = true
 		p.result.Deleted++
 		p.digests = slices.DeleteFunc(p.digests, func(i int) bool { return p.batch.Pages[i].Stream == a.Stream })
 		stream := p.load.streamOf(x.name.kind, x.name.name)
@@ -618,8 +624,8 @@ func (p *plan) planAbsence(ctx context.Context, c *conn, a *store.Absent) error 
 			p.streams = append(p.streams, id)
 		}
 		m := &item{stream: stream, rid: x.rid, found: true, stored: x.row}
-		m.encode(p.load.arena, &gone)
-		p.write(m, &gone)
+		m.encode(p.load.arena, &tombstone)
+		p.write(m, &tombstone)
 		if err := p.samples.remove(ctx, c, p, stored); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/vitalmux/vitalmux/health"
@@ -23,7 +24,9 @@ import (
 // belong to their connection, and go when it goes: a device id says who
 // somebody is.
 //
-// Rows of both tables are only added. What is cached of them stays true.
+// Rows of both tables are only added. What is cached of shapes stays true, and
+// words are as far as they were read. To number new ones, all have to be known:
+// see cache.
 
 const (
 	maxShapes = 20_000 // more are kept as whole objects, under shape 0
@@ -32,12 +35,11 @@ const (
 	maxWord   = 256
 )
 
-// vocabulary caches shapes and words. It is safe for concurrent use.
+// vocabulary caches shapes. It is safe for concurrent use.
 type vocabulary struct {
 	mu     sync.RWMutex
 	shapes []*shape         // by number; nil is not known
 	byName map[string]int64 // by names as a JSON array
-	words  map[int64]*words // by link
 }
 
 // shape is the names of a list of values.
@@ -46,14 +48,15 @@ type shape struct {
 	members [][]byte
 }
 
-// words are those of one link, by number from 1.
+// words are those of one link, by number from 1. They are not changed once
+// others may see them.
 type words struct {
 	texts []string
 	ids   map[string]int
 }
 
 func newVocabulary() *vocabulary {
-	return &vocabulary{shapes: make([]*shape, 1), byName: map[string]int64{}, words: map[int64]*words{}}
+	return &vocabulary{shapes: make([]*shape, 1), byName: map[string]int64{}}
 }
 
 // shapeID returns the number of the shape, 0 if it is not known.
@@ -79,23 +82,8 @@ func (v *vocabulary) full() bool {
 	return len(v.shapes) > maxShapes
 }
 
-// wordsOf returns the words of a link, nil if they are not loaded. The result
-// is not changed later.
-func (v *vocabulary) wordsOf(link int64) *words {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	return v.words[link]
-}
-
-// forgetWords drops the words of all links: another process may have added
-// some.
-func (v *vocabulary) forgetWords() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.words = map[int64]*words{}
-}
-
-// loadShapes reads the shapes that are not known.
+// loadShapes reads the shapes that are not known. The transaction of c, if there
+// is one, has made none itself: they might be undone.
 func (v *vocabulary) loadShapes(ctx context.Context, c *conn) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -128,23 +116,6 @@ func (c *conn) readWords(ctx context.Context, link int64) (*words, error) {
 		return nil
 	}, "SELECT id, text FROM word WHERE link = ?1 ORDER BY id", link)
 	return w, err
-}
-
-// loadWords reads the words of a link into the cache, and returns them.
-func (v *vocabulary) loadWords(ctx context.Context, c *conn, link int64) (*words, error) {
-	w, err := c.readWords(ctx, link)
-	if err != nil {
-		return nil, err
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if len(v.words) >= maxCached {
-		v.words = map[int64]*words{}
-	}
-	if old := v.words[link]; old == nil || len(old.texts) < len(w.texts) {
-		v.words[link] = w
-	}
-	return w, nil
 }
 
 // splitValues appends the names in a JSON object of numbers to names, as a JSON
@@ -223,6 +194,7 @@ func (w *words) with(rows []rowWrite) (*words, []string) {
 					w.ids = map[string]int{}
 				}
 			}
+			text = strings.Clone(text) // from the memory of the page
 			added = append(added, text)
 			w.texts = append(w.texts, text)
 			w.ids[text] = len(w.texts)

@@ -52,7 +52,7 @@ type tx struct {
 	names   *names
 	touched map[string]bool  // connections that were written to
 	dropped bool             // names are gone: the cache is void
-	worded  []int64          // links that got new words
+	words   map[int64]*words // of the links that got new ones
 	shaped  bool             // there are new shapes
 	added   map[int64]string // by stream, the greatest key of a new record
 	owners  map[ownerKey]owned
@@ -264,7 +264,8 @@ func (w *writer) attempt(jobs []*job) (err error) {
 	if err := w.begin(); err != nil {
 		return err
 	}
-	t := &tx{conn: c, names: newNames(), touched: map[string]bool{}, added: map[int64]string{}, owners: map[ownerKey]owned{}, now: time.Now()}
+	t := &tx{conn: c, names: newNames(), touched: map[string]bool{}, added: map[int64]string{},
+		owners: map[ownerKey]owned{}, words: map[int64]*words{}, now: time.Now()}
 	defer func() {
 		if err == nil {
 			_, err = c.exec(background, "COMMIT")
@@ -276,12 +277,13 @@ func (w *writer) attempt(jobs []*job) (err error) {
 			}
 			return
 		}
-		// The words first: a plan that has the new stamp is to have them.
-		w.learn(t)
+		if t.shaped {
+			// What cannot be read now is asked for again when it is missed.
+			_ = w.store.vocabulary.loadShapes(background, c)
+		}
 		if t.dropped {
 			w.nextRecord = 0
 			w.store.cache.drop()
-			w.store.vocabulary.forgetWords()
 		} else {
 			w.store.cache.learn(t)
 		}
@@ -298,8 +300,11 @@ func (w *writer) attempt(jobs []*job) (err error) {
 		if j.err = j.plan.make(background, c, t.now); j.err == nil {
 			j.err = j.plan.pack(true)
 		}
-		if j.err != nil {
+		if refused(j.err) {
 			continue
+		}
+		if j.err != nil {
+			return j.err
 		}
 		if err := w.apply(t, []*plan{j.plan}); err != nil {
 			return err
@@ -325,19 +330,16 @@ func (w *writer) attempt(jobs []*job) (err error) {
 	return nil
 }
 
-// learn takes over the vocabulary that a transaction added. The transaction is
-// durable: what cannot be read now is asked for again when it is missed.
-func (w *writer) learn(t *tx) {
-	v := w.store.vocabulary
-	if t.shaped {
-		_ = v.loadShapes(background, w.conn)
-	}
-	for _, link := range t.worded {
-		if _, err := v.loadWords(background, w.conn, link); err != nil {
-			v.forgetWords()
-			return
+// refused reports whether err is a refusal of the contract, with the transaction
+// as it was. After another error there may be none any more: SQLite undoes it
+// where the disk or the memory fails, also under a statement that only reads.
+func refused(err error) bool {
+	for _, refusal := range []error{store.ErrLeaseLost, store.ErrConflict, store.ErrErased, store.ErrInvalid, store.ErrNotFound} {
+		if errors.Is(err, refusal) {
+			return true
 		}
 	}
+	return false
 }
 
 // commits applies the plans that still hold, and returns the others.
@@ -392,7 +394,6 @@ func (w *writer) observe() error {
 	if version != w.dataVersion {
 		w.dataVersion, w.nextRecord = version, 0
 		w.store.cache.drop()
-		w.store.vocabulary.forgetWords()
 	}
 	return nil
 }

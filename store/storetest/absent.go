@@ -76,7 +76,10 @@ func checkAbsentInstants(c *checker) {
 		stored(end), stored(before), stored(floating), stored(unset))
 	// Whatever zone it is in, it lies in here.
 	b.Absent[0].Window = health.Window{From: from.AddDate(0, 0, -1), To: from.AddDate(0, 0, 1)}
-	c.counts("absence in a longer window", c.commit(b), 0, 0, 3, 0, 0)
+	overlapping := b.Absent[0]
+	overlapping.Window.To = from.AddDate(0, 0, 2)
+	b.Absent = append(b.Absent, overlapping)
+	c.counts("absence in longer windows that overlap", c.commit(b), 0, 0, 3, 0, 0)
 	c.same("live records", c.records(store.RecordQuery{User: user}), stored(unset))
 }
 

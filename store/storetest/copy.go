@@ -3,7 +3,10 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -52,6 +55,9 @@ func CheckCopy(ctx context.Context, from, to func() store.Store) error {
 			}
 		}
 	}
+	if err := checkErasedSince(ctx, second, first); err != nil {
+		return err
+	}
 	// What the target has besides is told.
 	more := batchOf(pageOf(bodyRecord("more", 90, 10, 1)))
 	more.Copied = nil
@@ -60,6 +66,41 @@ func CheckCopy(ctx context.Context, from, to func() store.Store) error {
 	}
 	if _, err := store.Copy(ctx, second, first); err == nil {
 		return fmt.Errorf("a target that holds something else is taken for a copy")
+	}
+	return nil
+}
+
+// checkErasedSince erases somebody in src who was copied to dst, and copies again.
+func checkErasedSince(ctx context.Context, dst, src store.Store) error {
+	if _, err := src.Erase(ctx, "u2"); err != nil {
+		return err
+	}
+	want, err := describe(ctx, src)
+	if err != nil {
+		return err
+	}
+	if _, err := store.Copy(ctx, dst, src); err != nil {
+		return fmt.Errorf("copy after an erasure: %w", err)
+	}
+	have, err := describe(ctx, dst)
+	if err != nil {
+		return err
+	}
+	if !maps.Equal(want, have) {
+		return fmt.Errorf("copy after an erasure: want %v, got %v", want, have)
+	}
+	users, err := dst.(store.Copyable).Users(ctx, "", 0)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(users, "u2") {
+		return fmt.Errorf("somebody who was erased in the source is still in the copy")
+	}
+	late := batchOf()
+	late.User, late.Connection = "u2", "theirs"
+	late.Covered = []store.Covered{{Stream: stream, Window: health.Window{From: present, To: present.Add(time.Hour)}}}
+	if _, err := dst.Commit(ctx, late); !errors.Is(err, store.ErrErased) {
+		return fmt.Errorf("commit for somebody who was erased in the source: %v, want %w", err, store.ErrErased)
 	}
 	return nil
 }
@@ -147,7 +188,10 @@ func fill(ctx context.Context, s store.Store) error {
 		}
 	}
 	item := store.InboxItem{ID: "d1/0", User: user, Connection: conn, Received: at, Payload: []byte("p"), Attempts: 1, NextAt: at.Add(time.Minute)}
-	if err := s.Assign(ctx, "d1", []store.InboxItem{item}, nil); err != nil {
+	same, last := item, item // two people may have items of one id
+	same.User, same.Connection = "u2", "theirs"
+	last.ID, last.Received = "d1/1", at.Add(time.Second)
+	if err := s.Assign(ctx, "d1", []store.InboxItem{item, same, last}, nil); err != nil {
 		return err
 	}
 	if err := s.UpdateItem(ctx, item); err != nil {
@@ -188,8 +232,17 @@ func describe(ctx context.Context, s store.Store) (map[string]string, error) {
 		var out bytes.Buffer
 		_, err := store.Export(ctx, s, store.ExportRequest{User: u, Raw: true}, &out)
 		note(tell("export of "+u, out.String(), err))
-		items, err := s.InboxItems(ctx, store.InboxQuery{User: u})
-		note(tell("inbox of "+u, items, err))
+		var items []store.InboxItem
+		for q := (store.InboxQuery{User: u}); ; {
+			page, err := s.InboxItems(ctx, q)
+			note(err)
+			if len(page) == 0 {
+				break
+			}
+			items = append(items, page...)
+			q.After = page[len(page)-1].ID
+		}
+		note(tell("inbox of "+u, items, nil))
 	}
 	credential, err := s.Credential(ctx, conn)
 	credential.Revision = 0

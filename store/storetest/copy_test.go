@@ -21,6 +21,27 @@ func (l lossy) Commit(ctx context.Context, b store.Batch) (store.Result, error) 
 	return l.Memory.Commit(ctx, b)
 }
 
+// forgetful is a store that loses an item of two that are assigned, or that
+// keeps an erased user.
+type forgetful struct {
+	*store.Memory
+	items, erasures bool
+}
+
+func (f forgetful) Assign(ctx context.Context, id string, items []store.InboxItem, rest []store.Delivery) error {
+	if f.items && len(items) > 1 {
+		items = items[1:]
+	}
+	return f.Memory.Assign(ctx, id, items, rest)
+}
+
+func (f forgetful) Erase(ctx context.Context, user string) (store.Erasure, error) {
+	if f.erasures {
+		return store.Erasure{}, nil
+	}
+	return f.Memory.Erase(ctx, user)
+}
+
 // TestCopyNotices proves that a copy which lacks something is not taken for one.
 func TestCopyNotices(t *testing.T) {
 	for name, lose := range map[string]func(b *store.Batch){
@@ -33,6 +54,15 @@ func TestCopyNotices(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			err := storetest.CheckCopy(t.Context(), func() store.Store { return store.NewMemory() },
 				func() store.Store { return lossy{store.NewMemory(), lose} })
+			require.Error(t, err)
+		})
+	}
+	for name, f := range map[string]forgetful{"items": {items: true}, "erasures": {erasures: true}} {
+		t.Run(name, func(t *testing.T) {
+			err := storetest.CheckCopy(t.Context(), func() store.Store { return store.NewMemory() }, func() store.Store {
+				f.Memory = store.NewMemory()
+				return f
+			})
 			require.Error(t, err)
 		})
 	}

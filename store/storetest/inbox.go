@@ -32,6 +32,7 @@ func inboxCases() []testCase {
 		{id: "inbox-bodies", rule: "a body of 64 MiB is kept, and a page of large bodies ends early", heavy: true, check: checkInboxBodies},
 		{id: "inbox-rest", rule: "what is left of an assigned delivery is put once, in the same step", check: checkInboxRest},
 		{id: "inbox-items", rule: "items are listed by connection and readiness, and updates change when to try again and nothing else", check: checkInboxItems},
+		{id: "inbox-item-pages", rule: "items are listed in pages, to the last and each once", check: checkInboxItemPages},
 		{id: "inbox-connection", rule: "items go with their connection, and none come for one that the user does not have", check: checkInboxConnection},
 		{id: "inbox-acks", rule: "a commit settles the user's items, unless it is refused", check: checkInboxAcks},
 	}
@@ -464,6 +465,7 @@ func checkInboxBodies(c *checker) {
 	list, err := c.s.InboxItems(c.ctx, store.InboxQuery{User: user})
 	c.ok(err, "InboxItems")
 	c.that(len(list) == 1 && bytes.Equal(list[0].Payload, large.Body), "got %d items on a page that the first fills", len(list))
+	c.equal("the next page", c.inbox(store.InboxQuery{User: user, After: "0"}), "1:conn-1:0")
 }
 
 func checkInboxRest(c *checker) {
@@ -563,6 +565,65 @@ func checkInboxItems(c *checker) {
 	} {
 		c.equal(what, c.inbox(tc.q), tc.want)
 	}
+}
+
+// itemPages reads all items of q in pages.
+func (c *checker) itemPages(q store.InboxQuery) string {
+	var all []string
+	for range pageCap {
+		page, err := c.s.InboxItems(c.ctx, q)
+		c.ok(err, "InboxItems")
+		c.that(q.Limit == 0 || len(page) <= q.Limit, "got %d items, asked for %d", len(page), q.Limit)
+		if len(page) == 0 {
+			return strings.Join(all, " ")
+		}
+		for i := range page {
+			all = append(all, page[i].ID)
+		}
+		q.After = page[len(page)-1].ID
+	}
+	c.fail("no end of pages")
+	return ""
+}
+
+func checkInboxItemPages(c *checker) {
+	c.connect(conn, user)
+	c.connect("more", user)
+	c.connect("conn-2", "user-2")
+	c.deliver(deliveryOf("d", 0))
+	var items []store.InboxItem
+	var all, more, ready []string
+	for i := range 130 {
+		item := itemOf(fmt.Sprintf("%03d", i), user, i/3) // three arrive at once
+		if i < 2 {
+			item.Received = time.Time{}
+		}
+		if i%4 == 1 {
+			item.Connection = "more"
+			more = append(more, item.ID)
+		}
+		if i%5 == 2 {
+			item.NextAt = present.Add(time.Hour)
+		} else {
+			ready = append(ready, item.ID)
+		}
+		all, items = append(all, item.ID), append(items, item)
+	}
+	same := itemOf("004", "user-2", 100)
+	c.ok(c.s.Assign(c.ctx, "d", append(items, same), nil), "Assign")
+	for _, limit := range []int{0, 1, 7, 129, 130} {
+		c.equal(fmt.Sprintf("all in pages of %d", limit), c.itemPages(store.InboxQuery{User: user, Limit: limit}), strings.Join(all, " "))
+		c.equal(fmt.Sprintf("those of a connection in pages of %d", limit),
+			c.itemPages(store.InboxQuery{User: user, Connection: "more", Limit: limit}), strings.Join(more, " "))
+		c.equal(fmt.Sprintf("ready ones in pages of %d", limit),
+			c.itemPages(store.InboxQuery{User: user, ReadyAt: present, Limit: limit}), strings.Join(ready, " "))
+	}
+	c.equal("after one of another connection", c.inbox(store.InboxQuery{User: user, Connection: "more", After: "004", Limit: 1}), "005:more:0")
+	c.equal("after one that is not ready", c.inbox(store.InboxQuery{User: user, ReadyAt: present, After: "002", Limit: 1}), "003:conn-1:0")
+	b := batchOf()
+	b.Acks = []string{"004"}
+	c.commit(b)
+	c.equal("after one that is gone", c.inbox(store.InboxQuery{User: user, After: "004", Limit: 2}), "000:conn-1:0 001:more:0")
 }
 
 func checkInboxConnection(c *checker) {

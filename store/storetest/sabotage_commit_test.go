@@ -274,7 +274,7 @@ func commitSabotages() []sabotage {
 				b.Acks = nil
 				return f.Store.Commit(ctx, b)
 			}
-		}), "inbox-acks inbox-assign inbox-rest"},
+		}), "inbox-acks inbox-assign inbox-item-pages inbox-rest"},
 
 		{"forgets the page number of a walk", plain(func(f *fake) {
 			f.commit = func(ctx context.Context, b store.Batch) (store.Result, error) {

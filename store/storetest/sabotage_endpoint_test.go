@@ -92,7 +92,24 @@ func endpointSabotages() []sabotage {
 				q.ReadyAt = present.AddDate(1, 0, 0)
 				return f.Store.InboxItems(ctx, q)
 			}
-		}), "inbox-items"},
+		}), "inbox-item-pages inbox-items"},
+
+		{"begins each page of items at the beginning", plain(func(f *fake) {
+			f.inboxItems = func(ctx context.Context, q store.InboxQuery) ([]store.InboxItem, error) {
+				q.After = ""
+				return f.Store.InboxItems(ctx, q)
+			}
+		}), "inbox-bodies inbox-item-pages"},
+
+		{"ends the pages at an item that is gone", plain(func(f *fake) {
+			f.inboxItems = func(ctx context.Context, q store.InboxQuery) ([]store.InboxItem, error) {
+				all, err := f.Store.InboxItems(ctx, store.InboxQuery{User: q.User, Limit: 1000})
+				if q.After != "" && !slices.ContainsFunc(all, func(i store.InboxItem) bool { return i.ID == q.After }) {
+					return nil, err
+				}
+				return f.Store.InboxItems(ctx, q)
+			}
+		}), "inbox-item-pages"},
 
 		{"forgets that an item failed", plain(func(f *fake) {
 			f.updateItem = func(ctx context.Context, i store.InboxItem) error {
