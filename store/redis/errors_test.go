@@ -136,31 +136,37 @@ func TestPassing(t *testing.T) {
 		info := do(t, slow, "INFO", "persistence").(string)
 		return strings.Contains(info, "aof_rewrite_in_progress:0") && strings.Contains(info, "aof_rewrite_scheduled:0")
 	}, 30*time.Second, 10*time.Millisecond)
-	require.NoError(t, slow.Kill())
-	restarted, waited := make(chan error, 1), make(chan error, 1)
-	go func() { restarted <- slow.Restart() }()
-	go func() {
-		_, err := full.Commit(t.Context(), numbered("w", 31))
-		waited <- err
-	}()
+	// A machine that is slow to ask may find it loaded: then once more.
+	acked := 30
 	var loading error
-	require.Eventually(t, func() bool {
-		_, err := hurried.Connections(t.Context(), store.ConnectionQuery{})
-		if err != nil && strings.Contains(err.Error(), "LOADING") {
-			loading = err
-		}
-		return err == nil
-	}, 30*time.Second, time.Millisecond)
+	for try := 0; loading == nil; try++ {
+		require.Less(t, try, 20, "LOADING was never seen")
+		require.NoError(t, slow.Kill())
+		restarted, waited := make(chan error, 1), make(chan error, 1)
+		go func() { restarted <- slow.Restart() }()
+		acked++
+		go func(n int) {
+			_, err := full.Commit(t.Context(), numbered("w", n))
+			waited <- err
+		}(acked)
+		require.Eventually(t, func() bool {
+			_, err := hurried.Connections(t.Context(), store.ConnectionQuery{})
+			if err != nil && strings.Contains(err.Error(), "LOADING") {
+				loading = err
+			}
+			return err == nil
+		}, 30*time.Second, time.Millisecond)
+		require.NoError(t, <-waited)
+		require.NoError(t, <-restarted)
+	}
 	require.ErrorIs(t, loading, redisstore.ErrUnavailable)
-	require.NoError(t, <-waited)
-	require.NoError(t, <-restarted)
-	(&writer{name: "w", acked: 31}).check(t, full)
+	(&writer{name: "w", acked: acked}).check(t, full)
 
 	// A context ends the patience.
 	require.NoError(t, slow.Stop())
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err := full.Commit(ctx, numbered("w", 32))
+	_, err := full.Commit(ctx, numbered("w", acked+1))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.NoError(t, slow.Cont())
 }
