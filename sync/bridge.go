@@ -296,10 +296,7 @@ func (e *Engine) forgetNotes(ctx context.Context, conn store.Connection) error {
 	if err == nil {
 		err = e.changeEnds(ctx, conn.User, func(all map[string]consentEnd) { delete(all, conn.ID) })
 	}
-	if errors.Is(err, store.ErrErased) {
-		return nil // they are gone with the user
-	}
-	return err
+	return unlessErased(err)
 }
 
 // Awaiting is a connection that goes on only when its person consents again.

@@ -19,9 +19,11 @@ type Budget interface {
 	// or it books nothing and returns how long to wait before asking again.
 	// Done is called once when the answers have come or the requests failed,
 	// with how many were made: fewer than were booked, or none, where that is
-	// known. A request counts for the limit's period from then on, and not only
-	// from Take, because nobody knows when in between the service counts it.
-	// Done is nil with a wait. After an error no request is made.
+	// known. Nobody knows when in between the service counts a request: an
+	// implementation that lets its period begin with done exceeds no limit. That
+	// of one process lets it begin with Take, so that the service may see as many
+	// more in a period as were under way when it began. Done is nil with a wait.
+	// After an error no request is made.
 	Take(ctx context.Context, c Calls) (done func(made int), wait time.Duration, err error)
 	// Block keeps everything off a provider, or with a connection off that one
 	// at the provider, until the time. It answers a service that said when to

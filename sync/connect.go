@@ -323,18 +323,18 @@ func (e *Engine) lookAtFlow(ctx context.Context, id string) (store.Flow, flowSec
 	if err != nil {
 		return flow, secret, err
 	}
-	for try := 1; ; try++ {
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
 		err = e.cfg.Store.PutFlow(ctx, flow)
 		if errors.Is(err, store.ErrConflict) {
 			err = nil // a try whose answer was lost
 		}
-		if err == nil || try == 3 || !passing(err) {
+		if err == nil || !passing(err) {
 			return flow, secret, err
 		}
-		select {
+		select { // only this process has it now
 		case <-ctx.Done():
 			return flow, secret, err
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
 }
@@ -438,6 +438,10 @@ func passing(err error) bool {
 		func(target error) bool { return errors.Is(err, target) })
 }
 
+// linkWithin is how long after it was prepared a connection is looked after by
+// Run, should the process that linked it have ended.
+const linkWithin = 2 * time.Minute
+
 func (e *Engine) linkOnce(ctx context.Context, flow store.Flow, grant providers.Grant, predecessor string) (store.Connection, error) {
 	conn := store.Connection{
 		ID: randomID(), User: flow.User, Provider: flow.Provider, UpstreamID: grant.UpstreamID,
@@ -490,6 +494,14 @@ func (e *Engine) linkOnce(ctx context.Context, flow store.Flow, grant providers.
 	if err := e.join(ctx, conn, grant.Aliases, predecessor); err != nil {
 		return conn, err
 	}
+	if err := e.rememberAccount(ctx, conn.Provider, conn.UpstreamID); err != nil {
+		return conn, err
+	}
+	// Whoever links it has it read at once when that is done. If the process ends
+	// before, nobody else would look for a connection without a due time.
+	if err := e.scheduleAt(ctx, conn, now().Add(linkWithin)); err != nil {
+		return conn, err
+	}
 	var lookup error
 	old, conn, err := e.updateConnection(ctx, conn.ID, func(c *store.Connection) bool {
 		if c.State == store.StateDeleting {
@@ -530,7 +542,6 @@ func (e *Engine) stateChanged(ctx context.Context, old, next store.Connection) {
 // before it, and on what is there now.
 func (e *Engine) begun(ctx context.Context, conn store.Connection) error {
 	return errors.Join(
-		e.rememberAccount(ctx, conn.Provider, conn.UpstreamID),
 		e.releaseParked(ctx, conn.Provider, conn.UpstreamID),
 		e.schedule(ctx, conn),
 	)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/vitalmux/vitalmux/internal/faultstore"
 	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/internal/provsim"
 	"github.com/vitalmux/vitalmux/providers"
@@ -693,4 +694,67 @@ func TestNewConsentKeepsTheConnection(t *testing.T) {
 	require.Equal(t, cursors, kept)
 	_, err = p.engine.Sync(t.Context(), conn.ID)
 	require.NoError(t, err)
+}
+
+// ending is the store of a process that ends as soon as a connection is in order.
+type ending struct {
+	*store.Memory
+	over atomic.Bool
+}
+
+func (s *ending) PutConnection(ctx context.Context, c store.Connection) (store.Connection, error) {
+	c, err := s.Memory.PutConnection(ctx, c)
+	if err == nil && c.State == store.StateActive {
+		s.over.Store(true)
+	}
+	return c, err
+}
+
+func (s *ending) SetDue(ctx context.Context, d store.Due) error {
+	if s.over.Load() {
+		return store.ErrBusy
+	}
+	return s.Memory.SetDue(ctx, d)
+}
+
+// TestLinkedByAProcessThatEnds: a connection that is in order is read, also when
+// the process that linked it said nothing more.
+func TestLinkedByAProcessThatEnds(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newClinic(weightWindows)
+		c.fill(3)
+		w := &ward{clinic: c, store: store.NewMemory()}
+		first := w.another(t, func(cfg *healthsync.Config) { cfg.Store = &ending{Memory: w.store} })
+		address, err := first.Connect(t.Context(), healthsync.ConnectRequest{
+			User: "ada", Provider: "clinic", RedirectURL: "https://host.example.com/callback",
+		})
+		require.NoError(t, err)
+		u, err := url.Parse(address)
+		require.NoError(t, err)
+		_, err = first.Complete(t.Context(), url.Values{"state": {u.Query().Get("state")}, "code": {"account-1"}})
+		require.ErrorIs(t, err, store.ErrBusy)
+		stop := running(t, w.another(t, nil))
+		time.Sleep(time.Hour)
+		stop()
+		require.NotEmpty(t, w.asked())
+	})
+}
+
+// TestFlowIsPutBack: a flow that was looked at is stored again, also when the
+// store is away for some seconds.
+func TestFlowIsPutBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var faults *faultstore.Store
+		m := newMailroom(t, func(c *mailConfig) {
+			faults = faultstore.New(c.engine.Store, faultstore.Config{})
+			c.engine.Store = faults
+			c.wrap = func(p *provsim.Provider) providers.Provider { return delivering{p} }
+		})
+		state := m.begin(t, "ada")
+		faults.Fail("PutFlow", 6, faultstore.Unavailable)
+		m.send(t, provsim.Event{Type: provsim.TypeAuth, User: "u1", Reference: state})
+		m.work(t, 5*time.Minute)
+		m.nothingLeft(t)
+		require.Len(t, m.all(t), 1)
+	})
 }

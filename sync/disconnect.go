@@ -18,7 +18,8 @@ const (
 )
 
 // Disconnect ends a connection: it is removed, with keepData false also
-// everything that was read through it. To end the subscriptions and take the
+// everything that was read through it, and what is parked or dead about its
+// account. To end the subscriptions and take the
 // grant back at the provider is queued for [Engine.Run], durably and with the
 // credential sealed, and tried for 30 days. Disconnect waits for a refresh that
 // is under way, at most Config.RefreshTimeout: without its answer the grant
@@ -61,6 +62,9 @@ func (e *Engine) remove(ctx context.Context, conn store.Connection, wait time.Du
 	}
 	defer release()
 	if _, err := e.withdraw(ctx, conn, ""); err != nil {
+		return err
+	}
+	if err := e.settleKept(ctx, conn); err != nil {
 		return err
 	}
 	if err := e.forgetNotes(ctx, conn); err != nil {
@@ -109,15 +113,20 @@ func (e *Engine) release(ctx context.Context, lease store.Lease) {
 // finishRemovals finishes disconnects that were interrupted. Erasures are
 // finished by a job of their own.
 func (e *Engine) finishRemovals(ctx context.Context) error {
-	deleting, err := e.cfg.Store.Connections(ctx, store.ConnectionQuery{State: store.StateDeleting})
-	errs := []error{err}
-	for _, conn := range deleting {
-		if conn.Reason == reasonErase {
-			continue
+	var errs []error
+	for q := (store.ConnectionQuery{State: store.StateDeleting}); ; {
+		list, err := e.cfg.Store.Connections(ctx, q)
+		if err != nil || len(list) == 0 {
+			return errors.Join(append(errs, err)...)
 		}
-		if err := e.remove(ctx, conn, 0); !errors.Is(err, store.ErrLeaseHeld) {
-			errs = append(errs, err)
+		for _, conn := range list {
+			q.After = conn.ID
+			if conn.Reason == reasonErase {
+				continue
+			}
+			if err := e.remove(ctx, conn, 0); !errors.Is(err, store.ErrLeaseHeld) {
+				errs = append(errs, err)
+			}
 		}
 	}
-	return errors.Join(errs...)
 }

@@ -3,6 +3,7 @@ package sync_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	gosync "sync"
@@ -320,5 +321,26 @@ func TestCredentialThatCannotBeOpenedIsNoObstacle(t *testing.T) {
 		require.NoError(t, p.engine.Disconnect(t.Context(), conn.ID, false))
 		require.Empty(t, p.jobs(t))
 		require.Equal(t, 1, p.alarmed(healthsync.AlarmJob))
+	})
+}
+
+// TestInterruptedDisconnectBehindManyErasures is finished, however many
+// connections are being removed.
+func TestInterruptedDisconnectBehindManyErasures(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPortal(t, store.NewMemory(), provsim.Config{}, nil)
+		put := func(id, reason string) {
+			_, err := p.store.PutConnection(t.Context(), store.Connection{
+				ID: id, User: "ada", Provider: "provsim", UpstreamID: id, State: store.StateDeleting, Reason: reason,
+			})
+			require.NoError(t, err)
+		}
+		for i := range 1001 {
+			put(fmt.Sprintf("a%04d", i), "erased")
+		}
+		put("b", "disconnected")
+		p.workJobs(t)
+		_, err := p.store.Connection(t.Context(), "b")
+		require.ErrorIs(t, err, store.ErrNotFound)
 	})
 }

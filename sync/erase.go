@@ -58,7 +58,9 @@ type receiptRecord struct {
 }
 
 // Erase removes everything of a user: connections, credentials, records,
-// samples, raw answers, deliveries, settings and spill files. What is late does
+// samples, raw answers, deliveries, settings and spill files; deliveries also
+// about ids that the user's accounts had before, the latest 100 of a connection,
+// and about connections that ended with their data kept. What is late does
 // not bring it back: the user stays erased, and cannot be connected again under
 // the same id. That grants are to be taken back at the providers is queued
 // first, as for [Engine.Disconnect]; [Engine.Receipt] tells when that is done.
@@ -91,6 +93,10 @@ func (e *Engine) erase(ctx context.Context, user, actor string) (Receipt, error)
 	if err := e.withdrawAll(ctx, user, id); err != nil {
 		return Receipt{ID: id}, err
 	}
+	dropped, err := e.forgetFormer(ctx, user)
+	if err != nil {
+		return Receipt{ID: id}, err
+	}
 	failpoint.Hit("erase_jobs_queued")
 	if err := e.eraseSpill(user); err != nil {
 		return Receipt{ID: id}, err
@@ -99,6 +105,7 @@ func (e *Engine) erase(ctx context.Context, user, actor string) (Receipt, error)
 	if err != nil {
 		return Receipt{ID: id}, err
 	}
+	local.Deliveries += dropped
 	failpoint.Hit("erase_done")
 	// Again: a refresh that ended in between may have left a file.
 	if err := e.eraseSpill(user); err != nil {

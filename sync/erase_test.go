@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	gosync "sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/internal/provsim"
+	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/store"
 	healthsync "github.com/vitalmux/vitalmux/sync"
 )
@@ -258,3 +260,125 @@ func TestReceiptOfWhatCannotBeTakenBack(t *testing.T) {
 }
 
 var errTest = errors.New("no route")
+
+// TestErasureOfFormerIds: dead letters under an id that an account had before are
+// the person's as well, and so is what comes late for it.
+func TestErasureOfFormerIds(t *testing.T) {
+	for name, c := range map[string]struct {
+		before func(t *testing.T, m *mailroom, conn store.Connection)
+		late   bool // whether what is late is known to be the person's
+	}{
+		"another id since": {func(t *testing.T, m *mailroom, conn store.Connection) {
+			m.send(t, provsim.Event{Type: provsim.TypeReauth, User: "u1b", OldUser: "u1"})
+			m.work(t, time.Hour)
+			require.Equal(t, "u1b", m.connection(t, conn.ID).UpstreamID)
+		}, true},
+		"another connection since": {func(t *testing.T, m *mailroom, conn store.Connection) {
+			newer, err := m.store.PutConnection(t.Context(), store.Connection{
+				ID: "newer", User: conn.User, Provider: conn.Provider, UpstreamID: "u1b", State: store.StateRevoked,
+			})
+			require.NoError(t, err)
+			m.send(t, provsim.Event{Type: provsim.TypeReauth, User: "u1b", OldUser: "u1"})
+			m.work(t, time.Hour)
+			require.Empty(t, m.connection(t, conn.ID).UpstreamID)
+			require.NoError(t, m.engine.Disconnect(t.Context(), conn.ID, false))
+			require.Len(t, m.kept(t, store.DeliveryDead), 1, "it is about "+newer.ID)
+		}, true},
+		"disconnected, data kept": {func(t *testing.T, m *mailroom, conn store.Connection) {
+			require.NoError(t, m.engine.Disconnect(t.Context(), conn.ID, true))
+			require.Len(t, m.kept(t, store.DeliveryDead), 1)
+		}, true},
+		"disconnected": {func(t *testing.T, m *mailroom, conn store.Connection) {
+			require.NoError(t, m.engine.Disconnect(t.Context(), conn.ID, false))
+			require.Empty(t, m.kept(t, store.DeliveryDead), "without the data")
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				m := newMailroom(t, func(c *mailConfig) {
+					c.engine.DeliveryAttempts = 1
+					c.wrap = func(p *provsim.Provider) providers.Provider { return poisoned{p, new(atomic.Bool)} }
+				})
+				conn := m.link(t, "u1")
+				m.send(t, provsim.Event{Type: provsim.TypeData, User: "u1"})
+				m.work(t, time.Hour)
+				require.Len(t, m.kept(t, store.DeliveryDead), 1)
+				c.before(t, m, conn)
+				_, err := m.engine.Erase(t.Context(), "u1")
+				require.NoError(t, err)
+				require.Empty(t, m.kept(t, ""))
+				if c.late {
+					m.send(t, weightEvent("u1", "w1", time.Now().Add(-time.Hour), 1, 70_000))
+					m.work(t, time.Minute)
+					require.Empty(t, m.kept(t, ""))
+				}
+			})
+		})
+	}
+}
+
+// TestFormerIdOfSomebodyElse: an id that an erased person had before is somebody
+// else's now, with all that is about it.
+func TestFormerIdOfSomebodyElse(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m := newMailroom(t, func(c *mailConfig) {
+			c.engine.DeliveryAttempts = 1
+			c.wrap = func(p *provsim.Provider) providers.Provider { return poisoned{p, new(atomic.Bool)} }
+		})
+		conn := m.linkAs(t, "ada", "u1")
+		require.NoError(t, m.engine.Disconnect(t.Context(), conn.ID, true))
+		m.linkAs(t, "bob", "u1")
+		m.send(t, provsim.Event{Type: provsim.TypeData, User: "u1"})
+		m.work(t, time.Hour)
+		require.Len(t, m.kept(t, store.DeliveryDead), 1)
+		_, err := m.engine.Erase(t.Context(), "ada")
+		require.NoError(t, err)
+		require.Len(t, m.kept(t, store.DeliveryDead), 1)
+		m.send(t, weightEvent("u1", "w1", time.Now().Add(-time.Hour), 1, 70_000))
+		m.work(t, time.Minute)
+		require.EqualValues(t, 70_000, m.values(t, "bob", provsim.StreamEvents)["events/w1"])
+	})
+}
+
+// TestErasureOfFormerIdsOnEveryStore removes more than one page of what is kept,
+// and nothing of another provider's.
+func TestErasureOfFormerIdsOnEveryStore(t *testing.T) {
+	for name, open := range stores(t) {
+		t.Run(name, func(t *testing.T) {
+			s, _ := open(t)
+			p := newPortal(t, s, provsim.Config{}, nil)
+			conn := p.connect(t, "ada", "u1")
+			put := func(id, endpoint string, status store.DeliveryStatus) {
+				_, err := s.PutDelivery(t.Context(), store.Delivery{
+					ID: id, Endpoint: endpoint, Subject: "u1", Received: time.Now(), Body: []byte("body"), Status: status,
+				})
+				require.NoError(t, err)
+			}
+			for i := range 120 {
+				put(fmt.Sprint("other ", i), "another", store.DeliveryDead)
+				put(fmt.Sprint("dead ", i), "provsim/"+conn.ID, store.DeliveryDead)
+				put(fmt.Sprint("parked ", i), "provsim", store.DeliveryParked)
+			}
+			require.NoError(t, p.engine.Disconnect(t.Context(), conn.ID, true))
+			receipt, err := p.engine.Erase(t.Context(), "ada")
+			require.NoError(t, err)
+			require.Equal(t, 240, receipt.Local.Deliveries)
+			left := 0
+			for q := (store.DeliveryQuery{Subject: "u1"}); ; {
+				list, err := s.Deliveries(t.Context(), q)
+				require.NoError(t, err)
+				if len(list) == 0 {
+					break
+				}
+				for _, d := range list {
+					require.Equal(t, "another", d.Endpoint)
+					q.After = d.ID
+					left++
+				}
+			}
+			require.Equal(t, 120, left)
+			_, err = s.Setting(t.Context(), "ada", "former_ids")
+			require.ErrorIs(t, err, store.ErrNotFound)
+		})
+	}
+}

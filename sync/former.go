@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/store"
@@ -13,6 +14,135 @@ import (
 // an upstream id before it got another. The rest of the name is a keyed digest,
 // so that nobody can be told from it.
 const settingFormer = "former_account/"
+
+// settingFormerIDs is the setting of a user that says which upstream ids the
+// user's connections had before, by connection: what is kept about them, and what
+// is late, is the user's as well. A disconnected connection whose data was kept
+// is among them.
+const settingFormerIDs = "former_ids"
+
+// maxFormerIDs is how many ids of a connection are remembered, the latest ones.
+const maxFormerIDs = 100
+
+// formerIDs are the ids that a connection had before.
+type formerIDs struct {
+	Provider string   `json:"provider"`
+	IDs      []string `json:"ids"`
+}
+
+// noteFormer remembers for an erasure that an upstream id was a connection's. It
+// is called before the id moves.
+func (e *Engine) noteFormer(ctx context.Context, conn store.Connection, upstreamID string) error {
+	if upstreamID == "" {
+		return nil
+	}
+	return changeSetting(ctx, e.cfg.Store, conn.User, settingFormerIDs, func(all map[string]formerIDs) {
+		ids := slices.DeleteFunc(all[conn.ID].IDs, func(id string) bool { return id == upstreamID })
+		ids = append(ids, upstreamID)
+		all[conn.ID] = formerIDs{conn.Provider, ids[max(0, len(ids)-maxFormerIDs):]}
+	})
+}
+
+// formerIDs returns what noteFormer remembered of a user.
+func (e *Engine) formerIDs(ctx context.Context, user string) (map[string]formerIDs, error) {
+	text, err := e.cfg.Store.Setting(ctx, user, settingFormerIDs)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decodeSetting[map[string]formerIDs](text)
+}
+
+// forgetFormer does for the ids that a user's connections had before what an
+// erasure does for those that they have. It returns how many deliveries it
+// removed.
+func (e *Engine) forgetFormer(ctx context.Context, user string) (dropped int, err error) {
+	all, err := e.formerIDs(ctx, user)
+	for _, had := range all {
+		for _, id := range had.IDs {
+			conn, known, err := e.connectionOf(ctx, had.Provider, id)
+			if err != nil {
+				return dropped, err
+			}
+			if known && conn.User != user {
+				continue
+			}
+			if err := e.forgetAccount(ctx, had.Provider, id); err != nil {
+				return dropped, err
+			}
+			n, err := e.dropKept(ctx, had.Provider, id)
+			if dropped += n; err != nil {
+				return dropped, err
+			}
+		}
+	}
+	return dropped, err
+}
+
+// settleKept removes what is parked or dead about a connection that is to be
+// removed with its data. Where the data is kept, so are they, and an erasure
+// finds them.
+func (e *Engine) settleKept(ctx context.Context, conn store.Connection) error {
+	if conn.Reason == reasonKeepData {
+		return unlessErased(e.noteFormer(ctx, conn, conn.UpstreamID))
+	}
+	all, err := e.formerIDs(ctx, conn.User)
+	if err != nil {
+		return err
+	}
+	for _, id := range append(all[conn.ID].IDs, conn.UpstreamID) {
+		other, known, err := e.connectionOf(ctx, conn.Provider, id)
+		if err == nil && (!known || other.ID == conn.ID) {
+			_, err = e.dropKept(ctx, conn.Provider, id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return unlessErased(changeSetting(ctx, e.cfg.Store, conn.User, settingFormerIDs, func(all map[string]formerIDs) { delete(all, conn.ID) }))
+}
+
+// unlessErased returns nil for a setting of an erased user: it is gone with the
+// user.
+func unlessErased(err error) error {
+	if errors.Is(err, store.ErrErased) {
+		return nil
+	}
+	return err
+}
+
+// dropKept removes the parked and dead deliveries about an account, and returns
+// how many.
+func (e *Engine) dropKept(ctx context.Context, provider, upstreamID string) (dropped int, err error) {
+	if upstreamID == "" {
+		return 0, nil
+	}
+	for _, status := range []store.DeliveryStatus{store.DeliveryParked, store.DeliveryDead} {
+		for q := (store.DeliveryQuery{Subject: upstreamID, Status: status}); ; {
+			list, err := e.cfg.Store.Deliveries(ctx, q)
+			if err != nil {
+				return dropped, err
+			}
+			if len(list) == 0 {
+				break
+			}
+			for _, d := range list {
+				if providerOf(d) != provider {
+					q.After = d.ID
+					continue
+				}
+				if err := e.cfg.Store.Assign(ctx, d.ID, nil, nil); err != nil {
+					return dropped, err
+				}
+				e.dropParts(ctx, d.ID, partsOf(d))
+				dropped++
+			}
+		}
+	}
+	return dropped, nil
+}
 
 // rememberFormer has deliveries about an upstream id go to a connection after
 // it has another. It is called before the id moves.
@@ -67,6 +197,9 @@ func (s *session) replaced(ctx context.Context, item store.InboxItem, p part, ne
 		return s.acknowledge(ctx, item)
 	}
 	if err := s.rememberFormer(ctx, s.conn.Provider, s.conn.UpstreamID, newer.ID); err != nil {
+		return err
+	}
+	if err := s.noteFormer(ctx, newer, s.conn.UpstreamID); err != nil {
 		return err
 	}
 	_, err := s.cfg.Store.Commit(ctx, store.Batch{

@@ -11,8 +11,12 @@ import (
 
 // Hooks are optional functions that the engine calls as things happen. They
 // are called from the engine's goroutines, in line with the work: a hook that
-// blocks delays its connection, and only that. A panic in a hook is logged and
-// contained. Events hold no token, body or health value.
+// blocks delays that work. For most it is the work on one connection. Delivered,
+// and those that tell of a flow which a delivery ended, delay the deliveries of
+// everybody; what Run does besides, as the comparison of people or the reminders
+// of consents, delays what it does next. No answer to a delivery waits for a
+// hook. A panic in a hook is logged and contained. Events hold no token, body or
+// health value.
 type Hooks struct {
 	// PageCommitted is called after each committed page.
 	PageCommitted func(context.Context, PageEvent)

@@ -374,3 +374,64 @@ func TestErasureIsTold(t *testing.T) {
 		require.Empty(t, jobs)
 	})
 }
+
+// TestMarkOfAnErasedAccount: an account of an erased person is another person's
+// now. Nothing says any more that it is to be forgotten; and should that be said
+// late, what is about it is kept, and worked on no more than once.
+func TestMarkOfAnErasedAccount(t *testing.T) {
+	for name, c := range map[string]struct {
+		account string
+		take    func(*testing.T, *mailroom)
+	}{
+		"connected": {"u1", func(*testing.T, *mailroom) {}},
+		"new id of an account": {"u2", func(t *testing.T, m *mailroom) {
+			m.send(t, provsim.Event{Type: provsim.TypeReauth, User: "u1", OldUser: "u2"})
+			m.work(t, time.Hour)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				m, s := newTampered(t, func(c *mailConfig) {
+					c.engine.DeliveryAttempts = 1
+					c.wrap = func(p *provsim.Provider) providers.Provider { return poisoned{p, new(atomic.Bool)} }
+				})
+				m.linkAs(t, "ada", "u1")
+				_, err := m.engine.Erase(t.Context(), "ada")
+				require.NoError(t, err)
+				mark, fails := "", 3
+				s.setting = func(ctx context.Context, user, name string, old, value []byte) error {
+					if strings.HasPrefix(name, "erased_account/") {
+						mark = name
+						if fails--; fails >= 0 {
+							return errFlaky
+						}
+					}
+					return s.Memory.SwapSetting(ctx, user, name, old, value)
+				}
+				conn := m.linkAs(t, "bob", c.account)
+				c.take(t, m)
+				require.Equal(t, "u1", m.connection(t, conn.ID).UpstreamID)
+				require.NotEmpty(t, mark)
+				_, err = m.store.Setting(t.Context(), "", mark)
+				require.ErrorIs(t, err, store.ErrNotFound)
+
+				// By an erasure that was interrupted.
+				require.NoError(t, m.store.SwapSetting(t.Context(), "", mark, nil, []byte{1}))
+				var turns atomic.Int64
+				s.setDue = func(ctx context.Context, d store.Due) error {
+					if turns.Add(1) > 1000 {
+						time.Sleep(time.Hour) // not to go on for ever
+					}
+					return s.Memory.SetDue(ctx, d)
+				}
+				m.send(t, provsim.Event{Type: provsim.TypeData, User: "u1"})
+				m.work(t, time.Hour)
+				require.Len(t, m.kept(t, store.DeliveryDead), 1)
+				require.Less(t, turns.Load(), int64(1000))
+				items, err := m.store.InboxItems(t.Context(), store.InboxQuery{User: "bob"})
+				require.NoError(t, err)
+				require.Empty(t, items)
+			})
+		})
+	}
+}

@@ -387,6 +387,9 @@ func (s *session) relink(ctx context.Context, item store.InboxItem, p part) erro
 		if err := s.rememberFormer(ctx, s.conn.Provider, note.OldUpstreamID, s.conn.ID); err != nil {
 			return err
 		}
+		if err := s.noteFormer(ctx, s.conn, note.OldUpstreamID); err != nil {
+			return err
+		}
 	}
 	moved := false
 	next, err := s.changeState(ctx, s.conn.ID, "provider", func(c *store.Connection) bool {
@@ -408,7 +411,11 @@ func (s *session) relink(ctx context.Context, item store.InboxItem, p part) erro
 			Action: "relink", Actor: "provider", User: next.User, Connection: next.ID, Provider: next.Provider,
 		}, nil)
 	}
-	if err := s.releaseParked(ctx, next.Provider, next.UpstreamID); err != nil {
+	err = errors.Join(
+		s.rememberAccount(ctx, next.Provider, next.UpstreamID),
+		s.releaseParked(ctx, next.Provider, next.UpstreamID),
+	)
+	if err != nil {
 		return err
 	}
 	return s.acknowledge(ctx, item)

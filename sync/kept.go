@@ -32,10 +32,15 @@ func (e *Engine) releaseIfKnown(ctx context.Context, d store.Delivery) error {
 
 // dropForgotten removes what was just kept of a person who was erased at the
 // same time. An erasure marks its accounts before it looks for what is kept, so
-// that one of the two finds it.
+// that one of the two finds it. A mark says nothing about who has the account
+// since.
 func (e *Engine) dropForgotten(ctx context.Context, d store.Delivery) (bool, error) {
 	gone, err := e.forgotten(ctx, providerOf(d), d.Subject)
 	if err != nil || !gone {
+		return false, err
+	}
+	conn, known, err := e.connectionOf(ctx, providerOf(d), d.Subject)
+	if err != nil || known && conn.State != store.StateDeleting {
 		return false, err
 	}
 	return true, e.cfg.Store.Assign(ctx, d.ID, nil, nil)

@@ -30,8 +30,8 @@ const (
 	maxPayload = 64 << 20
 	// payloadReach is how long an address of which the end is not told is tried.
 	payloadReach = time.Hour
-	// lostEvery is how often at most everybody is read again because an address
-	// led nowhere that did not say whom it was about.
+	// lostEvery is within which time everybody is read again twice at most
+	// because addresses led nowhere that did not say whom they were about.
 	lostEvery = time.Hour
 )
 
@@ -274,8 +274,14 @@ func (a *assignment) lost(ctx context.Context, d store.Delivery, id string, poin
 	if note.UpstreamID != "" {
 		return a.assign(ctx, d, id, point, p)
 	}
-	// One reading in an hour is for all that was lost in it.
-	hour := strconv.FormatInt(d.Received.Truncate(lostEvery).Unix(), 10)
+	// One reading at once and one when the hour is over are for all that is lost
+	// in it. The first cannot have what is lost after it.
+	asked, err := json.Marshal([]any{note.Streams, note.Window})
+	if err != nil {
+		return &deadError{reasonUnreadable}
+	}
+	ends := now().Truncate(lostEvery).Add(lostEvery)
+	name := strconv.FormatInt(ends.Unix(), 10) + " " + string(asked)
 	for after := ""; ; {
 		list, err := a.cfg.Store.Connections(ctx, store.ConnectionQuery{Provider: point.provider, After: after})
 		if err != nil || len(list) == 0 {
@@ -287,9 +293,12 @@ func (a *assignment) lost(ctx context.Context, d store.Delivery, id string, poin
 			}
 			one := p
 			one.Note.UpstreamID = conn.UpstreamID
-			if err := a.item(conn, derivedID(conn.ID+" "+hour, "lost"), d.Received, one); err != nil {
-				return err
+			for _, what := range []string{"lost", "lost until then"} {
+				if err := a.item(conn, derivedID(conn.ID+" "+name, what), d.Received, one); err != nil {
+					return err
+				}
 			}
+			a.items[len(a.items)-1].NextAt = ends
 			if a.known == nil {
 				a.known = make(map[string]store.Connection)
 			}

@@ -322,3 +322,34 @@ func (h hanging) FetchPayload(ctx context.Context, _ providers.Notification, _ i
 	<-ctx.Done()
 	return &providers.Error{Provider: "provsim", Op: "payload", Kind: providers.ErrUnavailable, Err: ctx.Err()}
 }
+
+// TestPayloadsLostInOneHour: addresses that do not say whom they are about have
+// everybody read again twice an hour at most, and nothing is missed by that.
+func TestPayloadsLostInOneHour(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m := newMailroom(t, nil)
+		m.link(t, "u1")
+		m.work(t, time.Minute)
+		time.Sleep(time.Until(time.Now().Truncate(time.Hour).Add(time.Hour + time.Minute)))
+		late := func() (key string) {
+			row, err := m.Put("u1", provsim.StreamEvents, provsim.Row{At: time.Now().Add(-3 * time.Hour).UnixMilli(), Value: 71_000})
+			require.NoError(t, err)
+			m.mark(t, "u1")
+			m.point(t, "", -time.Second, nil, weightEvent("u1", row.ID, time.Now(), 1, 70_000))
+			return provsim.StreamEvents + "/" + row.ID
+		}
+		first := late()
+		m.work(t, 10*time.Minute)
+		require.Contains(t, m.values(t, "u1", provsim.StreamEvents), first, "at once")
+		var others []string
+		for range 3 {
+			others = append(others, late())
+			m.work(t, 10*time.Minute)
+		}
+		m.work(t, time.Hour)
+		for _, key := range others {
+			require.Contains(t, m.values(t, "u1", provsim.StreamEvents), key, "when the hour is over")
+		}
+		m.nothingLeft(t)
+	})
+}

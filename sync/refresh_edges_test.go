@@ -447,3 +447,106 @@ func TestResealTakesSpillsIn(t *testing.T) {
 func writeFile(t testing.TB, name, text string) {
 	require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
 }
+
+// unremovable is a store that makes a directory one from which no file can be
+// removed as soon as a pair was stored.
+type unremovable struct {
+	store.Store
+	dir string
+}
+
+func (s unremovable) SwapCredential(ctx context.Context, grant, consumed string, c store.Credential) error {
+	if err := s.Store.SwapCredential(ctx, grant, consumed, c); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(s.dir); err != nil {
+		return err
+	}
+	return os.WriteFile(s.dir, nil, 0o600) // a file where the directory was
+}
+
+// TestSpillThatCannotBeRemoved is told, and keeps nobody's work waiting: its pair
+// is in the store.
+func TestSpillThatCannotBeRemoved(t *testing.T) {
+	bubbled(t, func(t *testing.T) {
+		m, inner, conn, dir := spillOne(t, providers.RotationSingleUse)
+		alarms := 0
+		e := mintEngine(t, m, unremovable{inner, dir}, func(cfg *Config) {
+			cfg.SpillDir = dir
+			cfg.Hooks.Alarm = func(_ context.Context, event AlarmEvent) {
+				require.Equal(t, AlarmSpill, event.Kind)
+				alarms++
+			}
+		})
+		require.NoError(t, e.importOnce(t.Context()))
+		require.Equal(t, 1, alarms)
+		_, pair := heldPair(t, e, inner, conn)
+		require.True(t, m.live("a", pair.Refresh.Reveal()))
+	})
+}
+
+// deliberate is a mint that answers refreshes one by one.
+type deliberate struct {
+	*mint
+	refresh func(token string) (providers.Credential, error)
+}
+
+func (d deliberate) Refresh(_ context.Context, cred providers.Credential) (providers.Credential, error) {
+	return d.refresh(cred.Refresh.Reveal())
+}
+
+// TestSiblingThatComesDuringARefresh: a process that stood still with the answer
+// in its hands stores its pair while another one presents the pair after it. The
+// service goes by the late one, which is there to be taken.
+func TestSiblingThatComesDuringARefresh(t *testing.T) {
+	bubbled(t, func(t *testing.T) {
+		m := newMint(providers.RotationGrace)
+		s := store.NewMemory()
+		pair := func(name string) providers.Credential {
+			return providers.Credential{
+				UpstreamID: "a", Access: providers.NewSecret("access-" + name), Refresh: providers.NewSecret("refresh-" + name),
+				ExpiresAt: time.Now().Add(time.Hour),
+			}
+		}
+		refused := &providers.Error{Provider: "mint", Op: "refresh", Kind: providers.ErrReauth}
+		release, calls := make(chan struct{}), 0
+		service := deliberate{m, func(token string) (providers.Credential, error) {
+			calls++
+			switch {
+			case calls == 1: // of the first process
+				<-release
+				return pair("late"), nil
+			case calls == 2: // of the second, after lease and quarantine
+				return pair("second"), nil
+			case calls == 3:
+				close(release)
+				time.Sleep(time.Second) // the first process goes on
+				return providers.Credential{}, refused
+			case token == "refresh-late":
+				return pair("next"), nil
+			}
+			return providers.Credential{}, refused
+		}}
+		config := func(cfg *Config) { cfg.Providers = []providers.Provider{service} }
+		first, second := mintEngine(t, m, s, config), mintEngine(t, m, s, config)
+		conn := m.enrol(t, first, "a")
+		c, _ := heldPair(t, first, s, conn)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, _ = first.sharedRefresh(t.Context(), refreshing{conn: conn, grant: c.Grant, generation: c.Generation, refused: true})
+		}()
+		time.Sleep(3 * time.Minute)
+		stored, err := second.sharedRefresh(t.Context(), refreshing{conn: conn, grant: c.Grant, generation: c.Generation, refused: true})
+		require.NoError(t, err)
+		require.Equal(t, c.Generation+1, stored.Generation)
+		stored, err = second.sharedRefresh(t.Context(), refreshing{conn: conn, grant: c.Grant, generation: stored.Generation, refused: true})
+		<-ended
+		require.NoError(t, err)
+		_, held := heldPair(t, second, s, conn)
+		require.Equal(t, "refresh-next", held.Refresh.Reveal())
+		got, err := s.Connection(t.Context(), conn.ID)
+		require.NoError(t, err)
+		require.Equal(t, store.StateActive, got.State)
+	})
+}

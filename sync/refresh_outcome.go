@@ -61,9 +61,9 @@ func (w *refresher) conclude(ctx context.Context, c store.Credential, old, fresh
 	}
 	at := now()
 	e, _ := errors.AsType[*providers.Error](failure)
-	siblings := c.Siblings
+	var pairs []store.Sibling
 	if did == outcomeDoubt && e != nil && len(e.Pairs) > 0 {
-		siblings = w.withPairs(ctx, c, old, e.Pairs)
+		pairs = w.sealPairs(ctx, c, old, e.Pairs)
 		told := *e // what is told to others holds no tokens
 		told.Pairs = nil
 		failure = &told
@@ -72,7 +72,9 @@ func (w *refresher) conclude(ctx context.Context, c store.Credential, old, fresh
 		if c.Attempt != nil && c.Attempt.ID == w.attempt.ID {
 			c.Attempt = nil
 		}
-		c.Siblings = siblings
+		for _, pair := range pairs {
+			c.Siblings = addSibling(c.Siblings, pair)
+		}
 		w.account(c, did, at, failure)
 	})
 	if errors.Is(err, errMoved) {

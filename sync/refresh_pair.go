@@ -29,24 +29,28 @@ func filledIn(old, fresh providers.Credential) providers.Credential {
 	return fresh
 }
 
-// withPairs returns the siblings of c with the pairs that an answer named.
-func (w *refresher) withPairs(ctx context.Context, c store.Credential, old providers.Credential, pairs []providers.Credential) []store.Sibling {
-	siblings := slices.Clone(c.Siblings)
+// sealPairs returns the pairs that an answer named as siblings.
+func (w *refresher) sealPairs(ctx context.Context, c store.Credential, old providers.Credential, pairs []providers.Credential) []store.Sibling {
+	siblings := make([]store.Sibling, 0, len(pairs))
 	for _, pair := range pairs {
 		sealed, err := w.sealInto(ctx, w.conn, c, filledIn(old, pair))
 		if err != nil {
 			w.cfg.Logger.WarnContext(ctx, "pair of an unclear answer not kept", "connection", w.conn.ID, "err", err)
 			continue
 		}
-		siblings = addSibling(siblings, store.Sibling{
+		siblings = append(siblings, store.Sibling{
 			Sealed: sealed.Sealed, RefreshPrint: sealed.RefreshPrint, ParentPrint: c.RefreshPrint,
 		})
 	}
 	return siblings
 }
 
-// addSibling puts a pair behind the others; the oldest makes room.
+// addSibling puts a pair behind the others, unless it is there; the oldest makes
+// room.
 func addSibling(siblings []store.Sibling, s store.Sibling) []store.Sibling {
+	if slices.ContainsFunc(siblings, func(o store.Sibling) bool { return o.RefreshPrint == s.RefreshPrint }) {
+		return siblings
+	}
 	siblings = append(slices.Clone(siblings), s)
 	return siblings[max(0, len(siblings)-maxSiblings):]
 }
@@ -248,9 +252,14 @@ func (w *refresher) promote(ctx context.Context, c store.Credential) (promoted s
 		if err != nil {
 			return c, false, err
 		}
+		// Only these go: others may have come since c was read.
+		passed := c.Siblings[len(next.Siblings):]
 		promoted, err = w.update(ctx, c, func(stored *store.Credential) {
 			*stored = inOrderAgain(*stored)
-			stored.Sealed, stored.Siblings, stored.Previous = next.Sealed, slices.Clone(next.Siblings), next.Previous
+			stored.Siblings = slices.DeleteFunc(slices.Clone(stored.Siblings), func(s store.Sibling) bool {
+				return slices.ContainsFunc(passed, func(p store.Sibling) bool { return p.RefreshPrint == s.RefreshPrint })
+			})
+			stored.Sealed, stored.Previous = next.Sealed, next.Previous
 			stored.RefreshPrint, stored.ExpiresAt = w.refreshPrint(stored.Grant, pair.Refresh), pair.ExpiresAt
 			stored.Generation++
 		})

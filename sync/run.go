@@ -284,11 +284,15 @@ func (e *Engine) Work(ctx context.Context, connection, name string) error {
 // work gives one task its turn and sets its next due time. It returns why that
 // was not done.
 func (e *Engine) work(ctx context.Context, t task) error {
+	grant := ""
+	if t.name == taskBackfill {
+		grant = e.grantOf(ctx, t.connection)
+	}
 	err := e.guard(ctx, t.name, AlarmEvent{Connection: t.connection}, func() error { return e.turn(ctx, t) })
 	now := now()
 	var notBefore time.Time
 	_, waiting := errors.AsType[*waitError](err)
-	failure := e.settleDue(ctx, t, now, err)
+	failure := e.settleDue(ctx, t, grant, now, err)
 	switch {
 	case errors.Is(err, store.ErrLeaseHeld):
 		notBefore, failure = now.Add(jitter(heldPause)), store.ErrLeaseHeld
@@ -311,8 +315,19 @@ func (e *Engine) work(ctx context.Context, t task) error {
 	return failure
 }
 
-// settleDue sets when a task is due again after a turn with the outcome err.
-func (e *Engine) settleDue(ctx context.Context, t task, now time.Time, err error) error {
+// grantOf returns the grant of a connection's credential; empty if it has none,
+// or the store does not tell.
+func (e *Engine) grantOf(ctx context.Context, connection string) string {
+	c, err := e.cfg.Store.Credential(ctx, connection)
+	if err != nil {
+		return ""
+	}
+	return c.Grant
+}
+
+// settleDue sets when a task is due again after a turn with the outcome err. A
+// backfill was begun under the grant.
+func (e *Engine) settleDue(ctx context.Context, t task, grant string, now time.Time, err error) error {
 	fails := e.count(t, err)
 	if ctx.Err() != nil || errors.Is(err, store.ErrLeaseHeld) || errors.Is(err, store.ErrClosed) {
 		return nil // still due: another turn, or another process, takes it up
@@ -343,10 +358,19 @@ func (e *Engine) settleDue(ctx context.Context, t task, now time.Time, err error
 		e.cfg.Logger.WarnContext(ctx, "work failed", "connection", t.connection, "task", t.name,
 			"attempt", fails, "retry_at", next.At, "err", err)
 	}
-	if failure := e.cfg.Store.SetDue(ctx, next); failure != nil || t.name != taskSync || waiting {
+	failure := e.cfg.Store.SetDue(ctx, next)
+	switch {
+	case failure != nil:
 		return failure
+	case t.name == taskSync && !waiting:
+		return e.lookAgain(ctx, next)
+	case next.At.IsZero() && e.grantOf(ctx, t.connection) != grant:
+		// A consent during the turn may be to more. It stores its grant before it
+		// makes the backfill due, so that one of the two sees the other.
+		next.At = now
+		return e.cfg.Store.SetDue(ctx, next)
 	}
-	return e.lookAgain(ctx, next)
+	return nil
 }
 
 // lookAgain makes a connection due as soon as there is something in its inbox
@@ -390,17 +414,20 @@ func (e *Engine) lookAgain(ctx context.Context, set store.Due) error {
 
 // giveUp removes a task's due time, unless the connection is in order after
 // all: the person may have consented again during the turn. Looking afterwards
-// makes sure that either side sees the other.
+// makes sure that either side sees the other. When the store does not tell, the
+// task stays due: a turn too many does no harm.
 func (e *Engine) giveUp(ctx context.Context, d store.Due) error {
-	if err := e.cfg.Store.SetDue(ctx, d); err != nil {
-		return err
-	}
-	_, err := e.workable(ctx, d.Connection)
-	if errors.Is(err, ErrConnectionState) || errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
+	for removed := false; ; removed = true {
+		_, err := e.workable(ctx, d.Connection)
+		if !errors.Is(err, ErrConnectionState) && !errors.Is(err, store.ErrNotFound) {
+			break
+		}
+		if removed {
+			return nil
+		}
+		if err := e.cfg.Store.SetDue(ctx, d); err != nil {
+			return err
+		}
 	}
 	d.At = now().Add(jitter(e.cfg.Interval))
 	return e.cfg.Store.SetDue(ctx, d)

@@ -445,3 +445,108 @@ func TestRunSharesTheTurns(t *testing.T) {
 		}
 	})
 }
+
+// scoped is a clinic whose consents are to scopes.
+type scoped struct {
+	*clinic
+	scopes atomic.Pointer[[]string]
+}
+
+func (s *scoped) Exchange(ctx context.Context, cb providers.Callback) (providers.Grant, error) {
+	g, err := s.clinic.Exchange(ctx, cb)
+	g.Credential.Scopes = *s.scopes.Load()
+	return g, err
+}
+
+// TestConsentDuringTheLastTurnOfABackfill: the person allows one more stream
+// while the backfill of the others ends. Its history is read, too.
+func TestConsentDuringTheLastTurnOfABackfill(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		extra := weightWindows
+		extra.Name, extra.Scopes = "zextra", []string{"more"}
+		c := newClinic(weightWindows, extra)
+		c.fill(80)
+		s := &scoped{clinic: c}
+		s.scopes.Store(&[]string{"base"})
+		w := &ward{clinic: c, store: store.NewMemory()}
+		var again gosync.Once
+		w.engine = w.another(t, func(cfg *healthsync.Config) {
+			cfg.Providers = []providers.Provider{s}
+			cfg.Hooks.BackfillProgress = func(_ context.Context, e healthsync.BackfillEvent) {
+				if e.Progress.Done == e.Progress.Total {
+					again.Do(func() {
+						s.scopes.Store(&[]string{"base", "more"})
+						w.connect(t, "ada", "account-1")
+					})
+				}
+			}
+		})
+		w.conn = w.connect(t, "ada", "account-1")
+		stop := running(t, w.engine)
+		time.Sleep(20 * day)
+		stop()
+		oldest := map[string]health.Day{}
+		for _, q := range w.asked() {
+			if d, ok := oldest[q.Stream]; !ok || q.Window.First.Compare(d) < 0 {
+				oldest[q.Stream] = q.Window.First
+			}
+		}
+		require.Contains(t, oldest, "zextra")
+		require.Equal(t, oldest["weights"], oldest["zextra"])
+	})
+}
+
+// forgetful is a store that fails to tell of a connection, once after each
+// removal of a due time.
+type forgetful struct {
+	*store.Memory
+	on, next atomic.Bool
+}
+
+func (s *forgetful) SetDue(ctx context.Context, d store.Due) error {
+	if d.At.IsZero() {
+		s.next.Store(s.on.Load())
+	}
+	return s.Memory.SetDue(ctx, d)
+}
+
+func (s *forgetful) Connection(ctx context.Context, id string) (store.Connection, error) {
+	if s.next.Swap(false) {
+		return store.Connection{}, store.ErrBusy
+	}
+	return s.Memory.Connection(ctx, id)
+}
+
+// TestConnectionInOrderStaysDue: a turn that ended for good takes the due time
+// of a connection only if that is out of order, whatever the store fails to tell.
+func TestConnectionInOrderStaysDue(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newClinic(weightWindows)
+		c.fill(3)
+		s := &forgetful{Memory: store.NewMemory()}
+		w := &ward{clinic: c, store: s.Memory}
+		w.engine = w.another(t, func(cfg *healthsync.Config) { cfg.Store, cfg.History = s, -1 })
+		w.conn = w.connect(t, "ada", "account-1")
+		var refusing atomic.Bool
+		c.onFetch = func(int, providers.Query, *providers.Page) error {
+			if refusing.Load() { // new access tokens, too
+				return &providers.Error{Provider: "clinic", Op: "fetch", Kind: providers.ErrReauth, Status: 401, ExpiredAccess: true}
+			}
+			return nil
+		}
+		stop := running(t, w.engine)
+		time.Sleep(time.Hour)
+		refusing.Store(true)
+		s.on.Store(true)
+		time.Sleep(time.Hour)
+		refusing.Store(false)
+		s.on.Store(false)
+		asked := len(w.asked())
+		time.Sleep(2 * day)
+		stop()
+		stored, err := w.store.Connection(t.Context(), w.conn.ID)
+		require.NoError(t, err)
+		require.Equal(t, store.StateActive, stored.State)
+		require.Greater(t, len(w.asked()), asked)
+	})
+}

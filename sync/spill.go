@@ -128,9 +128,10 @@ func (e *Engine) importSpills(ctx context.Context) error {
 	errs := []error{err}
 	for _, name := range names {
 		s, err := e.readSpill(ctx, name)
-		switch {
-		case err == nil:
+		if err == nil {
 			err = e.importSpill(ctx, name, s)
+		}
+		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			err = nil // another process took it in
 		case errors.Is(err, ErrSealed), errors.As(err, new(*fs.PathError)):
