@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -509,16 +510,16 @@ func TestSiblingThatComesDuringARefresh(t *testing.T) {
 			}
 		}
 		refused := &providers.Error{Provider: "mint", Op: "refresh", Kind: providers.ErrReauth}
-		release, calls := make(chan struct{}), 0
+		var calls atomic.Int32
+		release := make(chan struct{})
 		service := deliberate{m, func(token string) (providers.Credential, error) {
-			calls++
-			switch {
-			case calls == 1: // of the first process
+			switch call := calls.Add(1); {
+			case call == 1: // of the first process
 				<-release
 				return pair("late"), nil
-			case calls == 2: // of the second, after lease and quarantine
+			case call == 2: // of the second, after lease and quarantine
 				return pair("second"), nil
-			case calls == 3:
+			case call == 3:
 				close(release)
 				time.Sleep(time.Second) // the first process goes on
 				return providers.Credential{}, refused
