@@ -85,14 +85,20 @@ func table() []fault {
 			new: "if !ok ||"},
 		{name: "sqlite-state-read-then-removed", pkg: "store/sqlite", test: "^TestContract$", file: "store/sqlite/inbox.go",
 			old: "\t\t_, err = t.exec(background, \"DELETE FROM flow WHERE id = ?1\", id)\n\t\treturn err\n\t})\n\tif err != nil {",
-			new: "\t\treturn nil\n\t})\n\tif err == nil {\n\t\ttime.Sleep(10 * time.Millisecond)\n\t\terr = s.write(ctx, func(t *tx) error {\n" +
+			new: "\t\treturn nil\n\t})\n\tfor range 300 {\n\t\t_ = s.write(ctx, func(*tx) error { return nil })\n\t}\n\tif err == nil {\n\t\terr = s.write(ctx, func(t *tx) error {\n" +
 				"\t\t\t_, err := t.exec(background, \"DELETE FROM flow WHERE id = ?1\", id)\n\t\t\treturn err\n\t\t})\n\t}\n\tif err != nil {"},
-		{name: "sqlite-delivery-taken-again", pkg: "store/sqlite", test: "^TestContract$", file: "store/sqlite/inbox.go",
+		{name: "sqlite-delivery-taken-again", pkg: "store/sqlite", test: "^TestContract$", file: "store/sqlite/recent.go",
 			old: "ON i.name = ?1 + c10 AND i.rest = c11",
 			new: "ON false"},
-		{name: "sqlite-delivery-key-forgotten", pkg: "store/sqlite", test: "^TestContract$", file: "store/sqlite/inbox.go",
+		{name: "sqlite-delivery-key-forgotten", pkg: "store/sqlite", test: "^TestContract$", file: "store/sqlite/recent.go",
+			old: "\t\tr.numbers[*key] = 0\n",
+			new: ""},
+		{name: "sqlite-settled-key-forgotten", pkg: "store/sqlite", test: "^TestDeliveriesAgainstMemory$", file: "store/sqlite/recent.go",
 			old: "ON k.name = ?1 + c12 AND k.rest = c13",
 			new: "ON false"},
+		{name: "sqlite-other-process-unseen", pkg: "store/sqlite", test: "^TestDeliveriesAgainstMemory$", file: "store/sqlite/recent.go",
+			old: "behind() { r.current = false }",
+			new: "behind() {}"},
 
 		// Walks.
 		{name: "walk-cursor-before-records", pkg: "sync", test: "^TestKilledAtEveryCommit$", file: "sync/walk.go",

@@ -87,12 +87,27 @@ func (t *tx) erase(user string) (store.Erasure, error) {
 	if e.InboxItems, err = t.exec(background, "DELETE FROM inbox WHERE user = ?1", user); err != nil {
 		return e, err
 	}
-	if e.Deliveries, err = t.exec(background, `DELETE FROM delivery WHERE id IN (
-		SELECT d.id FROM connection AS c CROSS JOIN delivery AS d ON d.subject = c.upstream
+	var deliveries []int64
+	if err := t.each(background, func(r row) error {
+		deliveries = append(deliveries, r.int(0))
+		return nil
+	}, `SELECT DISTINCT d.num FROM connection AS c CROSS JOIN delivery AS d ON d.subject = c.upstream
 		WHERE c.user = ?1 AND d.subject <> '' AND d.status IN (?2, ?3)
-			AND (d.endpoint = c.provider OR substr(d.endpoint, 1, length(c.provider) + 1) = c.provider || '/'))`,
+			AND (d.endpoint = c.provider OR substr(d.endpoint, 1, length(c.provider) + 1) = c.provider || '/')`,
 		user, string(store.DeliveryParked), string(store.DeliveryDead)); err != nil {
 		return e, err
+	}
+	e.Deliveries = len(deliveries)
+	for _, number := range deliveries {
+		if err := t.removeDelivery(number); err != nil {
+			return e, err
+		}
+	}
+	if len(deliveries) > 0 {
+		// Other processes may keep their ids as recent ones.
+		if err := t.settleDeliveries(); err != nil {
+			return e, err
+		}
 	}
 	if e.Settings, err = t.exec(background, "DELETE FROM setting WHERE user = ?1", user); err != nil {
 		return e, err

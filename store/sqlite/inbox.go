@@ -3,28 +3,13 @@ package sqlite
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"database/sql/driver"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/klauspost/compress/s2"
 
 	"github.com/vitalmux/vitalmux/store"
-)
-
-const (
-	// week is how long at least the id of a delivery that was removed is
-	// remembered, and the key of one that was put: to the end of the week, as
-	// counted since 1970, and all of the next.
-	week = 7 * 24 * time.Hour
-	// nameBits is how many bits of a name follow its week in its number.
-	nameBits = 50
-	// forgotten is how many names are forgotten at most with one transaction.
-	forgotten = 1000
 )
 
 // maxRoom is how much memory is kept for one delivery to be packed into.
@@ -104,100 +89,6 @@ func (s *Store) PutDelivery(ctx context.Context, d store.Delivery) (bool, error)
 	return in.put, err
 }
 
-// incoming is a delivery that is to be put.
-type incoming struct {
-	id, key string
-	row     [incomingColumns]driver.Value
-	put     bool // it is new
-}
-
-// incomingColumns are those of table delivery, and the numbers of the id and of
-// the key.
-const incomingColumns = 14
-
-func newIncoming(d *store.Delivery, packed []byte) *incoming {
-	id, rest := nameOf(d.ID)
-	in := &incoming{id: d.ID, key: d.Key, row: [incomingColumns]driver.Value{
-		d.ID, d.Endpoint, d.Subject, millis(d.Received), string(d.Status), d.Reason, int64(d.Attempts), millis(d.NextAt), d.Meta, packed,
-		id, rest,
-	}}
-	if d.Key != "" {
-		in.row[12], in.row[13] = nameOf(d.Key)
-	}
-	return in
-}
-
-// nameOf returns the numbers that an id or a key is remembered by: a page holds
-// more of them than of texts, and there is a page to write for almost every key.
-func nameOf(text string) (name, rest int64) {
-	sum := sha256.Sum256([]byte(text))
-	name = int64(binary.BigEndian.Uint64(sum[:8]) >> (64 - nameBits))
-	return name, int64(binary.BigEndian.Uint64(sum[8:16])) >> 16 // with its sign: six bytes in a row
-}
-
-// weekOf is what a name of that time has besides its bits.
-func weekOf(t time.Time) int64 { return t.Unix() / int64(week/time.Second) << nameBits }
-
-// incomings give rows to temp.batch.
-type incomings []*incoming
-
-func (list incomings) len() int { return len(list) }
-
-func (list incomings) column(i, col int) driver.Value { return list[i].row[col] }
-
-const (
-	// Joins open their tables once, subqueries once for each row.
-	knownDeliveries = `SELECT b.rowid FROM temp.batch AS b LEFT JOIN delivery ON id = c0
-		LEFT JOIN delivered AS i ON i.name = ?1 + c10 AND i.rest = c11 LEFT JOIN delivered AS j ON j.name = ?2 + c10 AND j.rest = c11
-		LEFT JOIN delivered AS k ON k.name = ?1 + c12 AND k.rest = c13 LEFT JOIN delivered AS l ON l.name = ?2 + c12 AND l.rest = c13
-		WHERE coalesce(id, i.name, j.name, k.name, l.name) IS NOT NULL`
-	putDeliveries = `INSERT OR FAIL INTO delivery(id, endpoint, subject, received, status, reason, attempts, next, meta, body)
-		SELECT c0, c1, c2, c3, c4, c5, c6, c7, coalesce(c8, x''), c9 FROM temp.batch`
-	putKeys = "INSERT OR IGNORE INTO delivered(name, rest) SELECT ?1 + c12, c13 FROM temp.batch WHERE c12 IS NOT NULL"
-	forget  = "DELETE FROM delivered WHERE name IN (SELECT name FROM delivered WHERE name < ?1 LIMIT ?2)"
-)
-
-// putDeliveries stores those of a list that neither are nor lately were there,
-// all in a few statements: a group of the writer is mostly deliveries when many
-// services wait for their answers.
-func (t *tx) putDeliveries(list incomings) error {
-	if len(list) == 0 {
-		return nil
-	}
-	this, last := weekOf(t.now), weekOf(t.now.Add(-week))
-	if _, err := t.exec(background, forget, last, forgotten); err != nil {
-		return err
-	}
-	defer func() { t.batch.src = nil }()
-	known := make([]bool, len(list))
-	t.batch.src = list
-	if err := t.each(background, func(r row) error {
-		known[r.int(0)] = true
-		return nil
-	}, knownDeliveries, this, last); err != nil {
-		return err
-	}
-	fresh, names, keys := make(incomings, 0, len(list)), make(map[string]bool, 2*len(list)), false
-	for i, in := range list {
-		if in.put = !known[i] && !names[in.id] && (in.key == "" || !names[in.key]); !in.put {
-			continue
-		}
-		fresh, names[in.id] = append(fresh, in), true
-		if in.key != "" {
-			names[in.key], keys = true, true
-		}
-	}
-	if len(fresh) == 0 {
-		return nil
-	}
-	t.batch.src = fresh
-	if _, err := t.exec(background, putDeliveries); err != nil || !keys {
-		return err
-	}
-	_, err := t.exec(background, putKeys, this)
-	return err
-}
-
 // quick packs what does not stay for long: faster than bulk, and larger. The
 // room is used if it suffices.
 func (p *packer) quick(room, src []byte) []byte {
@@ -215,14 +106,14 @@ func (s *Store) Deliveries(ctx context.Context, q store.DeliveryQuery) ([]store.
 	var list []store.Delivery
 	err := s.read(ctx, func(c *conn) error {
 		// The bodies stay out of the sorting, and are read one by one.
-		ids, err := c.deliveryIDs(ctx, &q)
+		numbers, err := c.deliveryNumbers(ctx, &q, s.writer.recent)
 		if err != nil {
 			return err
 		}
 		size := 0
-		for _, id := range ids {
+		for _, number := range numbers {
 			err := c.each(ctx, func(r row) error {
-				body, err := s.packer.open(nil, r.blob(8))
+				body, err := s.packer.open(nil, r.blob(9))
 				if err != nil {
 					return err
 				}
@@ -230,11 +121,11 @@ func (s *Store) Deliveries(ctx context.Context, q store.DeliveryQuery) ([]store.
 					return errPageFull
 				}
 				list = append(list, store.Delivery{
-					ID: id, Endpoint: r.text(0), Subject: r.text(1), Received: r.time(2), Status: store.DeliveryStatus(r.text(3)),
-					Reason: r.text(4), Attempts: int(r.int(5)), NextAt: r.time(6), Meta: bytes.Clone(someBytes(r.blob(7))), Body: someBytes(body),
+					ID: r.text(0), Endpoint: r.text(1), Subject: r.text(2), Received: r.time(3), Status: store.DeliveryStatus(r.text(4)),
+					Reason: r.text(5), Attempts: int(r.int(6)), NextAt: r.time(7), Meta: bytes.Clone(someBytes(r.blob(8))), Body: someBytes(body),
 				})
 				return nil
-			}, "SELECT endpoint, subject, received, status, reason, attempts, next, meta, body FROM delivery WHERE id = ?1", id)
+			}, "SELECT id, endpoint, subject, received, status, reason, attempts, next, meta, body FROM delivery WHERE num = ?1", number)
 			if errors.Is(err, errPageFull) {
 				return nil
 			}
@@ -250,8 +141,8 @@ func (s *Store) Deliveries(ctx context.Context, q store.DeliveryQuery) ([]store.
 // errPageFull ends the reading of a page.
 var errPageFull = errors.New("page full")
 
-// deliveryIDs returns the ids of what q asks for, in order.
-func (c *conn) deliveryIDs(ctx context.Context, q *store.DeliveryQuery) ([]string, error) {
+// deliveryNumbers returns the numbers of what q asks for, in order.
+func (c *conn) deliveryNumbers(ctx context.Context, q *store.DeliveryQuery, recent *recent) ([]int64, error) {
 	where, args := []string{"true"}, []any{limit(q.Limit, 100)}
 	add := func(condition string, value any) {
 		args = append(args, value)
@@ -269,7 +160,11 @@ func (c *conn) deliveryIDs(ctx context.Context, q *store.DeliveryQuery) ([]strin
 		where = append(where, "status <> 'new'")
 	}
 	if q.ID != "" {
-		add("id = ?%d", q.ID)
+		number, err := c.deliveryNumber(ctx, q.ID, recent)
+		if err != nil || number == 0 {
+			return nil, err
+		}
+		add("num = ?%d", number)
 	}
 	if q.Endpoint != "" {
 		add("endpoint = ?%d", q.Endpoint)
@@ -284,8 +179,12 @@ func (c *conn) deliveryIDs(ctx context.Context, q *store.DeliveryQuery) ([]strin
 		add("coalesce(next, 0) <= ?%d", q.ReadyAt.UnixMilli())
 	}
 	if q.After != "" {
+		number, err := c.deliveryNumber(ctx, q.After, recent)
+		if err != nil {
+			return nil, err
+		}
 		var received any
-		placed, err := c.one(ctx, func(r row) { received = r[0] }, "SELECT received FROM delivery WHERE id = ?1", q.After)
+		placed, err := c.one(ctx, func(r row) { received = r[0] }, "SELECT received FROM delivery WHERE num = ?1", number)
 		switch {
 		case err != nil:
 			return nil, err
@@ -296,12 +195,12 @@ func (c *conn) deliveryIDs(ctx context.Context, q *store.DeliveryQuery) ([]strin
 			where = append(where, fmt.Sprintf("(received, id) > (?%d, ?%d)", len(args)-1, len(args)))
 		}
 	}
-	var ids []string
+	var numbers []int64
 	err := c.each(ctx, func(r row) error {
-		ids = append(ids, r.text(0))
+		numbers = append(numbers, r.int(0))
 		return nil
-	}, "SELECT id FROM "+from+" WHERE "+strings.Join(where, " AND ")+" ORDER BY received, id LIMIT ?1", args...)
-	return ids, err
+	}, "SELECT num FROM "+from+" WHERE "+strings.Join(where, " AND ")+" ORDER BY received, id LIMIT ?1", args...)
+	return numbers, err
 }
 
 // someBytes is nil for an empty slice.
@@ -315,11 +214,15 @@ func someBytes(b []byte) []byte {
 // UpdateDelivery implements [store.Inbox].
 func (s *Store) UpdateDelivery(ctx context.Context, d store.Delivery) error {
 	return s.write(ctx, func(t *tx) error {
-		n, err := t.exec(background, "UPDATE delivery SET status = ?2, reason = ?3, attempts = ?4, next = ?5 WHERE id = ?1",
-			d.ID, string(d.Status), d.Reason, d.Attempts, d.NextAt)
-		if err == nil && n == 0 {
+		number, err := t.deliveryNumber(d.ID)
+		if err == nil && number == 0 {
 			err = store.ErrNotFound
 		}
+		if err != nil {
+			return err
+		}
+		_, err = t.exec(background, "UPDATE delivery SET status = ?2, reason = ?3, attempts = ?4, next = ?5 WHERE num = ?1",
+			number, string(d.Status), d.Reason, d.Attempts, d.NextAt)
 		return err
 	})
 }
@@ -340,7 +243,8 @@ func (s *Store) Assign(ctx context.Context, deliveryID string, items []store.Inb
 		left[i] = newIncoming(&rest[i], s.packer.bulk(nil, rest[i].Body))
 	}
 	return s.write(ctx, func(t *tx) error {
-		if found, err := t.one(background, func(row) {}, "SELECT 1 FROM delivery WHERE id = ?1", deliveryID); err != nil || !found {
+		number, err := t.deliveryNumber(deliveryID)
+		if err != nil || number == 0 {
 			return err
 		}
 		for i := range items {
@@ -351,12 +255,10 @@ func (s *Store) Assign(ctx context.Context, deliveryID string, items []store.Inb
 		if err := t.putDeliveries(left); err != nil {
 			return err
 		}
-		if _, err := t.exec(background, "DELETE FROM delivery WHERE id = ?1", deliveryID); err != nil {
+		if err := t.removeDelivery(number); err != nil {
 			return err
 		}
-		name, digest := nameOf(deliveryID)
-		_, err := t.exec(background, "INSERT OR IGNORE INTO delivered(name, rest) VALUES(?1, ?2)", weekOf(t.now)+name, digest)
-		return err
+		return t.remember(nameOf(deliveryID))
 	})
 }
 

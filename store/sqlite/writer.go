@@ -30,6 +30,7 @@ type writer struct {
 	wake    chan struct{}
 	done    chan struct{}
 	rooms   sync.Pool // of *[]byte, for packed deliveries
+	recent  *recent
 
 	dataVersion int64 // of the file as this connection last saw it
 	nextRecord  int64 // 0: to be read
@@ -56,6 +57,7 @@ type tx struct {
 	shaped  bool             // there are new shapes
 	added   map[int64]string // by stream, the greatest key of a new record
 	owners  map[ownerKey]owned
+	recent  *recent
 	now     time.Time
 }
 
@@ -64,7 +66,7 @@ func (t *tx) touch(connection string) { t.touched[connection] = true }
 
 func newWriter(s *Store, c *conn, check *checkpointer, patience time.Duration) *writer {
 	return &writer{
-		store: s, conn: c, check: check, patience: patience,
+		store: s, conn: c, check: check, patience: patience, recent: &recent{most: recentNames},
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 }
@@ -150,16 +152,17 @@ func (w *writer) run() {
 // maxGather is how long the writer waits at most for a group to grow.
 const maxGather = time.Millisecond
 
-// gather waits until a good part of those are there whose last commits were just
-// answered, besides those who came meanwhile, and not for longer than half as
-// long as the last group took: what a group costs by itself is a good part of a
-// small one. It does not wait where commits come one after the other.
+// gather waits until as many are there as the last group had, and half as many
+// as came meanwhile, and not for longer than half as long as that group took:
+// those whose commits were just answered often come back, and what a group costs
+// by itself, above all its fsync, is a good part of a small one. It does not wait
+// where commits come one after the other.
 func (w *writer) gather(last int, took time.Duration) {
 	n := w.waiting()
 	if max(n, last/2) < 2 {
 		return
 	}
-	enough := (n + last) / 2
+	enough := last + n/2
 	for before := -1; before < n && n < enough; n = w.waiting() {
 		before = n
 		runtime.Gosched()
@@ -265,13 +268,14 @@ func (w *writer) attempt(jobs []*job) (err error) {
 		return err
 	}
 	t := &tx{conn: c, names: newNames(), touched: map[string]bool{}, added: map[int64]string{},
-		owners: map[ownerKey]owned{}, words: map[int64]*words{}, now: time.Now()}
+		owners: map[ownerKey]owned{}, words: map[int64]*words{}, recent: w.recent, now: time.Now()}
 	defer func() {
 		if err == nil {
 			_, err = c.exec(background, "COMMIT")
 		}
 		if err != nil {
 			w.nextRecord = 0
+			w.recent.lose()
 			if _, undo := c.exec(background, "ROLLBACK"); undo != nil && !errors.Is(err, store.ErrBusy) {
 				err = errors.Join(err, undo)
 			}
@@ -375,8 +379,12 @@ func (t *tx) run(j *job, shared bool) error {
 	if _, err := t.exec(background, "SAVEPOINT job"); err != nil {
 		return err
 	}
+	changes := t.recent.changes
 	if j.err = j.fn(t); j.err != nil {
 		t.names = newNames()
+		if t.recent.changes != changes {
+			t.recent.lose()
+		}
 		if _, err := t.exec(background, "ROLLBACK TO job"); err != nil {
 			return err
 		}
@@ -394,6 +402,7 @@ func (w *writer) observe() error {
 	if version != w.dataVersion {
 		w.dataVersion, w.nextRecord = version, 0
 		w.store.cache.drop()
+		w.recent.behind()
 	}
 	return nil
 }

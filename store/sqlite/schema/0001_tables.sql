@@ -272,7 +272,12 @@ CREATE TABLE progress(
 ) WITHOUT ROWID;
 
 CREATE TABLE delivery(
-	id       TEXT PRIMARY KEY,
+	num      INTEGER PRIMARY KEY AUTOINCREMENT,
+	id       TEXT NOT NULL,
+	name     INTEGER NOT NULL, -- 50 bits of the digest of the id
+	rest     INTEGER NOT NULL, -- 48 more bits of it
+	key_name INTEGER, -- those of the key, if there is one
+	key_rest INTEGER,
 	endpoint TEXT NOT NULL,
 	subject  TEXT NOT NULL,
 	received INTEGER,
@@ -287,10 +292,23 @@ CREATE INDEX delivery_received ON delivery(received);
 CREATE INDEX delivery_status ON delivery(status, received);
 CREATE INDEX delivery_next ON delivery(status, coalesce(next, 0)) WHERE status <> 'new';
 CREATE INDEX delivery_subject ON delivery(subject) WHERE subject <> '';
--- Names of deliveries that were here lately: ids and keys.
+-- Ids and keys come in no order: almost each would write to a page of an index
+-- that no other one writes to. So recent deliveries have none: a process that
+-- writes keeps their names in memory, and reads them from table delivery when it
+-- begins. From time to time all that there are are settled: their ids come here
+-- and their keys to table delivered. meta says in deliveries_settled up to which
+-- number they are.
+CREATE TABLE delivery_id(
+	name     INTEGER NOT NULL,
+	rest     INTEGER NOT NULL,
+	delivery INTEGER NOT NULL,
+	PRIMARY KEY(name, rest)
+) WITHOUT ROWID;
+-- Names of deliveries that were here lately: ids of those that are gone, and
+-- keys of those that are settled or gone.
 CREATE TABLE delivered(
-	name INTEGER NOT NULL, -- the week since 1970, and 50 bits of the digest of the name
-	rest INTEGER NOT NULL, -- 48 more bits of it
+	name INTEGER NOT NULL, -- the week since 1970, and the 50 bits
+	rest INTEGER NOT NULL, -- the 48 bits
 	PRIMARY KEY(name, rest)
 ) WITHOUT ROWID; -- many rows put into one with a rowid have SQLite copy each page before, for an undo
 
