@@ -50,6 +50,7 @@ type recent struct {
 	numbers map[name]int64 // by id, of the delivery; by key, 0
 
 	current bool  // all that this connection can see is here
+	week    int64 // when it was read from the beginning
 	lost    bool  // it is to be read from the beginning
 	settled int64 // the number up to which the indexes have them
 	last    int64 // the number up to which they were read
@@ -106,18 +107,22 @@ func (r *recent) has(n name) bool {
 
 const settledDeliveries = "coalesce((SELECT value FROM meta WHERE name = 'deliveries_settled'), 0)"
 
-// readRecent reads what came since it was read last.
+// readRecent reads what came since it was read last. What other processes
+// removed is still here then: all is read anew when that may be much, and in
+// another week, before the names of what is gone are forgotten.
 func (t *tx) readRecent() error {
-	r := t.recent
-	if r.current {
+	r, this := t.recent, weekOf(t.now)
+	stale := r.lost || r.numbers == nil || r.week != this || len(r.numbers) > 2*r.most
+	if r.current && !stale {
 		return nil
 	}
 	settled := int64(0)
 	if _, err := t.one(background, func(r row) { settled = r.int(0) }, "SELECT "+settledDeliveries); err != nil {
 		return err
 	}
-	if r.numbers == nil || r.lost || r.settled != settled {
+	if stale || r.settled != settled {
 		r.reset(settled)
+		r.week = this
 	}
 	err := t.each(background, func(found row) error {
 		number, id, key := delivered(found)

@@ -249,3 +249,64 @@ func TestUndoneDeliveries(t *testing.T) {
 	require.True(t, put("undone"))
 	require.False(t, put("undone"))
 }
+
+// TestNamesThatAnotherProcessRemoved: a process that only looks at what another
+// one puts and removes keeps few of its names, and none beyond their weeks.
+func TestNamesThatAnotherProcessRemoved(t *testing.T) {
+	one, path := groupStore(t)
+	ctx := t.Context()
+	other, err := Open(ctx, path, nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, other.Close()) }()
+	const most = 20
+	other.writer.recent.most = most
+	delivery := func(i int) store.Delivery {
+		id := strconv.Itoa(i)
+		return store.Delivery{ID: id, Key: "key of " + id, Endpoint: "terra", Status: store.DeliveryNew}
+	}
+	kept := func() (n int) {
+		require.NoError(t, other.write(ctx, func(tx *tx) error {
+			n = len(tx.recent.numbers)
+			return nil
+		}))
+		return n
+	}
+	for i := range 5 * most {
+		fresh, err := one.PutDelivery(ctx, delivery(i))
+		require.NoError(t, err)
+		require.True(t, fresh)
+		require.NoError(t, other.UpdateDelivery(ctx, delivery(i)))
+		require.NoError(t, one.Assign(ctx, strconv.Itoa(i), nil, nil))
+		require.LessOrEqual(t, kept(), 2*most+2)
+	}
+	require.NotZero(t, kept())
+
+	require.NoError(t, one.write(ctx, func(tx *tx) error {
+		_, err := tx.exec(ctx, "DELETE FROM delivered") // as they are forgotten
+		return err
+	}))
+	require.NoError(t, other.write(ctx, func(tx *tx) error {
+		tx.recent.week -= 1 << nameBits
+		return nil
+	}))
+	fresh, err := other.PutDelivery(ctx, delivery(5*most-1))
+	require.NoError(t, err)
+	require.True(t, fresh)
+}
+
+// TestRefusalsKeepNames: what is refused alone and changed nothing leaves the
+// names in memory.
+func TestRefusalsKeepNames(t *testing.T) {
+	s, _ := groupStore(t)
+	ctx := t.Context()
+	_, err := s.PutDelivery(ctx, store.Delivery{ID: "a", Endpoint: "terra", Status: store.DeliveryNew})
+	require.NoError(t, err)
+	_, err = s.TakeFlow(ctx, "no such")
+	require.ErrorIs(t, err, store.ErrNotFound)
+	lost := true
+	require.NoError(t, s.write(ctx, func(tx *tx) error {
+		lost = tx.recent.lost
+		return nil
+	}))
+	require.False(t, lost)
+}

@@ -269,13 +269,16 @@ func (w *writer) attempt(jobs []*job) (err error) {
 	}
 	t := &tx{conn: c, names: newNames(), touched: map[string]bool{}, added: map[int64]string{},
 		owners: map[ownerKey]owned{}, words: map[int64]*words{}, recent: w.recent, now: time.Now()}
+	changes := w.recent.changes
 	defer func() {
 		if err == nil {
 			_, err = c.exec(background, "COMMIT")
 		}
 		if err != nil {
 			w.nextRecord = 0
-			w.recent.lose()
+			if w.recent.changes != changes {
+				w.recent.lose()
+			}
 			if _, undo := c.exec(background, "ROLLBACK"); undo != nil && !errors.Is(err, store.ErrBusy) {
 				err = errors.Join(err, undo)
 			}
