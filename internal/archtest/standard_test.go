@@ -260,7 +260,8 @@ func TestDecodersAreFuzzed(t *testing.T) {
 		if slices.Contains(exposed, target) {
 			executions = most
 		}
-		cmd := exec.CommandContext(t.Context(), "go", "test", "-run", "^$", "-fuzz", "^"+name+"$", "-fuzztime", fmt.Sprintf("%dx", executions), "-timeout", "2h", ".")
+		cmd := exec.CommandContext(t.Context(), "go", "test", "-run", "^$", "-fuzz", "^"+name+"$", "-fuzztime", fmt.Sprintf("%dx", executions),
+			"-fuzzminimizetime", "50x", "-timeout", "2h", ".")
 		cmd.Dir = filepath.Join(root, filepath.FromSlash(folder))
 		out, err := cmd.CombinedOutput()
 		if err != nil {
