@@ -3,7 +3,8 @@
 //
 //	go run .            # a few minutes
 //	go run . -long      # with ten million rows, some minutes more
-//	go run . -only samples -rounds 2 -out ""
+//	go run . -only samples                    # brings a part of the report up to date
+//	go run . -only samples -rounds 2 -out ""  # prints only
 //
 // A measurement and its anchor take turns, round by round, and of each the best
 // round counts: noise of the machine only ever makes a round slower. Rates that

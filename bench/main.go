@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"log"
 	"os"
 	"os/signal"
@@ -56,7 +58,7 @@ func main() {
 	// not; marking them again and again is no part of what is measured.
 	debug.SetGCPercent(400)
 	var (
-		out     = flag.String("out", "REPORT.md", "file for the report; empty writes none")
+		out     = flag.String("out", "REPORT.md", "file for the report, of which -only replaces the topics that it runs; empty writes none")
 		rounds  = flag.Int("rounds", 5, "rounds of each measurement")
 		long    = flag.Bool("long", false, "with the measurements that take long")
 		only    = flag.String("only", "", "regular expression of the topics to run")
@@ -107,5 +109,14 @@ func run(ctx context.Context, out string, rounds int, long bool, only, dir, prof
 	if out == "" {
 		return nil
 	}
-	return os.WriteFile(out, report.Markdown(rounds), 0o644)
+	text := report.Markdown(rounds)
+	if only != "" {
+		switch earlier, err := os.ReadFile(out); {
+		case err == nil:
+			text = report.Update(earlier, rounds)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	return os.WriteFile(out, text, 0o644)
 }

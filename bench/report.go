@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 )
@@ -139,6 +140,28 @@ func (rep *Report) Markdown(rounds int) []byte {
 		}
 	}
 	return b.Bytes()
+}
+
+// Update renders an earlier report whose topics give way to those of this one.
+// Topics that it lacks come last.
+func (rep *Report) Update(earlier []byte, rounds int) []byte {
+	const heading = "\n## "
+	all := strings.Split(string(earlier), heading)
+	for _, section := range strings.Split(string(rep.Markdown(rounds)), heading)[1:] {
+		topic, table, _ := strings.Cut(section, "\n")
+		if topic == "Machine" {
+			continue
+		}
+		section = fmt.Sprintf("%s\n\nMeasured by itself on %s, best of %d interleaved rounds.\n%s",
+			topic, time.Now().UTC().Format("2006-01-02"), rounds, table)
+		at := slices.IndexFunc(all, func(s string) bool { return strings.HasPrefix(s, topic+"\n") })
+		if at < 0 {
+			all = append(all, section)
+			continue
+		}
+		all[at] = section
+	}
+	return []byte(strings.Join(all, heading))
 }
 
 // facts describes the machine and what was built.
