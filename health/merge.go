@@ -89,8 +89,8 @@ func (r Rev) restoredBy(next Rev) bool {
 // record; this is the one place where the order of arrival counts.
 //
 // Decide is all it takes when its verdict is Keep because the fingerprints are
-// equal, and when both records are plain: see [Record.Plain]. In all other
-// cases [Merge] decides.
+// equal and next is not merged, and when both records are plain: see
+// [Record.Merged] and [Record.Plain]. In all other cases [Merge] decides.
 func Decide(old, next Rev) (verdict Verdict, conflict bool) {
 	if old.Fingerprint == next.Fingerprint {
 		if old.compareTime(next) < 0 {
@@ -112,7 +112,7 @@ func Decide(old, next Rev) (verdict Verdict, conflict bool) {
 // is live, has no value with [FlagSticky], and has outlived no tombstone. Of
 // two plain versions the newer one wins and the older one leaves nothing.
 func (r *Record) Plain() bool {
-	if r.State == StateDeleted || r.Erased != (Rev{}) || len(r.Origins) > 0 {
+	if r.State == StateDeleted || r.Merged() {
 		return false
 	}
 	for i := range r.Values {
@@ -122,6 +122,10 @@ func (r *Record) Plain() bool {
 	}
 	return true
 }
+
+// Merged reports whether r has what other versions of it left: sticky values of
+// theirs, or the tombstone that it has outlived. The fingerprint does not tell.
+func (r *Record) Merged() bool { return r.Erased != (Rev{}) || len(r.Origins) > 0 }
 
 // PlainRest is [Record.Plain] of a record encoded by [AppendRest], without
 // decoding it.

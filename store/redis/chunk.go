@@ -12,8 +12,13 @@ import (
 // Records of one connection, kind and stream are a group, in order of start and
 // key. A group is a list of chunks of neighbouring records. The directory says
 // where each chunk begins and which days it holds; the head of a chunk has of
-// each record what a comparison needs, its body the contents. A locator says
-// where a record is whose start is not known, or has changed.
+// each record what a comparison needs, its body the contents.
+//
+// A record whose start is not known, or has changed, is found by its key.
+// Services mostly number what they give out, or name it by its time, so that of
+// two records the later one has the greater key. Of records that are in line like
+// that, the directory has the least key of each chunk. The others are strays:
+// where one starts, its field in the locator says.
 
 // groupName names a group.
 type groupName struct {
@@ -53,13 +58,14 @@ func compareBounds(a, b bound) int {
 // group is a group as the directory has it.
 type group struct {
 	name   groupName
-	number uint64 // in front of the fields of the locator
-	// last is the last key that a record ever had, in the order of compareKeys:
-	// a key after it is new, and need not be looked for. Most services number
-	// what they give out.
-	last   string
-	chunks []*chunk
-	stored string // the directory's value, "" for none
+	number uint64 // in front of the fields of the locator; 0 before the first record
+	// first and last are the least and the greatest key that a record ever had, in
+	// the order of compareKeys: a key beyond them is new, and need not be looked
+	// for.
+	first, last string
+	chunks      []*chunk
+	stored      string   // the directory's value, "" for none
+	lined       []*chunk // those with records in line; set by lines
 }
 
 // chunk is a chunk of a group.
@@ -67,12 +73,16 @@ type chunk struct {
 	id       int64 // 0: not stored yet
 	from     bound // no record of the chunk is before it, unless it is the first
 	min, max int64 // of the days; min > max for none. Never too narrow.
+	// key is the least key of the records in line, if there are any.
+	key   string
+	keyed bool
 	// size is how many records the chunk had when it was made. It tells reads
 	// how many chunks they need, so that it may be wrong.
 	size uint64
 
 	entries []entry // by bound; set by the head
 	stored  int     // how many of the entries the head has; what follows was appended
+	line    []int   // which of the stored entries are in line; set by lineOf
 	added   []entry // what comes between the entries
 	coming  int     // how many are likely to come
 	packed  string  // the body as it is stored; "" if it was not read
@@ -94,6 +104,7 @@ type entry struct {
 	rest    int
 	deleted bool
 	plain   bool
+	stray   bool // not in line: it has a field in the locator
 	gone    bool // moved to another chunk
 }
 
@@ -108,6 +119,14 @@ const (
 	entryPush
 	entryAbsent
 	entryDay
+	entryStray
+)
+
+// What the directory says of a chunk beside its place.
+const (
+	chunkDays    = 1 << iota // the first and the last day follow
+	chunkFromKey             // key is that of from
+	chunkKey                 // key follows
 )
 
 // decodeGroup reads a group of the directory.
@@ -117,7 +136,7 @@ func decodeGroup(name groupName, value string) (*group, error) {
 		return g, nil
 	}
 	d := newDecoder(value)
-	g.number, g.last = d.uint(), d.text()
+	g.number, g.first, g.last = d.uint(), d.text(), d.text()
 	n := d.count()
 	g.chunks = make([]*chunk, 0, n)
 	list := make([]chunk, n)
@@ -128,11 +147,18 @@ func decodeGroup(name groupName, value string) (*group, error) {
 		id += d.int()
 		at.start += d.int()
 		c.id, c.from = id, bound{at.start, d.text()}
-		if d.bool() {
+		bits := d.byte()
+		if bits&chunkDays != 0 {
 			c.min = d.int()
 			c.max = c.min + d.int()
 		} else {
 			c.noDays()
+		}
+		switch c.keyed = bits&(chunkFromKey|chunkKey) != 0; {
+		case bits&chunkFromKey != 0:
+			c.key = c.from.rid
+		case c.keyed:
+			c.key = d.text()
 		}
 		c.size = d.uint()
 		g.chunks = append(g.chunks, c)
@@ -145,6 +171,7 @@ func (c *chunk) noDays() { c.min, c.max = math.MaxInt64, math.MinInt64 }
 func (g *group) encode() []byte {
 	e := newEncoder()
 	e.uint(g.number)
+	e.text(g.first)
 	e.text(g.last)
 	e.uint(uint64(len(g.chunks)))
 	var at bound
@@ -153,10 +180,23 @@ func (g *group) encode() []byte {
 		e.int(c.id - id)
 		e.int(c.from.start - at.start)
 		e.text(c.from.rid)
-		e.bool(c.min <= c.max)
+		bits := byte(0)
 		if c.min <= c.max {
+			bits |= chunkDays
+		}
+		switch {
+		case c.keyed && c.key == c.from.rid:
+			bits |= chunkFromKey
+		case c.keyed:
+			bits |= chunkKey
+		}
+		e.byte(bits)
+		if bits&chunkDays != 0 {
 			e.int(c.min)
 			e.int(c.max - c.min)
+		}
+		if bits&chunkKey != 0 {
+			e.text(c.key)
 		}
 		e.uint(c.size)
 		id, at = c.id, c.from
@@ -186,7 +226,113 @@ func (g *group) findAfter(i int, at bound) int {
 func compareKeys(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b)) }
 
 // isNew reports whether the key is none that a record of the group has.
-func (g *group) isNew(rid string) bool { return compareKeys(rid, g.last) > 0 }
+func (g *group) isNew(rid string) bool {
+	return g.number == 0 || compareKeys(rid, g.first) < 0 || compareKeys(rid, g.last) > 0
+}
+
+// lines returns the stored chunks with records in line.
+func (g *group) lines() []*chunk {
+	if g.lined == nil {
+		g.lined = slices.DeleteFunc(slices.Clone(g.chunks), func(c *chunk) bool { return !c.keyed })
+	}
+	return g.lined
+}
+
+// inLine returns the chunk that has the record with a key, if there is one with
+// that key and it is in line; nil if there is none.
+func (g *group) inLine(rid string) *chunk {
+	if g.isNew(rid) {
+		return nil
+	}
+	i, found := slices.BinarySearchFunc(g.lines(), rid, func(c *chunk, rid string) int { return compareKeys(c.key, rid) })
+	if !found {
+		i--
+	}
+	if i < 0 {
+		return nil
+	}
+	return g.lined[i]
+}
+
+// lineOf returns which of the stored entries are in line.
+func (c *chunk) lineOf() []int {
+	if c.line == nil {
+		c.line = make([]int, 0, len(c.entries))
+		for i := range c.entries {
+			if !c.entries[i].stray {
+				c.line = append(c.line, i)
+			}
+		}
+	}
+	return c.line
+}
+
+// findInLine returns the index of the stored entry with the key, if it is in line.
+func (c *chunk) findInLine(rid string) (index int, found bool) {
+	i, found := slices.BinarySearchFunc(c.lineOf(), rid, func(i int, rid string) int { return compareKeys(c.entries[i].rid, rid) })
+	if !found {
+		return 0, false
+	}
+	return c.line[i], true
+}
+
+// line walks along the records of groups that are in line, those that join it
+// included. The heads of the chunks that it enters are loaded.
+type line struct {
+	group  *group
+	chunk  *chunk // nil in a group that has none
+	passed int    // how many of the chunk's stored entries in line it has passed
+	next   int    // the first one of the group's lines after the chunk
+	before string // the key of the last record that it has passed, "" for none
+	known  bool   // that is the last one there is
+}
+
+// enter goes to the beginning of a chunk, which is not before the last one of the
+// same group.
+func (l *line) enter(g *group, c *chunk) {
+	if l.group != g {
+		l.before = ""
+	}
+	l.group, l.chunk, l.passed, l.next, l.known = g, c, 0, 0, true
+	if c == nil {
+		return
+	}
+	i, found := slices.BinarySearchFunc(g.lines(), c.from, func(x *chunk, at bound) int { return compareBounds(x.from, at) })
+	l.known = i == 0
+	if l.next = i; found {
+		l.next++
+	}
+}
+
+// join goes to a place that is not before the last one and belongs to the chunk.
+// A record that is new there joins the line if its key is between those of its
+// neighbours. What is before the chunk is not known: only a key that is after all
+// that there ever were is after those.
+func (l *line) join(g *group, c *chunk, at bound, after bool) bool {
+	if l.group != g || l.chunk != c {
+		l.enter(g, c)
+	}
+	limit, limited := "", false
+	if c != nil {
+		for _, i := range c.lineOf()[l.passed:] {
+			x := &c.entries[i]
+			if compareBounds(x.bound(), at) > 0 {
+				limit, limited = x.rid, true
+				break
+			}
+			l.passed++
+			l.before, l.known = x.rid, true
+		}
+	}
+	if !limited && l.next < len(g.lined) {
+		limit, limited = g.lined[l.next].key, true
+	}
+	if !l.known && !after || compareKeys(at.rid, l.before) <= 0 || limited && compareKeys(at.rid, limit) >= 0 {
+		return false
+	}
+	l.before, l.known = at.rid, true
+	return true
+}
 
 // seek returns the index of the entry at a place, which is not before that of
 // entry i; if there is none, the index of the first one after it.
@@ -247,6 +393,9 @@ func encodeHead(entries []entry) []byte {
 		if x.day != 0 {
 			bits |= entryDay
 		}
+		if x.stray {
+			bits |= entryStray
+		}
 		e.byte(bits)
 		e.int(int64(x.rev.Mapping) - int64(before.rev.Mapping))
 		if x.day != 0 {
@@ -293,7 +442,7 @@ func decodeHead(value string, room int, into []entry) ([]entry, error) {
 		x.start = before.start + d.int()
 		x.rev.Order = before.rev.Order + d.int()
 		bits := d.byte()
-		x.deleted, x.plain = bits&entryDeleted != 0, bits&entryPlain != 0
+		x.deleted, x.plain, x.stray = bits&entryDeleted != 0, bits&entryPlain != 0, bits&entryStray != 0
 		x.rev.Push, x.rev.Absent = bits&entryPush != 0, bits&entryAbsent != 0
 		x.rev.Mapping = uint16(int64(before.rev.Mapping) + d.int())
 		day := before.day
@@ -446,9 +595,14 @@ func (c *chunk) settle(id int64) {
 	if c.min == 0 && c.max == 0 {
 		c.noDays()
 	}
+	c.key, c.keyed = "", false
 	for i := range c.entries {
-		if day := c.entries[i].day; day != 0 {
-			c.min, c.max = min(c.min, day), max(c.max, day)
+		x := &c.entries[i]
+		if x.day != 0 {
+			c.min, c.max = min(c.min, x.day), max(c.max, x.day)
+		}
+		if !x.stray && !c.keyed {
+			c.key, c.keyed = x.rid, true
 		}
 	}
 }

@@ -43,7 +43,7 @@ func someEntries(n int) []entry {
 	var list []entry
 	for i := range n {
 		list = append(list, entry{
-			rid: fmt.Sprint(1000 + 7*i), start: int64(i) * 60_000, day: int64(i % 3 * 1_020_000), deleted: i%5 == 0, plain: i%5 != 0,
+			rid: fmt.Sprint(1000 + 7*i), start: int64(i) * 60_000, day: int64(i % 3 * 1_020_000), deleted: i%5 == 0, plain: i%5 != 0, stray: i%6 == 0,
 			rev:    health.Rev{Order: int64(i*i) - 50, Mapping: uint16(i % 4 * 20_000), Push: i%2 == 0, Absent: i%7 == 0, Fingerprint: uint64(i) << 40},
 			values: i, rest: 2 * i,
 		})
@@ -98,7 +98,9 @@ func TestGroupFind(t *testing.T) {
 			again, err := decodeGroup(g.name, string(g.encode()))
 			require.NoError(t, err)
 			for i, c := range again.chunks {
-				require.Equal(t, g.chunks[i].from, c.from)
+				want := g.chunks[i]
+				require.Equal(t, []any{want.id, want.from, want.min, want.max, want.key, want.keyed, want.size},
+					[]any{c.id, c.from, c.min, c.max, c.key, c.keyed, c.size})
 				require.LessOrEqual(t, len(g.chunks[i].entries), chunkMost)
 			}
 		}
@@ -138,7 +140,9 @@ func FuzzDecode(f *testing.F) {
 	p := testPacker(f)
 	walk := store.Cursor{HighWater: "h", Walk: &store.Walk{Query: "q", PageToken: "t", StartedAt: time.UnixMilli(5)}}
 	f.Add(encodeHead(someEntries(20)))
-	f.Add((&group{number: 3, chunks: []*chunk{{id: 1, from: bound{5, "r"}, min: 3, max: 4}}}).encode())
+	f.Add((&group{number: 3, first: "a", last: "z", chunks: []*chunk{
+		{id: 1, from: bound{5, "r"}, min: 3, max: 4}, {id: 3, from: bound{6, "s"}, key: "s", keyed: true}, {id: 2, from: bound{9, "a"}, key: "t", keyed: true},
+	}}).encode())
 	f.Add((&block{last: 9, connection: "c", changes: []told{{kind: health.KindBody, key: "s/k"}}}).encode(p))
 	f.Add(encodeConnection(&store.Connection{User: "u", Provider: "p", Scopes: []string{"a"}}))
 	f.Add(encodeCredential(&store.Credential{Grant: "g", Siblings: []store.Sibling{{Sealed: []byte("s")}}, Attempt: &store.Attempt{ID: "a"}}))
@@ -162,7 +166,11 @@ func FuzzDecode(f *testing.F) {
 			require.NoError(t, err)
 			require.Equal(t, entries, again)
 		}
-		_, _ = decodeGroup(groupName{}, text)
+		if g, err := decodeGroup(groupName{}, text); err == nil {
+			again, err := decodeGroup(groupName{}, string(g.encode()))
+			require.NoError(t, err)
+			require.Equal(t, g.encode(), again.encode())
+		}
 		_, _ = decodeBlock(p, text)
 		_, _ = decodeConnection("c", text)
 		_, _ = decodeCredential("c", text)

@@ -152,26 +152,16 @@ func TestManyChunks(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, got, "seed %d, round %d", seed, round)
 	}
-	all := func(from store.Reader, q store.RecordQuery) (list []health.Record) {
-		for {
-			page, err := from.Records(t.Context(), q)
-			require.NoError(t, err)
-			list = append(list, page.Records...)
-			if q.After = page.Next; q.After == "" {
-				return list
-			}
-		}
-	}
 	q := store.RecordQuery{User: "u", Deleted: true}
-	want := all(memory, q)
+	want := recordsOf(t, memory, q)
 	require.Greater(t, len(want), 1000)
-	require.Equal(t, want, all(s, q))
+	require.Equal(t, want, recordsOf(t, s, q))
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	rnd.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
 	q.Connections, q.Kinds = []string{"c"}, []health.Kind{health.KindBody}
 	for some := range slices.Chunk(keys, 100) {
 		q.Keys = some
-		require.Equal(t, all(memory, q), all(s, q))
+		require.Equal(t, recordsOf(t, memory, q), recordsOf(t, s, q))
 	}
 }

@@ -35,14 +35,14 @@
 //	T:c:C      hash    credential and cursors of a connection
 //	T:l:nCname string  lease: owner and fence; n is the length of C. Ends by itself
 //	T:n:C      hash    name of a lease -> its last fence
-//	T:d        hash    connection, kind and stream -> directory: the last key there
-//	                   was, where each chunk begins, its days, its size when it was
-//	                   made; 13 to 32 B per chunk
+//	T:d        hash    connection, kind and stream -> directory: the first and the last
+//	                   key there was, where each chunk begins, its least key in line,
+//	                   its days, its size when it was made; 13 to 37 B per chunk
 //	T:h:C      hash    chunk -> head: key, start, revision, state of each record; 22 B
 //	                   per record
 //	T:b:C      hash    chunk -> body: contents, s2; 5 to 25 % of a JSON. Up to 2 KiB
 //	                   are packed with a dictionary
-//	T:x:C      hash    record -> its start; 56 B per record with short keys
+//	T:x:C      hash    record that is not in line -> its start; 56 B each with short keys
 //	T:p:C      hash    page -> digest, stream -> generation of its digests; 80 B per page
 //	T:v:C      hash    stream -> coverage
 //	T:o:M      hash    owner of samples -> where each of its chunks begins; 150 B, and
@@ -63,13 +63,18 @@
 //	T:t        hash    connections and accounts whose claims may have no fact
 //
 // A chunk has 128 records when it is new, or 24 KiB of contents, and is split at
-// twice that; one commit changes few of them. A page of new records takes three
-// round trips within its slot: the scope and its directory; the heads and bodies of
-// the chunks that change; the MULTI. Keys that are not after the last one of their
-// directory, shorter ones first, take one more, to the locator, and another if
-// there is a body that only then is known to be needed. Records that are as they
-// were take two, and pages of known digests one. A new record of 112 packed bytes
-// (476 as JSON) takes 140 B of memory in all.
+// twice that; one commit changes few of them. Records are in line while those
+// that begin later have greater keys, shorter keys before longer ones, as where a
+// service numbers them: then the directory is enough to find one by its key. The
+// others have a field in T:x, and one that is looked for may have the head of a
+// chunk more read.
+//
+// A page of new records takes three round trips within its slot: the scope and its
+// directory; the heads and bodies of the chunks that change; the MULTI. Keys
+// between the first and the last one of their directory take one more, to heads and
+// T:x, and another if there is a body that only then is known to be needed. Records
+// that are as they were take two, and pages of known digests one. A new record in
+// line of 112 packed bytes (476 as JSON) takes 62 B of memory in all.
 //
 // The endpoint scope has a few slots of its own. Its indexes are hints: claims
 // are made before the fact, and not believed without it.

@@ -137,7 +137,10 @@ func (s *Store) eraseScope(ctx context.Context, sc scope, connections []string, 
 		for _, letter := range []string{"k", "d", "m", "f", "a", "i", "j", "e", "r", "g", "t"} {
 			keys = append(keys, sc.part(letter))
 		}
-		type counted struct{ records, chunks, raw *goredis.IntCmd }
+		type counted struct {
+			heads       *goredis.StringSliceCmd
+			chunks, raw *goredis.IntCmd
+		}
 		var each []counted
 		var fences []*goredis.StringSliceCmd
 		var metrics *goredis.StringSliceCmd
@@ -149,7 +152,7 @@ func (s *Store) eraseScope(ctx context.Context, sc scope, connections []string, 
 			metrics = p.HKeys(ctx, sc.part("m"))
 			feed = p.ZRange(ctx, sc.part("f"), 0, -1)
 			for _, id := range connections {
-				each = append(each, counted{p.HLen(ctx, sc.of("x", id)), p.HLen(ctx, sc.of("s", id)), p.HLen(ctx, sc.of("w", id))})
+				each = append(each, counted{p.HVals(ctx, sc.of("h", id)), p.HLen(ctx, sc.of("s", id)), p.HLen(ctx, sc.of("w", id))})
 				fences = append(fences, p.HKeys(ctx, sc.of("n", id)))
 			}
 		}); err != nil {
@@ -176,7 +179,9 @@ func (s *Store) eraseScope(ctx context.Context, sc scope, connections []string, 
 			keys = append(keys, sc.of("o", metric))
 		}
 		for i, id := range connections {
-			counts.Records += int(each[i].records.Val())
+			for _, value := range each[i].heads.Val() {
+				counts.Records += newDecoder(value).count() // one that is damaged goes uncounted
+			}
 			counts.SampleChunks += int(each[i].chunks.Val())
 			counts.RawPages += int(each[i].raw.Val())
 			keys = append(keys, sc.of("c", id), sc.of("n", id))

@@ -22,6 +22,7 @@ type version struct {
 	values  int // how much of the content are the scalar values
 	plain   bool
 	tied    bool // versions of it in the batch tie
+	stray   bool // it is new, and not in line
 
 	// What is stored of it.
 	chunk *chunk
@@ -53,7 +54,7 @@ func (v *version) encode(r *health.Record) {
 func (v *version) entry() entry {
 	return entry{
 		rid: v.rid, start: v.start, rev: v.rev, day: dayNumber(v.rec.Span.Day), deleted: v.rec.State == health.StateDeleted,
-		plain: v.plain, values: v.values, rest: len(v.content) - v.values, fresh: v.content,
+		plain: v.plain, stray: v.stray, values: v.values, rest: len(v.content) - v.values, fresh: v.content,
 	}
 }
 

@@ -214,17 +214,13 @@ func (r *recordReader) parts(groups []*group) ([]part, error) {
 	for _, g := range groups {
 		if len(r.q.Keys) > 0 {
 			for _, rid := range r.rids(g.name.stream) {
-				text := r.locators[at]
+				x, err := g.holder(rid, r.locators[at])
 				at++
-				if text == "" {
-					continue
-				}
-				start, err := decodeStart(text)
 				if err != nil {
 					return nil, err
 				}
-				if x := (part{g, g.chunks[g.find(bound{start, rid})]}); !slices.Contains(list, x) {
-					list = append(list, x)
+				if p := (part{g, x}); x != nil && !slices.Contains(list, p) {
+					list = append(list, p)
 				}
 			}
 			continue
@@ -236,6 +232,19 @@ func (r *recordReader) parts(groups []*group) ([]part, error) {
 	}
 	slices.SortStableFunc(list, func(a, b part) int { return compareBounds(a.chunk.from, b.chunk.from) })
 	return list, nil
+}
+
+// holder returns the chunk that has the record with the key if there is one; what
+// the locator has of it may be empty.
+func (g *group) holder(rid, located string) (*chunk, error) {
+	if located == "" {
+		return g.inLine(rid), nil
+	}
+	start, err := decodeStart(located)
+	if err != nil {
+		return nil, err
+	}
+	return g.chunks[g.find(bound{start, rid})], nil
 }
 
 // read reads chunks at one moment. It reports false if the directory is not

@@ -42,7 +42,7 @@ func (c *commit) planRecords() error {
 		c.skip = skip
 	}
 	for i := range c.load.versions {
-		c.load.versions[i].chunk = nil
+		c.load.versions[i].chunk, c.load.versions[i].stray = nil, false
 	}
 	groups := make([]*group, len(c.load.names))
 	for i, name := range c.load.names {
@@ -54,16 +54,20 @@ func (c *commit) planRecords() error {
 	if err := c.match(groups); err != nil {
 		return err
 	}
+	c.lineUp(groups)
 	if err := c.fetchBodies(); err != nil {
 		return err
 	}
-	fresh := 0
+	fresh, strays := 0, 0
 	for i := range c.load.versions {
-		if c.load.versions[i].chunk == nil {
+		if v := &c.load.versions[i]; v.chunk == nil {
 			fresh++
+			if v.stray {
+				strays++
+			}
 		}
 	}
-	c.told, c.locate = slices.Grow(c.told, fresh), slices.Grow(c.locate, fresh)
+	c.told, c.locate = slices.Grow(c.told, fresh), slices.Grow(c.locate, strays)
 	for _, i := range c.load.order {
 		v := &c.load.versions[i]
 		if err := c.apply(groups[v.group], v, c.near[i]); err != nil {
@@ -91,11 +95,11 @@ func (c *commit) group(name groupName) (*group, error) {
 }
 
 // loadHeads reads the heads of chunks.
-func (c *commit) loadHeads(chunks []*chunk) error { return c.loadChunks(chunks, nil) }
+func (c *commit) loadHeads(chunks []*chunk) error { return c.loadChunks(chunks, nil, nil) }
 
 // loadBodies reads and unpacks the bodies of chunks.
 func (c *commit) loadBodies(chunks []*chunk) error {
-	if err := c.loadChunks(nil, chunks); err != nil {
+	if err := c.loadChunks(nil, chunks, nil); err != nil {
 		return err
 	}
 	for _, x := range chunks {
@@ -114,13 +118,16 @@ func (c *commit) loadBodies(chunks []*chunk) error {
 }
 
 // loadChunks reads the heads of some chunks and the bodies of some, in one round
-// trip, or none if they were read.
-func (c *commit) loadChunks(heads, bodies []*chunk) error {
+// trip with other reads, nil for none; or in none if all were read.
+func (c *commit) loadChunks(heads, bodies []*chunk, others func(goredis.Pipeliner)) error {
 	heads = distinct(heads, func(x *chunk) bool { return !x.loaded && x.id != 0 })
 	bodies = distinct(bodies, func(x *chunk) bool { return x.body == nil && x.packed == "" && x.id != 0 })
 	var headValues, bodyValues *goredis.SliceCmd
-	if len(heads)+len(bodies) > 0 {
+	if len(heads)+len(bodies) > 0 || others != nil {
 		if err := c.tx.read(func(p goredis.Pipeliner) {
+			if others != nil {
+				others(p)
+			}
 			if len(heads) > 0 {
 				headValues = p.HMGet(c.tx.ctx, c.sc.of("h", c.b.Connection), chunkFields(heads)...)
 			}
@@ -156,8 +163,8 @@ func (c *commit) loadChunks(heads, bodies []*chunk) error {
 // distinct returns the chunks of which keep is true, each once.
 func distinct(chunks []*chunk, keep func(*chunk) bool) []*chunk {
 	var list []*chunk
-	for _, x := range chunks {
-		if keep(x) && !slices.Contains(list, x) {
+	for i, x := range chunks {
+		if x != nil && (i == 0 || x != chunks[i-1]) && keep(x) && !slices.Contains(list, x) {
 			list = append(list, x)
 		}
 	}
@@ -177,8 +184,8 @@ func chunkFields(chunks []*chunk) []string {
 func (c *commit) missing() error { return errAgain }
 
 // match finds what is stored of each version: mostly where its start says, else
-// where the locator says. The contents of a chunk that gets a new key are read
-// together with its head.
+// where its key or the locator says. The contents of a chunk that gets a new key
+// are read together with its head.
 func (c *commit) match(groups []*group) error {
 	versions := c.load.versions
 	c.near = make([]*chunk, len(versions))
@@ -205,11 +212,12 @@ func (c *commit) match(groups []*group) error {
 			}
 		}
 	}
-	if err := c.loadChunks(near, getting); err != nil {
+	if err := c.loadChunks(near, getting, nil); err != nil {
 		return err
 	}
 	var lost []*version
 	var fields []string
+	var lines []*chunk // where each of the lost is if it is in line; nil for nowhere
 	for i := range versions {
 		v, x := &versions[i], c.near[i]
 		if i == 0 || x != c.near[i-1] {
@@ -227,13 +235,14 @@ func (c *commit) match(groups []*group) error {
 			x.coming++
 			lost = append(lost, v)
 			fields = append(fields, locatorField(g.number, v.rid))
+			lines = append(lines, g.inLine(v.rid))
 		}
 	}
 	if len(lost) == 0 {
 		return nil
 	}
 	var starts *goredis.SliceCmd
-	if err := c.tx.read(func(p goredis.Pipeliner) {
+	if err := c.loadChunks(lines, nil, func(p goredis.Pipeliner) {
 		starts = p.HMGet(c.tx.ctx, c.sc.of("x", c.b.Connection), fields...)
 	}); err != nil {
 		return err
@@ -248,7 +257,12 @@ func (c *commit) match(groups []*group) error {
 	for i, v := range lost {
 		text, ok := starts.Val()[i].(string)
 		if !ok {
-			continue // nothing is stored of it
+			if x := lines[i]; x != nil {
+				if index, found := x.findInLine(v.rid); found {
+					v.chunk, v.index = x, index
+				}
+			}
+			continue
 		}
 		start, err := decodeStart(text)
 		if err != nil {
@@ -267,6 +281,31 @@ func (c *commit) match(groups []*group) error {
 		}
 	}
 	return nil
+}
+
+// lineUp finds out which of the new records are strays. A tombstone without a
+// start always is one: it would stand at the beginning of the line.
+func (c *commit) lineUp(groups []*group) {
+	var l line
+	for i := range c.load.versions {
+		v := &c.load.versions[i]
+		if v.chunk != nil {
+			continue
+		}
+		g := groups[v.group]
+		if g.number == 0 {
+			g.number = uint64(c.tx.newID())
+			g.first = v.rid
+		}
+		after := compareKeys(v.rid, g.last) > 0
+		if after {
+			g.last = v.rid
+		} else if compareKeys(v.rid, g.first) < 0 {
+			g.first = v.rid
+		}
+		unplaced := v.rec.State == health.StateDeleted && v.rec.Span.Start.IsZero()
+		v.stray = unplaced || !l.join(g, c.near[i], v.bound(), after)
+	}
 }
 
 // foundIn notes where a version is stored, if it is in the chunk at the place.
@@ -326,13 +365,14 @@ func decodeStart(text string) (int64, error) {
 // alone; false if it has to be merged with the content of what is stored.
 func (v *version) verdict() (verdict health.Verdict, tied, decided bool) {
 	old := v.stored()
-	if old.rev == v.rev {
+	merged := !v.plain && v.rec.Merged() // has what other versions left, of the batch or of another store
+	if old.rev == v.rev && !merged {
 		return health.Keep, false, true // as of most records of a page that is read again
 	}
 	verdict, tied = health.Decide(old.rev, v.rev)
 	same := old.rev.Fingerprint == v.rev.Fingerprint
 	moves := verdict == health.Replace && store.MovesClock(v.rec.Kind, old.rev, v.rev)
-	return verdict, tied, same && verdict == health.Keep || v.plain && old.plain && !moves
+	return verdict, tied, same && verdict == health.Keep && !merged || v.plain && old.plain && !moves
 }
 
 // fetchBodies reads the bodies of the chunks whose content is needed.
@@ -475,9 +515,6 @@ func (c *commit) insert(g *group, to *chunk, x entry) {
 		n := len(c.load.versions)
 		g.chunks = append(g.chunks, &chunk{from: x.bound(), loaded: true, body: []byte{}, coming: n, entries: make([]entry, 0, n)})
 	}
-	if g.number == 0 {
-		g.number = uint64(c.tx.newID())
-	}
 	if to == nil {
 		to = g.chunks[g.find(x.bound())]
 	}
@@ -487,22 +524,22 @@ func (c *commit) insert(g *group, to *chunk, x entry) {
 		to.added = append(slices.Grow(to.added, max(1, to.coming-len(to.added))), x)
 	}
 	to.head, to.content = true, true
-	c.locate = append(c.locate, located{g.number, x.bound()})
-	if g.isNew(x.rid) {
-		g.last = x.rid
+	if x.stray {
+		c.locate = append(c.locate, located{g.number, x.bound()})
 	}
 }
 
 // replace puts an entry in place of a stored one, which has another place if
-// its start changed.
+// its start changed, and then is not in line any more.
 func (c *commit) replace(g *group, from *chunk, index int, x entry) {
 	old := &from.entries[index]
 	from.head, from.content = true, true
 	if old.bound() == x.bound() {
+		x.stray = old.stray
 		*old = x
 		return
 	}
-	old.gone = true
+	old.gone, x.stray = true, true
 	c.insert(g, nil, x)
 }
 
@@ -573,7 +610,9 @@ func (c *commit) planAbsence(a *store.Absent) error {
 			gone := a.Tombstone(&old)
 			next := version{rid: at.entry.rid}
 			next.encode(&gone)
-			*at.entry = next.entry() // a tombstone is where the record was
+			x := next.entry()
+			x.stray = at.entry.stray
+			*at.entry = x // a tombstone is where the record was
 			at.chunk.head, at.chunk.content = true, true
 			c.result.Deleted++
 			c.changed[a.Stream], c.absent[a.Stream] = true, true

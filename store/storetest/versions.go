@@ -133,7 +133,11 @@ func checkVersionSticky(c *checker) {
 	c.put(without)
 	c.counts("a late version with the sticky value", c.put(with), 0, 1, 0, 0, 0)
 	y := c.record(health.KindBody, with.Key)
-	for _, r := range []health.Record{x, y} {
+	with, without = versions("c")
+	c.put(without)
+	c.counts("a late version with the sticky value, and the stored one with it", c.put(with, without), 0, 1, 0, 0, 0)
+	z := c.record(health.KindBody, with.Key)
+	for _, r := range []health.Record{x, y, z} {
 		c.equal("number of values", len(r.Values), 2)
 		carried := r.Values[1]
 		c.equal("the carried value", []any{carried.Metric, carried.Number, carried.AsOf, carried.Origin},
@@ -142,9 +146,16 @@ func checkVersionSticky(c *checker) {
 		c.equal("the number of the newer version", r.Values[0].Number.Coefficient, int64(71_000))
 		c.equal("origins", r.Origins, []health.Rev{stored(with).Rev})
 	}
-	y.Key = x.Key
+	y.Key, z.Key = x.Key, x.Key
 	c.same("both orders", []health.Record{y}, x)
+	c.same("late, and together", []health.Record{z}, x)
 	c.counts("the newer version again", c.put(without), 0, 0, 0, 1, 0)
+
+	with, without = versions("d")
+	c.put(without)
+	c.put(tombstone(with, 15), without)
+	c.put(with)
+	c.equal("values that a tombstone ended", len(c.record(health.KindBody, with.Key).Values), 1)
 
 	gone := tombstone(bodyRecord("a", 0, 0, 0), 30)
 	c.put(gone)
