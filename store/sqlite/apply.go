@@ -85,6 +85,9 @@ func (a *applying) prepare(p *plan) error {
 			r.id, to = id, &a.insert
 			if len(p.rows) < manyRows {
 				r.young = 1
+				if a.writer.young == 0 {
+					a.writer.firstYoung = id
+				}
 				a.writer.young++
 			}
 			if stream := p.streams[r.stream]; r.rid > a.added[stream] {
@@ -183,10 +186,11 @@ func (a *applying) addWords(p *plan) error {
 // feed speaks of records by them.
 func (w *writer) newRecord() (int64, error) {
 	if w.nextRecord == 0 {
-		if _, err := w.conn.one(background, func(r row) { w.lastRecord, w.nextRecord, w.young = r.int(0), max(r.int(0), r.int(1))+1, r.int(2) },
-			`SELECT coalesce((SELECT max(id) FROM record), 0), max(coalesce((SELECT max(record) FROM ghost), 0),
+		if _, err := w.conn.one(background, func(r row) {
+			w.lastRecord, w.nextRecord, w.young, w.firstYoung = r.int(0), max(r.int(0), r.int(1))+1, r.int(2), r.int(3)
+		}, `SELECT coalesce((SELECT max(id) FROM record), 0), max(coalesce((SELECT max(record) FROM ghost), 0),
 				coalesce((SELECT value FROM meta WHERE name = 'record_floor'), 0)),
-				(SELECT count(*) FROM record WHERE young = 1)`); err != nil {
+				count(*), coalesce(min(id), 0) FROM record WHERE young = 1`); err != nil {
 			return 0, err
 		}
 	}
@@ -313,14 +317,26 @@ const (
 	settleFrom = 2048
 )
 
-// settle moves the young rows to the large indexes if they are many. They come in
-// the order of their keys, so that a page is written once for all its rows.
-func (a *applying) settle() error {
-	if a.writer.young < settleFrom {
+const (
+	settleRows = "UPDATE OR FAIL record SET young = 0 WHERE young = 1"
+	// settleRun looks at all rows from one on, which costs less than to look up
+	// each that is young where most are.
+	settleRun = "UPDATE OR FAIL record SET young = 0 WHERE id >= ?1 AND +young = 1"
+)
+
+// settle moves the young rows to the large indexes if they are many, so that a
+// page is written once for all its rows.
+func (a *applying) settle() (err error) {
+	w := a.writer
+	if w.nextRecord == 0 || w.young < settleFrom {
 		return nil
 	}
-	a.writer.young = 0
-	_, err := a.exec(background, "UPDATE OR FAIL record SET young = 0 WHERE young = 1")
+	if w.nextRecord-w.firstYoung <= 2*w.young {
+		_, err = a.exec(background, settleRun, w.firstYoung)
+	} else {
+		_, err = a.exec(background, settleRows)
+	}
+	w.young = 0
 	return err
 }
 

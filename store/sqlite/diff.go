@@ -102,7 +102,7 @@ func (m *matcher) visit(args []driver.Value) bool {
 func (it *item) sameAs(args []driver.Value) bool {
 	var r storedRow
 	r.hash, _ = args[1].(int64)
-	if uint64(r.hash) != it.rev.Fingerprint {
+	if uint64(r.hash) != it.rev.Fingerprint || it.merged() {
 		return false
 	}
 	r.ord, _ = args[2].(int64)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -276,8 +277,8 @@ func tombstone(user, connection, key string) store.Batch {
 	return b
 }
 
-// faultyConn does once what SQLite does where the disk fails under a statement
-// that reads: it rolls the transaction back, and goes on without one.
+// faultyConn does once what SQLite does where the disk fails under a statement:
+// it rolls the transaction back, and goes on without one.
 // https://sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
 type faultyConn struct {
 	rawConn
@@ -299,14 +300,28 @@ func (c *faultyConn) PrepareContext(ctx context.Context, query string) (driver.S
 }
 
 func (s *faultyStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	if err := s.fail(ctx); err != nil {
+		return nil, err
+	}
+	return s.rawStmt.QueryContext(ctx, args)
+}
+
+func (s *faultyStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	if err := s.fail(ctx); err != nil {
+		return nil, err
+	}
+	return s.rawStmt.ExecContext(ctx, args)
+}
+
+func (s *faultyStmt) fail(ctx context.Context) error {
 	if !s.conn.armed {
-		return s.rawStmt.QueryContext(ctx, args)
+		return nil
 	}
 	s.conn.armed = false
 	if _, err := s.conn.ExecContext(ctx, "ROLLBACK", nil); err != nil {
-		return nil, err
+		return err
 	}
-	return nil, errors.New("disk I/O error")
+	return errors.New("disk I/O error")
 }
 
 // TestTransactionLostInAGroup has SQLite roll back in the middle of a group: the
@@ -356,6 +371,89 @@ func TestTransactionLostInAGroup(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, page.Records, 1)
 	require.Equal(t, health.StateDeleted, page.Records[0].State)
+}
+
+// planned is a commit up to where the writer gets it.
+func planned(t *testing.T, s *Store, b store.Batch) *job {
+	t.Helper()
+	p := &plan{s: s, batch: &b, stamp: s.cache.stamp(b.Connection)}
+	require.NoError(t, p.prepare(make([]bool, len(b.Pages))))
+	require.NoError(t, s.view(t.Context(), p.look))
+	require.NoError(t, p.pack(false))
+	return &job{plan: p, done: make(chan struct{})}
+}
+
+// TestGroupThatGrows has jobs come while a transaction is under way. A plan that
+// it has overtaken is made again, and after a function the group ends.
+func TestGroupThatGrows(t *testing.T) {
+	s, _ := groupStore(t)
+	ctx, w := t.Context(), s.writer
+	version := func(order int64, keys ...string) store.Batch {
+		b := groupBatch("ann", "c", keys...)
+		for i := range b.Pages[0].Records {
+			r := &b.Pages[0].Records[i]
+			r.Rev.Order += order
+			r.Values[0].Number = health.Int(70 + order)
+		}
+		return b
+	}
+	_, err := s.Commit(ctx, version(0, "1"))
+	require.NoError(t, err)
+	_, err = s.Commit(ctx, groupBatch("bob", "d", "1"))
+	require.NoError(t, err)
+	many := make([]string, manyRows)
+	for i := range many {
+		many[i] = fmt.Sprintf("2%02d", i)
+	}
+
+	// The writer pauses: this goroutine writes.
+	w.mu.Lock()
+	w.stopped = true
+	w.mu.Unlock()
+	w.signal()
+	<-w.done
+	w.mu.Lock()
+	w.stopped, w.done = false, make(chan struct{})
+	w.mu.Unlock()
+	goOn := sync.OnceFunc(func() { go w.run() })
+	t.Cleanup(goOn)
+
+	first := planned(t, s, version(2, "1", many[0]))
+	older := planned(t, s, version(1, "1"))
+	again := planned(t, s, version(0, many...))
+	other := planned(t, s, groupBatch("bob", "d", "2"))
+	delivery := &job{in: newIncoming(&store.Delivery{ID: "x", Endpoint: "e", Status: store.DeliveryNew}, nil)}
+	last := planned(t, s, groupBatch("bob", "d", "3"))
+	function := &job{fn: func(tx *tx) error {
+		w.queue = append(w.queue, last)
+		return nil
+	}}
+	w.queue = []*job{older, again, other, delivery, function}
+	g := &group{jobs: []*job{first}, wanted: 6, wave: 6, patience: 10 * time.Second}
+	w.write(g)
+	require.Equal(t, []*job{first, older, again, other, delivery, function}, g.jobs)
+	for i, j := range g.jobs {
+		require.NoError(t, j.err, i)
+	}
+	require.Equal(t, []*job{last}, w.queue)
+	require.Equal(t, store.Result{Inserted: 1, Revised: 1}, first.plan.result)
+	require.Equal(t, store.Result{Stale: 1}, older.plan.result)
+	require.Equal(t, store.Result{Inserted: manyRows - 1, Stale: 1}, again.plan.result)
+	require.False(t, other.plan.fresh, "its connection was left alone")
+	require.True(t, delivery.in.put)
+
+	goOn()
+	w.signal()
+	<-last.done
+	require.NoError(t, last.err)
+	for user, n := range map[string]int{"ann": 1 + manyRows, "bob": 3} {
+		page, err := s.Records(ctx, store.RecordQuery{User: user})
+		require.NoError(t, err)
+		require.Len(t, page.Records, n)
+	}
+	page, err := s.Records(ctx, store.RecordQuery{User: "ann", Connections: []string{"c"}, Kinds: []health.Kind{health.KindBody}, Keys: []string{"measure/1"}})
+	require.NoError(t, err)
+	require.Equal(t, health.Int(72), page.Records[0].Values[0].Number)
 }
 
 // TestPutConnectionWhoseCallerGoes ends the context of a call that the writer is

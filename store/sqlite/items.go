@@ -222,6 +222,10 @@ func (it *item) encode(a *arena, r *health.Record) {
 	it.plain = health.PlainRest(it.rest)
 }
 
+// merged reports whether the item has what other versions left, of the batch or
+// of another store.
+func (it *item) merged() bool { return !it.plain && it.rec.Merged() }
+
 // streamOf returns the index of the stream. A page has few, mostly one.
 func (l *load) streamOf(kind health.Kind, name string) int32 {
 	for i := len(l.streams) - 1; i >= 0; i-- {

@@ -383,7 +383,7 @@ func (p *plan) planItem(ctx context.Context, c *conn, it *item) error {
 	verdict, tied := health.Decide(old, it.rev)
 	same := old.Fingerprint == it.rev.Fingerprint
 	moves := verdict == health.Replace && store.MovesClock(it.rec.Kind, old, it.rev)
-	if !(same && verdict == health.Keep) && !(it.plain && it.stored.plain()) || moves {
+	if !(same && verdict == health.Keep && !it.merged()) && !(it.plain && it.stored.plain()) || moves {
 		return p.mergeItem(ctx, c, it)
 	}
 	p.note(it, tied || it.tied)

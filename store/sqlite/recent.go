@@ -18,7 +18,7 @@ const (
 	week = 7 * 24 * time.Hour
 	// nameBits is how many bits of a name follow its week in its number.
 	nameBits = 50
-	// forgotten is how many names are forgotten at most with one transaction.
+	// forgotten is how many names are forgotten at most with some deliveries.
 	forgotten = 1000
 	// recentNames is how many names of recent deliveries are kept at most in
 	// memory. With more they would be settled more cheaply, for each, and more

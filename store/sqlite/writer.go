@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +36,7 @@ type writer struct {
 	dataVersion int64 // of the file as this connection last saw it
 	nextRecord  int64 // 0: to be read
 	young       int64 // how many rows are young, read with nextRecord
+	firstYoung  int64 // no young row has a lower number, if some are young
 	lastRecord  int64 // the greatest number of a row, read with nextRecord
 }
 
@@ -127,17 +129,19 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 
 func (w *writer) run() {
 	defer close(w.done)
-	last, took := 0, time.Duration(0) // of the last group
+	g := &group{}
 	for {
-		w.gather(last, took)
-		jobs, stopped := w.take()
-		if last = len(jobs); last > 0 {
+		g = g.next()
+		w.await(g)
+		_, stopped := w.take(g)
+		if len(g.jobs) > 0 {
 			began := time.Now()
-			w.group(jobs)
-			took = time.Since(began)
-			for _, j := range jobs {
+			w.write(g)
+			g.took = time.Since(began)
+			for _, j := range g.jobs {
 				close(j.done)
 			}
+			g.came = w.waiting()
 			w.check.written()
 			w.check.finish(w.conn)
 			continue
@@ -149,39 +153,77 @@ func (w *writer) run() {
 	}
 }
 
-// maxGather is how long the writer waits at most for a group to grow.
-const maxGather = time.Millisecond
+// group is what one transaction writes.
+type group struct {
+	jobs     []*job
+	weight   int
+	wanted   int           // how many jobs it waits for
+	wave     int           // how many are worth to go on with
+	patience time.Duration // for how long yet
+	took     time.Duration // to write it
+	came     int           // jobs that came meanwhile
+}
 
-// gather waits until as many are there as the last group had, and half as many
-// as came meanwhile, and not for longer than half as long as that group took:
-// those whose commits were just answered often come back, and what a group costs
-// by itself, above all its fsync, is a good part of a small one. It does not wait
-// where commits come one after the other.
-func (w *writer) gather(last int, took time.Duration) {
-	n := w.waiting()
-	if max(n, last/2) < 2 {
+const (
+	// maxPatience is how long a group waits at most for jobs.
+	maxPatience = time.Millisecond
+	// minWave is how many commits are worth to go on with, if that is no less than
+	// an eighth of what a group waits for.
+	minWave = 8
+)
+
+// next returns the group after g. It waits for as many jobs as that had, and for
+// half as many as came while it was written, and not for longer than half as
+// long as that took: those whose commits were just answered often come back, and
+// what a group costs by itself, above all its fsync, is a good part of a small
+// one. It does not wait where few come at a time. Commits are written while
+// others are still planned; deliveries need no plan, and few statements if they
+// are put at once.
+func (g *group) next() *group {
+	n := &group{wanted: len(g.jobs) + g.came/2}
+	n.wave = max(n.wanted/8, minWave)
+	if slices.ContainsFunc(g.jobs, func(j *job) bool { return j.in != nil }) {
+		n.wave = n.wanted
+	}
+	if n.wanted > 3 {
+		n.patience = min(g.took/2, maxPatience)
+	}
+	return n
+}
+
+// more reports whether g waits for jobs.
+func (g *group) more() bool {
+	return g.patience > 0 && len(g.jobs) < g.wanted && g.weight < groupWeight
+}
+
+// await waits for jobs that are worth to go on with.
+func (w *writer) await(g *group) {
+	enough := min(g.wanted-len(g.jobs), g.wave)
+	if !g.more() || !w.want(enough) {
 		return
 	}
-	enough := last + n/2
-	for before := -1; before < n && n < enough; n = w.waiting() {
-		before = n
-		runtime.Gosched()
+	if g.wave == g.wanted {
+		// Most of those that come need no more than a turn.
+		for n, before := w.waiting(), -1; before < n && n < enough; n = w.waiting() {
+			before = n
+			runtime.Gosched()
+		}
 	}
-	if !w.want(enough) {
-		return
-	}
-	defer w.want(0)
-	timer := time.NewTimer(min(took/2, maxGather))
+	began := time.Now()
+	timer := time.NewTimer(g.patience)
 	defer timer.Stop()
 	for {
 		select {
 		case <-w.wake: // perhaps for one that came before
-			if !w.want(enough) {
-				return
+			if w.want(enough) {
+				continue
 			}
+			g.patience -= time.Since(began)
 		case <-timer.C:
-			return
+			w.want(0)
+			g.patience = 0
 		}
+		return
 	}
 }
 
@@ -204,45 +246,44 @@ func (w *writer) waiting() int {
 	return len(w.queue)
 }
 
-// take returns what waits, up to the weight of a group.
-func (w *writer) take() ([]*job, bool) {
+// take moves to g what waits, up to the weight of a group, and returns it.
+func (w *writer) take(g *group) (jobs []*job, stopped bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	n, weight := 0, 0
-	for n < len(w.queue) && weight < groupWeight {
+	n := 0
+	for n < len(w.queue) && g.weight < groupWeight {
 		if p := w.queue[n].plan; p != nil {
-			weight += p.weight()
+			g.weight += p.weight()
 		} else {
-			weight++
+			g.weight++
 		}
 		n++
 	}
-	jobs := w.queue[:n:n]
+	jobs = w.queue[:n:n]
+	g.jobs = append(g.jobs, jobs...)
 	w.queue = w.queue[n:]
 	return jobs, w.stopped
 }
 
-// group writes jobs in one transaction. Should that fail as a whole, each gets
-// a transaction of its own, so that one cannot fail the others.
-func (w *writer) group(jobs []*job) {
-	for _, j := range jobs {
-		j.err = nil
-	}
-	err := w.attempt(jobs)
+// write writes a group in one transaction. Should that fail as a whole, each job
+// gets a transaction of its own, so that one cannot fail the others.
+func (w *writer) write(g *group) {
+	err := w.attempt(g)
 	if err == nil {
 		return
 	}
-	if len(jobs) == 1 || errors.Is(err, store.ErrBusy) {
-		for _, j := range jobs {
+	if len(g.jobs) == 1 || errors.Is(err, store.ErrBusy) {
+		for _, j := range g.jobs {
 			j.err = err
 		}
 		return
 	}
-	for i := range jobs {
-		if p := jobs[i].plan; p != nil {
-			p.stamp = stamp{} // it holds numbers of the transaction that failed
+	for i, j := range g.jobs {
+		j.err = nil
+		if j.plan != nil {
+			j.plan.stamp = stamp{} // it holds numbers of the transaction that failed
 		}
-		w.group(jobs[i : i+1])
+		w.write(&group{jobs: g.jobs[i : i+1 : i+1]})
 	}
 }
 
@@ -260,15 +301,17 @@ func (w *writer) begin() error {
 	}
 }
 
-// attempt runs one transaction. Jobs that are refused have their err set; an
-// error means that nothing was written.
-func (w *writer) attempt(jobs []*job) (err error) {
+// attempt runs one transaction, for the jobs of g and those that it still gets.
+// Jobs that are refused have their err set; an error means that nothing was
+// written.
+func (w *writer) attempt(g *group) (err error) {
 	c := w.conn
 	if err := w.begin(); err != nil {
 		return err
 	}
-	t := &tx{conn: c, names: newNames(), touched: map[string]bool{}, added: map[int64]string{},
-		owners: map[ownerKey]owned{}, words: map[int64]*words{}, recent: w.recent, now: time.Now()}
+	n := max(len(g.jobs), g.wanted)
+	t := &tx{conn: c, names: newNames(), touched: make(map[string]bool, n), added: make(map[int64]string, n),
+		owners: map[ownerKey]owned{}, words: map[int64]*words{}, recent: w.recent}
 	changes := w.recent.changes
 	defer func() {
 		if err == nil {
@@ -298,13 +341,30 @@ func (w *writer) attempt(jobs []*job) (err error) {
 	if err := w.observe(); err != nil {
 		return err
 	}
+	for jobs := g.jobs; len(jobs) > 0; {
+		if err := w.carryOut(t, jobs, len(g.jobs) > 1); err != nil {
+			return err
+		}
+		// What a function did may be anything: no plan made before comes after it.
+		function := slices.ContainsFunc(jobs, func(j *job) bool { return j.fn != nil })
+		if jobs = nil; g.more() && !function {
+			w.await(g)
+			jobs, _ = w.take(g)
+		}
+	}
+	return nil
+}
+
+// carryOut carries out jobs within a transaction, which has others if shared.
+func (w *writer) carryOut(t *tx, jobs []*job, shared bool) error {
+	t.now = time.Now()
 	late, err := w.commits(t, jobs)
 	if err != nil {
 		return err
 	}
 	for _, j := range late {
 		j.plan.fresh = true
-		if j.err = j.plan.make(background, c, t.now); j.err == nil {
+		if j.err = j.plan.make(background, t.conn, t.now); j.err == nil {
 			j.err = j.plan.pack(true)
 		}
 		if refused(j.err) {
@@ -330,7 +390,7 @@ func (w *writer) attempt(jobs []*job) (err error) {
 		if j.fn == nil {
 			continue
 		}
-		if err := t.run(j, len(jobs) > 1); err != nil {
+		if err := t.run(j, shared); err != nil {
 			return err
 		}
 	}
@@ -352,14 +412,14 @@ func refused(err error) bool {
 // commits applies the plans that still hold, and returns the others.
 func (w *writer) commits(t *tx, jobs []*job) (late []*job, err error) {
 	var ready []*plan
-	taken := map[string]bool{}
+	taken := make(map[string]bool, len(jobs))
 	for _, j := range jobs {
 		if j.plan == nil {
 			continue
 		}
 		p := j.plan
 		connection := p.batch.Connection
-		if taken[connection] || p.stamp != w.store.cache.stamp(connection) {
+		if taken[connection] || t.touched[connection] || p.stamp != w.store.cache.stamp(connection) {
 			late = append(late, j)
 			continue
 		}

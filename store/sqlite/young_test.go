@@ -104,6 +104,121 @@ func TestYoungRows(t *testing.T) {
 	requireIndexed(t, s)
 }
 
+// TestSettle has rows settle that lie next to each other, that lie far apart, and
+// that another store of the file wrote.
+func TestSettle(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		query string
+		apart func(t *testing.T, s *Store, path string) *Store
+	}{
+		{"next to each other", settleRun, func(_ *testing.T, s *Store, _ string) *Store { return s }},
+		{"far apart", settleRows, func(t *testing.T, s *Store, _ string) *Store {
+			many := make([]string, 2*settleFrom)
+			for i := range many {
+				many[i] = fmt.Sprintf("m%04d", i)
+			}
+			_, err := s.Commit(t.Context(), groupBatch("ann", "other", many...))
+			require.NoError(t, err)
+			return s
+		}},
+		{"of another store", settleRun, func(t *testing.T, _ *Store, path string) *Store {
+			other, err := Open(t.Context(), path, nil)
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, other.Close()) })
+			return other
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, path := groupStore(t)
+			_, err := s.Commit(t.Context(), groupBatch("ann", "first", numbered(manyRows)...))
+			require.NoError(t, err)
+			keys := numbered(settleFrom + manyRows)
+			commit := func(s *Store, keys []string) {
+				for some := range slices.Chunk(keys, manyRows-1) {
+					_, err := s.Commit(t.Context(), groupBatch("ann", "c", some...))
+					require.NoError(t, err)
+				}
+			}
+			commit(s, keys[:settleFrom/2])
+			last := c.apart(t, s, path)
+			commit(last, keys[settleFrom/2:])
+			require.Contains(t, settling(t, last), c.query)
+			young, first, known := 0, int64(0), int64(0)
+			require.NoError(t, last.write(t.Context(), func(x *tx) error {
+				known = last.writer.firstYoung
+				_, err := x.one(t.Context(), func(r row) { young, first = int(r.int(0)), r.int(1) },
+					"SELECT count(*), min(id) FROM record WHERE young = 1")
+				return err
+			}))
+			require.NotZero(t, young)
+			require.Less(t, young, 2*manyRows)
+			require.Equal(t, first, known)
+			res, err := s.Commit(t.Context(), groupBatch("ann", "c", keys...))
+			require.NoError(t, err)
+			require.Equal(t, store.Result{Unchanged: len(keys)}, res)
+		})
+	}
+}
+
+// TestSettleAfterAFailure has the transaction fail with which rows would settle
+// that lie far apart: the next, without new rows, does not look for them.
+func TestSettleAfterAFailure(t *testing.T) {
+	s, _ := groupStore(t)
+	ctx := t.Context()
+	commit := func(keys ...string) error {
+		_, err := s.Commit(ctx, groupBatch("ann", "c", keys...))
+		return err
+	}
+	require.NoError(t, commit("first"))
+	_, err := s.Commit(ctx, groupBatch("ann", "other", numbered(3*settleFrom)...))
+	require.NoError(t, err)
+	for some := range slices.Chunk(numbered(settleFrom-2), manyRows-1) {
+		require.NoError(t, commit(some...))
+	}
+	require.EqualValues(t, settleFrom-1, s.writer.young)
+	require.NoError(t, s.write(ctx, func(x *tx) error {
+		prepared := x.stmts[tellChanges]
+		x.raw = &faultyConn{rawConn: x.raw, query: tellChanges, armed: true}
+		delete(x.stmts, tellChanges)
+		return prepared.Close()
+	}))
+	require.ErrorContains(t, commit("last"), "disk I/O error")
+
+	update := groupBatch("ann", "c", "first")
+	r := &update.Pages[0].Records[0]
+	r.Rev.Order++
+	r.Values[0].Number = health.Int(71)
+	res, err := s.Commit(ctx, update)
+	require.NoError(t, err)
+	require.Equal(t, store.Result{Revised: 1}, res)
+	require.Empty(t, settling(t, s))
+	require.NoError(t, commit("last"))
+	require.Equal(t, []string{settleRows}, settling(t, s))
+}
+
+// settling returns the statements with which rows were settled.
+func settling(t *testing.T, s *Store) (queries []string) {
+	t.Helper()
+	require.NoError(t, s.write(t.Context(), func(x *tx) error {
+		for _, query := range []string{settleRows, settleRun} {
+			if x.stmts[query] != nil {
+				queries = append(queries, query)
+			}
+		}
+		return nil
+	}))
+	return queries
+}
+
+func numbered(n int) []string {
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("%05d", i)
+	}
+	return keys
+}
+
 // requireIndexed has SQLite explain all statements that the store prepared so
 // far. One by stream that leaves out young would look through all records.
 func requireIndexed(t *testing.T, s *Store) {
