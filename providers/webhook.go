@@ -194,7 +194,9 @@ type Notification struct {
 	// Reference is, with EventAuth, the value that the engine gave the service
 	// when a connect flow began, for services that report the outcome by a
 	// delivery. With EventData and EventRequest it is the service's name for a
-	// request that it answers by deliveries: see [Pending].
+	// request that it answers by deliveries: see [Pending]. With EventUnknown it
+	// is the service's name for the event, which is kept once, however often and
+	// in whatever words it is told; empty if it has none.
 	Reference string
 	// Part tells the parts of that request apart: with EventData and a
 	// Reference it is from 1 to [MaxParts], else 0. A part that is sent again

@@ -127,7 +127,10 @@ func (a *assignment) read(ctx context.Context, d store.Delivery) error {
 		}
 		if note.Event == providers.EventUnknown && point.traits.Signed {
 			left.only = append(left.only, i)
-			left.unreadable = left.unreadable || note.UpstreamID == ""
+			left.unreadable = left.unreadable || (note.UpstreamID == "" && note.Reference == "")
+			if note.Reference != "" && len(notes) == 1 {
+				left.name = string(associated(d.Endpoint, note.Detail, note.Reference))
+			}
 			continue
 		}
 		id := d.ID + "/" + strconv.Itoa(i)
@@ -149,6 +152,7 @@ func (a *assignment) read(ctx context.Context, d store.Delivery) error {
 type remainder struct {
 	only       []int
 	unreadable bool
+	name       string // of the one event that there is, where the service gave it one
 }
 
 // keep puts aside what of a delivery cannot be worked on, with the whole body.
@@ -171,6 +175,12 @@ func (a *assignment) keep(ctx context.Context, d store.Delivery, meta deliveryMe
 	}
 	if left.unreadable {
 		dead.Reason = reasonUnreadable
+	}
+	if left.name != "" {
+		dead.ID = derivedID(left.name, "event")
+	}
+	if dead.ID == d.ID {
+		return &deadError{dead.Reason} // it was tried again
 	}
 	a.rest = append(a.rest, dead)
 	return nil

@@ -3,6 +3,7 @@ package terra_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/http/httptest"
 	"net/url"
@@ -302,7 +303,11 @@ func TestReauthentication(t *testing.T) {
 			moved := h.connections("u1")[0]
 			require.Equal(t, conn.ID, moved.ID)
 			h.settled(moved)
-			_, err := h.engine.Sync(t.Context(), conn.ID)
+			var err error
+			h.eventually("a turn of its own", func() bool { // Run may be at the connection
+				_, err = h.engine.Sync(t.Context(), conn.ID)
+				return !errors.Is(err, store.ErrLeaseHeld)
+			})
 			require.NoError(t, err, "reads with the new id")
 		})
 	}

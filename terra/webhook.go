@@ -446,7 +446,10 @@ func (w *wireEvent) notifications(f hookFacts) ([]providers.Notification, error)
 		}
 	case "lab_report.completed", "lab_report.failed":
 		// About a report of the host's, of which there is no stream and no user
-		// at Terra: it is kept for the host.
+		// at Terra: it is kept for the host, once.
+		if isID(w.eventID) {
+			n.Reference = w.eventID
+		}
 	case "s3_payload", "s3_upload":
 		if len(w.url) > maxURL || w.url == "" {
 			return nil, unreadableEvent(codeShape)

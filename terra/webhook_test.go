@@ -146,7 +146,7 @@ func TestEnvelopeAccepted(t *testing.T) {
 		"H19 not UTF-8":              {"{\"type\":\"\xff\"}", "unreadable"},
 		"H20 deep":                   {`{"type":"daily",` + user + `,"data":` + deep + `}`, "unreadable"},
 		"H21 unknown type":           {`{"type":"moon_phase",` + user + `}`, "unknown event"},
-		"H21 a list of data":         {`{"type":"lab_report.completed","event_id":"e","data":{"session_id":"s"}}`, "unreadable"},
+		"H21 a list of data":         {`{"type":"lab_report.completed","event_id":"e","data":{"session_id":"s"}}`, "unknown event"},
 		"J1 the type twice":          {`{"type":"deauth","type":"auth",` + user + `}`, "unreadable"},
 		"J1 the user twice":          {`{"type":"deauth",` + user + `,` + user + `}`, "unreadable"},
 		"J2 another case":            {`{"TYPE":"deauth",` + user + `}`, "unreadable"},
@@ -229,6 +229,31 @@ func TestEventTypes(t *testing.T) {
 		require.Equal(t, want, left[0].Status, body)
 		require.NoError(t, h.store.Assign(t.Context(), left[0].ID, nil, nil))
 	}
+}
+
+// TestLabReportEvents: an event about a lab report is kept once, whatever else a
+// delivery of it says, and is still there after it was tried again.
+func TestLabReportEvents(t *testing.T) {
+	h := newHost(t, terratest.Config{}, nil)
+	h.run()
+	for i, c := range []struct {
+		kind, event string
+		kept        int
+	}{
+		{"completed", "e1", 1}, {"completed", "e1", 1}, {"completed", "e2", 2}, {"failed", "e3", 3}, {"completed", "e1", 3},
+	} {
+		body := fmt.Sprintf(`{"type":"lab_report.%s","event_id":"%s","occurred_at":"2026-01-01T00:00:00Z","data":{"session_id":"s%d"}}`, c.kind, c.event, i)
+		require.Equal(t, http.StatusOK, h.post([]byte(body)))
+		h.eventually(body, func() bool { return len(h.kept(store.DeliveryNew)) == 0 })
+		require.Len(t, h.kept(store.DeliveryDead), c.kept, body)
+	}
+	again := h.kept(store.DeliveryDead)[0]
+	require.NoError(t, h.engine.Redrive(t.Context(), again.ID))
+	h.eventually("tried again", func() bool { return len(h.kept(store.DeliveryDead)) == 3 })
+	list, err := h.store.Deliveries(t.Context(), store.DeliveryQuery{ID: again.ID})
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	require.Equal(t, again.Body, list[0].Body)
 }
 
 // TestTraceID: a delivery is a repetition by its trace id too, and not by the
