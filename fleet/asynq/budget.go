@@ -25,10 +25,10 @@ import (
 // at most a minute they leave nothing while nobody else has asked for a period:
 // other work then waits no longer than that.
 //
-// Of each limit there is a sorted set PREFIXbudget:{PROVIDER}:... of bookings by
-// when they no longer count, and a key that is there while other work than
-// backfills asks. Of each provider and each connection there is a sorted set of
-// the bookings under way, and for as long as it holds what was told to
+// Of each limit there is a sorted set PREFIXbudget:{PROVIDER}:... of the tokens that
+// are not in its bucket, by when they are again, and a key that is there while other
+// work than backfills asks. Of each provider and each connection there is a sorted
+// set of the bookings under way, and for as long as it holds what was told to
 // [Budget.Learn].
 type Budget struct {
 	redis  goredis.UniversalClient

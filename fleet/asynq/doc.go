@@ -35,13 +35,15 @@
 // # Rate limits
 //
 // A [Budget] keeps the limits that providers declare for all processes
-// together. Time is that of Redis, so that clocks may differ. It counts a
-// sliding window, as the engine's own does, and a request counts from when its
-// answer was there: no period of a limit's length sees more of them than allowed,
-// wherever the service lets its own windows begin. A token bucket would let twice
-// as many through in its first period. A request without an answer after a period
-// and half a minute, or two periods if that is less, does not count until it has
-// one: by as many a limit may then be exceeded.
+// together. Of each limit there is one bucket in Redis with as many tokens as
+// requests are allowed in a period; time is that of Redis, so that clocks may
+// differ. A request takes a token, which is in the bucket again a period after its
+// answer was there, not earlier: no period of a limit's length sees more requests
+// than allowed, wherever the service lets its own windows begin. A bucket that is
+// refilled at a constant rate would let twice as many through in its first period.
+// A request without an answer after a period and half a minute, or two periods if
+// that is less, gives its token back until it has one: by as many a limit may then
+// be exceeded.
 //
 // What services say about their limits reaches the budget in two ways. By
 // [providers.Page.Left] and [providers.Error.Left], which adapters take from
