@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -246,13 +247,14 @@ func TestDecodersAreFuzzed(t *testing.T) {
 		return
 	}
 	// Most for what strangers send, and for what everything else is read with.
-	const most, others = 5_000_000, 200_000
+	const most, others, raced = 5_000_000, 200_000, 30 * time.Second
 	exposed := []string{
 		"terra FuzzWebhook", "terra FuzzSignatureHeader", "providers/withings FuzzNotification", "providers/fitbit FuzzNotification",
 		"sync FuzzOpenSealed", "internal/httpx FuzzToken", "internal/jsonscan FuzzAgainstEncodingJSON", "health FuzzDecodeRecord",
 	}
 	require.Subset(t, decoders, exposed)
 	counts["executions of each exposed decoder"], counts["exposed decoders"] = most, len(exposed)
+	counts["seconds with the race detector of each"] = int(raced.Seconds())
 	counts["executions of each other decoder"], counts["other decoders"] = others, len(decoders)-len(exposed)
 	for _, target := range decoders {
 		folder, name, _ := strings.Cut(target, " ")
@@ -260,12 +262,29 @@ func TestDecodersAreFuzzed(t *testing.T) {
 		if slices.Contains(exposed, target) {
 			executions = most
 		}
-		cmd := exec.CommandContext(t.Context(), "go", "test", "-run", "^$", "-fuzz", "^"+name+"$", "-fuzztime", fmt.Sprintf("%dx", executions),
-			"-fuzzminimizetime", "50x", "-timeout", "2h", ".")
-		cmd.Dir = filepath.Join(root, filepath.FromSlash(folder))
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Errorf("%s: %v\n%s", target, err, out[max(0, len(out)-4000):])
+		fuzz := func(args ...string) {
+			args = append([]string{"test", "-run", "^$", "-fuzz", "^" + name + "$", "-fuzzminimizetime", "50x", "-timeout", "2h"}, args...)
+			cmd := exec.CommandContext(t.Context(), "go", args...)
+			cmd.Dir = filepath.Join(root, filepath.FromSlash(folder))
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Errorf("%s %v: %v\n%s", folder, args, err, out[max(0, len(out)-4000):])
+			}
+			t.Log(target, args[len(args)-1], lastProgress(out))
+		}
+		fuzz("-fuzztime", fmt.Sprintf("%dx", executions))
+		if executions == most {
+			fuzz("-race", "-fuzztime", raced.String())
 		}
 	}
+}
+
+// lastProgress returns the last line in which the fuzzing engine says how far it
+// has come.
+func lastProgress(out []byte) string {
+	lines := slices.DeleteFunc(strings.Split(string(out), "\n"), func(l string) bool { return !strings.Contains(l, "execs:") })
+	if len(lines) == 0 {
+		return ""
+	}
+	return lines[len(lines)-1]
 }
