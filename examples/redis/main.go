@@ -37,13 +37,21 @@ func main() {
 	flag.StringVar(&o.State, "state", "demo-redis.db", "with -redis-url: what the names of the files with the key and the simulated world begin with")
 	o.Flags()
 	flag.Parse()
-	demo.Main(func(ctx context.Context) error { return run(ctx, o, os.Stdin, os.Stdout) })
+	demo.Main(o.interrupted(), func(ctx context.Context) error { return run(ctx, o, os.Stdin, os.Stdout) })
 }
 
 type options struct {
 	demo.Options
 	url, prefix string
 	lossy       bool
+}
+
+// interrupted is what it means to end the program in the middle.
+func (o *options) interrupted() string {
+	if o.url == "" {
+		return "The data went with the server. -redis-url keeps them."
+	}
+	return demo.GoesOn
 }
 
 func run(ctx context.Context, o options, in io.Reader, out io.Writer) (err error) {

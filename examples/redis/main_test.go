@@ -39,6 +39,12 @@ func TestDemoOnAServerOfItsOwn(t *testing.T) {
 	require.Regexp(t, `[1-9]\d* keys begin with demo:; they go with the server`, out.String())
 }
 
+// TestInterrupted says only of a server that stays that nothing is lost.
+func TestInterrupted(t *testing.T) {
+	require.NotContains(t, (&options{}).interrupted(), "goes on")
+	require.Equal(t, demo.GoesOn, (&options{url: "redis://127.0.0.1:6379"}).interrupted())
+}
+
 func TestDemoGoesOnWhereItWas(t *testing.T) {
 	if short(t) {
 		return

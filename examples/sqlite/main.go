@@ -31,7 +31,7 @@ func main() {
 	flag.StringVar(&o.State, "db", "demo.db", "the SQLite file; its key is kept beside it")
 	o.Flags()
 	flag.Parse()
-	demo.Main(func(ctx context.Context) error { return run(ctx, o, os.Stdin, os.Stdout) })
+	demo.Main(demo.GoesOn, func(ctx context.Context) error { return run(ctx, o, os.Stdin, os.Stdout) })
 }
 
 func run(ctx context.Context, o demo.Options, in io.Reader, out io.Writer) error {

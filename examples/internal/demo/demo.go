@@ -36,15 +36,18 @@ import (
 	healthsync "github.com/vitalmux/vitalmux/sync"
 )
 
-// Main runs a demonstration until it ends or is interrupted, and exits if it
-// fails.
-func Main(run func(context.Context) error) {
+// GoesOn is what an interrupted demonstration says whose store stays.
+const GoesOn = "Nothing is lost: run it again and it goes on."
+
+// Main runs a demonstration until it ends or is interrupted, when it tells what
+// that means, and exits if it fails.
+func Main(interrupted string, run func(context.Context) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := run(ctx)
 	switch {
 	case ctx.Err() != nil:
-		fmt.Println("\nInterrupted. Nothing is lost: run it again and it goes on.")
+		fmt.Println("\nInterrupted. " + interrupted)
 		os.Exit(130)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "demo:", err)
