@@ -32,7 +32,7 @@ func samples(ctx context.Context, b *bench) error {
 			write      float64 // floors
 			disk       float64
 			days, each int // of one connection alone, and of each of several
-		}{{"1 Hz", false, 40, 0.6, 20, 4}, {"1-10 s steps", true, 20, 1.6, 60, 12}} {
+		}{{"1 Hz", false, 40, 0.6, 60, 4}, {"1-10 s steps", true, 20, 1.6, 365, 12}} {
 			best := lap{}
 			var perSample float64
 			var days []health.Record
