@@ -133,7 +133,8 @@ func (s *summary) show(out io.Writer) {
 	days := slices.SortedFunc(maps.Keys(s.days), health.Day.Compare)
 	days = days[max(0, len(days)-shownDays):]
 	fmt.Fprintln(out)
-	w = tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	// Two blanks between columns: with three, a long sport does not fit into 100.
+	w = tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "  day\t"+strings.Join(columns, "\t"))
 	for _, day := range days {
 		fmt.Fprintf(w, "  %s", day)
