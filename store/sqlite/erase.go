@@ -138,7 +138,10 @@ func (t *tx) erase(user string) (store.Erasure, error) {
 		person); err != nil {
 		return e, err
 	}
-	for _, table := range []string{"change", "progress", "link"} {
+	if err := t.dropChanges("person = ?1", person); err != nil {
+		return e, err
+	}
+	for _, table := range []string{"progress", "link"} {
 		if _, err := t.exec(background, "DELETE FROM "+table+" WHERE person = ?1", person); err != nil {
 			return e, err
 		}

@@ -103,8 +103,7 @@ func (s *Store) Ack(ctx context.Context, consumer string, positions ...store.Pos
 	}
 	return s.write(ctx, func(t *tx) error {
 		end := int64(0)
-		if _, err := t.one(background, func(r row) { end = r.int(0) },
-			"SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'change'), 0)"); err != nil {
+		if _, err := t.one(background, func(r row) { end = r.int(0) }, "SELECT coalesce(max(seq), 0) FROM change"); err != nil {
 			return err
 		}
 		if _, err := t.exec(background, `INSERT INTO consumer(name, floor, trimmed)
@@ -133,7 +132,7 @@ func (t *tx) raiseFloor(consumer string, end int64) error {
 	first := end + 1
 	if _, err := t.one(background, func(r row) { first = r.int(0) }, `SELECT c.seq FROM change AS c
 		LEFT JOIN progress AS g ON g.consumer = ?1 AND g.person = c.person
-		WHERE c.seq > (SELECT floor FROM consumer WHERE name = ?1)
+		WHERE c.seq > (SELECT floor FROM consumer WHERE name = ?1) AND c.first <= c.last
 			AND (g.seq IS NULL OR c.seq > g.seq OR c.seq = g.seq AND c.last > g.record)
 		ORDER BY c.seq LIMIT 1`, consumer); err != nil {
 		return err
@@ -152,7 +151,7 @@ func (s *Store) ResetConsumer(ctx context.Context, consumer string) error {
 	}
 	return s.write(ctx, func(t *tx) error {
 		if _, err := t.exec(background, `INSERT INTO consumer(name, floor, trimmed)
-			SELECT ?1, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'change'), 0), 0 WHERE true
+			SELECT ?1, coalesce(max(seq), 0), 0 FROM change WHERE true
 			ON CONFLICT(name) DO UPDATE SET floor = excluded.floor, trimmed = 0`, consumer); err != nil {
 			return err
 		}
@@ -180,15 +179,29 @@ func (s *Store) TrimChanges(ctx context.Context, before time.Time) (int, error) 
 					AND (g.seq IS NULL OR c.seq > g.seq OR c.seq = g.seq AND c.last > g.record))`,
 			`UPDATE person SET trimmed = max(trimmed, (SELECT max(seq) FROM change WHERE person = person.id AND at < ?1))
 				WHERE id IN (SELECT person FROM change WHERE at < ?1)`,
-			"DELETE FROM change WHERE at < ?1",
 		} {
 			if _, err := t.exec(background, query, at); err != nil {
 				return err
 			}
+		}
+		if err := t.dropChanges("at < ?1", at); err != nil {
+			return err
 		}
 		_, err := t.exec(background, `DELETE FROM ghost WHERE NOT EXISTS (
 			SELECT 1 FROM change AS c WHERE ghost.record BETWEEN c.first AND c.last)`)
 		return err
 	})
 	return dropped, err
+}
+
+// dropChanges removes the rows of the feed that are such, and those that were
+// emptied before. The last row of all is emptied instead, so that its number is
+// not used again.
+func (t *tx) dropChanges(such string, arg any) error {
+	if _, err := t.exec(background, "DELETE FROM change WHERE ("+such+" OR first > last) AND seq < (SELECT max(seq) FROM change)", arg); err != nil {
+		return err
+	}
+	_, err := t.exec(background, `UPDATE change SET person = 0, link = 0, at = NULL, cause = '', state = 0, first = 1, last = 0
+		WHERE `+such, arg)
+	return err
 }

@@ -396,11 +396,12 @@ func (sp *samplePlan) finish(ctx context.Context, c *conn, p *plan) error {
 	} else {
 		var group sync.WaitGroup
 		each := (len(parts) + workers - 1) / workers
-		for some := range slices.Chunk(parts[each:], each) {
+		// A goroutine alone is first in line where it was made, and waits there to be
+		// taken by another processor. Of several, all but the last are taken at once.
+		for some := range slices.Chunk(parts, each) {
 			a := p.newArena()
 			group.Go(func() { p.packChunks(some, a) })
 		}
-		p.packChunks(parts[:each], p.newArena())
 		group.Wait()
 	}
 	for i := range parts {

@@ -135,12 +135,23 @@ func checkFeedTrim(c *checker) {
 	c.equal("changes after a reset", len(c.changes("behind")), 0)
 	c.tell("user-a", 6, day(10))
 	c.equal("changes after a reset and a commit", keysOf(c.changes("behind")), map[string][]string{"user-a": toldKeys(6)})
+	c.drain("behind")
 	trimmed, err = c.s.TrimChanges(c.ctx, present)
 	c.ok(err, "TrimChanges")
 	c.equal("changes trimmed in the end", trimmed, 5)
 	c.tell("user-a", 7, day(11))
 	_, err = c.s.Changes(c.ctx, "ahead", 0)
 	c.is(err, store.ErrFeedTrimmed, "Changes after everything was trimmed")
+	want := map[string][]string{"user-a": toldKeys(7)}
+	c.equal("changes after everything was acknowledged and trimmed", keysOf(c.drain("behind")), want)
+	_, err = c.s.Erase(c.ctx, "user-a")
+	c.ok(err, "Erase")
+	c.tell("user-c", 0, day(12))
+	want = map[string][]string{"user-c": toldKeys(0)}
+	c.equal("changes after the last ones were erased", keysOf(c.drain("behind")), want)
+	trimmed, err = c.s.TrimChanges(c.ctx, present)
+	c.ok(err, "TrimChanges")
+	c.equal("changes trimmed after an erasure", trimmed, 1)
 }
 
 func checkFeedConcurrent(c *checker) {

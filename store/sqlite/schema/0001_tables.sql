@@ -237,9 +237,11 @@ CREATE TABLE quarantine(
 	UNIQUE(link, stream, key, reason, sha256)
 );
 
--- The change feed. A row stands for the records first..last.
+-- The change feed. A row stands for the records first..last. The last row is
+-- never removed, only emptied, so that SQLite gives its number once. AUTOINCREMENT
+-- would do that too, with one page more to write in each commit.
 CREATE TABLE change(
-	seq    INTEGER PRIMARY KEY AUTOINCREMENT,
+	seq    INTEGER PRIMARY KEY,
 	person INTEGER NOT NULL,
 	link   INTEGER NOT NULL,
 	at     INTEGER,
