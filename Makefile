@@ -43,7 +43,7 @@ demo: ## sync simulated wearables into demo.db; needs no account and no network
 # leases of killed processes to end.
 .PHONY: test
 test: redis-server ## the whole test suite under the race detector, nested modules too
-	@$(call each,CGO_ENABLED=1 $(GO) test -race -shuffle=on -p 4 -timeout 12m ./...)
+	@$(call each,CGO_ENABLED=1 $(GO) test -race -shuffle=on -p 4 -timeout 20m ./...)
 
 .PHONY: check
 check: lint ## lint, then make test: what CI runs

@@ -194,8 +194,9 @@ func (t *tx) removeData(connection string, sc scope, e *store.Erasure, haunt boo
 	if haunt {
 		if _, err := t.exec(background, `INSERT INTO ghost(record, link, kind, key, day)
 			SELECT r.id, ?2, s.kind, s.name || '/' || r.rid, r.day
-			FROM stream AS s JOIN record AS r ON (r.stream = s.id AND r.young = 0 OR r.stream = s.id AND r.young = 1)
-			WHERE s.link = ?1 AND r.id >= (SELECT min(first) FROM change WHERE link = ?1)`, sc.link, connection); err != nil {
+			FROM change AS c CROSS JOIN record AS r ON r.id BETWEEN c.first AND c.last
+			CROSS JOIN stream AS s ON s.id = r.stream WHERE c.link = ?1 AND s.link = ?1
+			ON CONFLICT(record) DO NOTHING`, sc.link, connection); err != nil {
 			return err
 		}
 	}

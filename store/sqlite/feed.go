@@ -198,10 +198,14 @@ func (s *Store) TrimChanges(ctx context.Context, before time.Time) (int, error) 
 // emptied before. The last row of all is emptied instead, so that its number is
 // not used again.
 func (t *tx) dropChanges(such string, arg any) error {
-	if _, err := t.exec(background, "DELETE FROM change WHERE ("+such+" OR first > last) AND seq < (SELECT max(seq) FROM change)", arg); err != nil {
+	last := int64(0)
+	if _, err := t.one(background, func(r row) { last = r.int(0) }, "SELECT coalesce(max(seq), 0) FROM change"); err != nil {
+		return err
+	}
+	if _, err := t.exec(background, "DELETE FROM change WHERE ("+such+" OR first > last) AND seq < ?2", arg, last); err != nil {
 		return err
 	}
 	_, err := t.exec(background, `UPDATE change SET person = 0, link = 0, at = NULL, cause = '', state = 0, first = 1, last = 0
-		WHERE `+such, arg)
+		WHERE seq = ?2 AND `+such, arg, last)
 	return err
 }

@@ -212,6 +212,47 @@ func TestEraseAmongOthers(t *testing.T) {
 	}))
 }
 
+// TestEraseAfterATrim: what the feed keeps of the records of a connection that was
+// deleted is what its changes name, so that it goes with them.
+func TestEraseAfterATrim(t *testing.T) {
+	s, path := groupStore(t)
+	ctx := t.Context()
+	at := func(hour int) time.Time { return groupNow.Add(time.Duration(hour) * time.Hour) }
+	commit := func(user, key string, hour int) {
+		b := groupBatch(user, "c-"+user, key)
+		b.Now = at(hour)
+		b.Pages[0].Records[0].Rev.Order += int64(hour)
+		b.Pages[0].Records[0].Values[0].Number.Coefficient += int64(hour)
+		_, err := s.Commit(ctx, b)
+		require.NoError(t, err)
+	}
+	commit("CANARY", "one", 0)
+	commit("bob", "one", 1)
+	commit("CANARY", "two", 2)
+	commit("CANARY", "one", 10)
+	commit("bob", "one", 11)
+	dropped, err := s.TrimChanges(ctx, at(5))
+	require.NoError(t, err)
+	require.Equal(t, 3, dropped)
+	require.NoError(t, s.DeleteConnection(ctx, "c-CANARY", true))
+	require.NoError(t, s.ResetConsumer(ctx, "app"))
+	ghosts := func() (keys []string) {
+		require.NoError(t, s.read(ctx, func(c *conn) error {
+			return c.each(ctx, func(r row) error { keys = append(keys, r.text(0)); return nil }, "SELECT key FROM ghost")
+		}))
+		return keys
+	}
+	require.Equal(t, []string{"measure/one"}, ghosts())
+	_, err = s.Erase(ctx, "CANARY")
+	require.NoError(t, err)
+	require.Empty(t, ghosts())
+	for _, suffix := range []string{"", "-wal"} {
+		content, err := os.ReadFile(path + suffix)
+		require.NoError(t, err)
+		require.Zero(t, bytes.Count(content, []byte("CANARY")), "%q", suffix)
+	}
+}
+
 // TestAbsenceForgetsDigests: a page that is committed with a tombstone for
 // absence is looked at again.
 func TestAbsenceForgetsDigests(t *testing.T) {
