@@ -149,9 +149,6 @@ func checkFeedTrim(c *checker) {
 	c.tell("user-c", 0, day(12))
 	want = map[string][]string{"user-c": toldKeys(0)}
 	c.equal("changes after the last ones were erased", keysOf(c.drain("behind")), want)
-	trimmed, err = c.s.TrimChanges(c.ctx, present)
-	c.ok(err, "TrimChanges")
-	c.equal("changes trimmed after an erasure", trimmed, 1)
 }
 
 func checkFeedConcurrent(c *checker) {

@@ -141,6 +141,7 @@ func (c *checker) settle() {
 	other := flowOf("other", time.Hour)
 	other.User = "user-2"
 	c.ok(c.s.PutFlow(c.ctx, other), "PutFlow")
+	c.is(c.s.PutFlow(c.ctx, flowOf("other", time.Hour)), store.ErrConflict, "PutFlow of the ID of another user's")
 	c.ok(c.s.PutJob(c.ctx, jobOf("job", 0)), "PutJob")
 	for _, who := range []string{"", user, "user-2"} {
 		c.ok(c.s.SwapSetting(c.ctx, who, "n", nil, []byte("of "+who)), "SwapSetting")
