@@ -61,7 +61,7 @@ func (s *Store) eraseEndpoint(ctx context.Context, sc scope, user string, e *sto
 	}); err != nil {
 		return nil, err
 	}
-	if err := s.dropFlows(ctx, slices.Collect(maps.Keys(flows))); err != nil {
+	if err := s.dropFlows(ctx, user, slices.Collect(maps.Keys(flows))); err != nil {
 		return nil, err
 	}
 	for _, note := range notes {

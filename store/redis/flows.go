@@ -60,7 +60,7 @@ func (s *Store) PutFlow(ctx context.Context, f store.Flow) error {
 	}); err != nil || !erased {
 		return err
 	}
-	if err := s.dropFlows(ctx, []string{f.ID}); err != nil {
+	if err := s.dropFlows(ctx, f.User, []string{f.ID}); err != nil {
 		return err
 	}
 	return store.ErrErased
@@ -89,15 +89,42 @@ func (s *Store) noteFlow(ctx context.Context, sc scope, f *store.Flow) error {
 	})
 }
 
-// dropFlows removes flows.
-func (s *Store) dropFlows(ctx context.Context, ids []string) error {
+// dropFlows removes the flows that are the user's. A note may be of one that was
+// refused because another user has its id.
+func (s *Store) dropFlows(ctx context.Context, user string, ids []string) error {
 	for _, id := range ids {
 		key := s.flowKey(id)
-		if err := s.on(ctx, key, func(c *goredis.Client) error { return c.Del(ctx, key, takenKey(key)).Err() }); err != nil {
+		taken := takenKey(key)
+		if err := s.on(ctx, key, func(c *goredis.Client) error {
+			// In this order: one that is taken meanwhile is found there.
+			if value, err := c.Get(ctx, key).Result(); err == nil && ownerOf(value) == user {
+				if err := c.Del(ctx, key).Err(); err != nil {
+					return err
+				}
+			} else if err != nil && !isNil(err) {
+				return err
+			}
+			value, err := c.HGet(ctx, taken, "flow").Result()
+			if err == nil && ownerOf(value) == user {
+				err = c.Del(ctx, taken).Err()
+			}
+			if isNil(err) {
+				return nil
+			}
+			return err
+		}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// ownerOf returns the user of a stored flow, "" for none.
+func ownerOf(flow string) string {
+	d := newDecoder(flow)
+	d.text()
+	d.text()
+	return d.text()
 }
 
 // TakeFlow implements [store.Flows].

@@ -442,7 +442,8 @@ func (s *Store) tryItems(ctx context.Context, user, delivery string, items []*st
 	var there *goredis.SliceCmd
 	var got *goredis.FloatCmd
 	var alive *goredis.IntCmd
-	return s.update(ctx, sc, bodies, func(p goredis.Pipeliner) {
+	used := map[string]bool{} // bodies that items have
+	err := s.update(ctx, sc, bodies, func(p goredis.Pipeliner) {
 		connections = p.HGetAll(ctx, sc.part("k"))
 		there = p.HMGet(ctx, sc.part("i"), ids...)
 		got = p.ZScore(ctx, sc.part("r"), delivery)
@@ -451,6 +452,15 @@ func (s *Store) tryItems(ctx context.Context, user, delivery string, items []*st
 			alive = p.Exists(ctx, bodies...)
 		}
 	}, func(t *tx) error {
+		clear(used)
+		for n, value := range there.Val() {
+			// An earlier attempt may have put it whose answer was lost.
+			if text, ok := value.(string); ok {
+				if i, err := decodeItem(ids[n], text); err == nil {
+					used[i.body] = true
+				}
+			}
+		}
 		if err := t.open(user); errors.Is(err, store.ErrErased) || err == nil && got.Err() == nil {
 			return nil
 		} else if err != nil {
@@ -467,6 +477,7 @@ func (s *Store) tryItems(ctx context.Context, user, delivery string, items []*st
 			put[i.ID] = true
 			switch head := &heads[n]; {
 			case head.body != "":
+				used[head.body] = true
 				t.do("persist", sc.of("j", head.body))
 			case head.size > 0:
 				t.do("hset", sc.part("j"), i.ID, i.Payload)
@@ -480,6 +491,20 @@ func (s *Store) tryItems(ctx context.Context, user, delivery string, items []*st
 		t.do("zremrangebyscore", sc.part("r"), "-inf", t.now/1000-settledFor.Milliseconds())
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	var unused []string
+	for n := range heads {
+		if body := heads[n].body; body != "" && !used[body] {
+			unused = append(unused, sc.of("j", body))
+		}
+	}
+	if len(unused) > 0 {
+		// What cannot be removed now ends by itself.
+		_ = s.on(ctx, sc.key(), func(c *goredis.Client) error { return c.Unlink(ctx, unused...).Err() })
+	}
+	return nil
 }
 
 // removeItem removes an item.

@@ -122,9 +122,15 @@ return flow`),
 		putDelivery: goredis.NewScript(deliveryFunctions + `
 return put(1)`),
 		// ARGV then begin with the id of what is removed, its body's key and how
-		// many are put. Returns 0 if it was not there; then none are put.
+		// many are put. Returns 0 if it was not there; then none are put. A body that
+		// is not needed goes.
 		settle: goredis.NewScript(deliveryFunctions + `
-if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then
+  for i = 4, 4 + (ARGV[3] - 1) * 7, 7 do
+    if ARGV[i + 5] ~= '' and redis.call('HGET', KEYS[1], ARGV[i]) ~= ARGV[i + 1] then redis.call('UNLINK', ARGV[i + 5]) end
+  end
+  return 0
+end
 for i = 4, 4 + (ARGV[3] - 1) * 7, 7 do
   if not redis.call('HGET', KEYS[1], ARGV[i]) and gone(ARGV[i + 5]) then return bodygone end
 end
@@ -216,9 +222,11 @@ local function put(i)
   local id, fixed, state, status, received, body, key = ARGV[i], ARGV[i+1], ARGV[i+2], ARGV[i+3], ARGV[i+4], ARGV[i+5], ARGV[i+6]
   redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. (now - 604800000))
   local there = redis.call('HGET', KEYS[1], id)
-  if there then return there == fixed and 1 or 0 end
-  if redis.call('ZSCORE', KEYS[4], id) then return 0 end
-  if key ~= '' and redis.call('ZSCORE', KEYS[4], key) then return 0 end
+  if there == fixed then return 1 end
+  if there or redis.call('ZSCORE', KEYS[4], id) or key ~= '' and redis.call('ZSCORE', KEYS[4], key) then
+    if body ~= '' then redis.call('UNLINK', body) end
+    return 0
+  end
   if gone(body) then return bodygone end
   if body ~= '' then redis.call('PERSIST', body) end
   if key ~= '' then redis.call('ZADD', KEYS[4], now, key) end
