@@ -307,6 +307,16 @@ func TestErasureOfFormerIds(t *testing.T) {
 				_, err := m.engine.Erase(t.Context(), "u1")
 				require.NoError(t, err)
 				require.Empty(t, m.kept(t, ""))
+				names, err := m.store.SettingNames(t.Context(), "", 0)
+				require.NoError(t, err)
+				for _, name := range names {
+					value, err := m.store.Setting(t.Context(), "", name)
+					if !errors.Is(err, store.ErrNotFound) {
+						require.NoError(t, err)
+					}
+					require.NotContains(t, string(value), conn.ID, name)
+					require.NotContains(t, string(value), "newer", name)
+				}
 				if c.late {
 					m.send(t, weightEvent("u1", "w1", time.Now().Add(-time.Hour), 1, 70_000))
 					m.work(t, time.Minute)

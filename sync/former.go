@@ -60,8 +60,11 @@ func (e *Engine) formerIDs(ctx context.Context, user string) (map[string]formerI
 // removed.
 func (e *Engine) forgetFormer(ctx context.Context, user string) (dropped int, err error) {
 	all, err := e.formerIDs(ctx, user)
-	for _, had := range all {
+	for connection, had := range all {
 		for _, id := range had.IDs {
+			if err := e.unrememberFormer(ctx, had.Provider, id, connection); err != nil {
+				return dropped, err
+			}
 			conn, known, err := e.connectionOf(ctx, had.Provider, id)
 			if err != nil {
 				return dropped, err
@@ -93,6 +96,9 @@ func (e *Engine) settleKept(ctx context.Context, conn store.Connection) error {
 		return err
 	}
 	for _, id := range append(all[conn.ID].IDs, conn.UpstreamID) {
+		if err := e.unrememberFormer(ctx, conn.Provider, id, conn.ID); err != nil {
+			return err
+		}
 		other, known, err := e.connectionOf(ctx, conn.Provider, id)
 		if err == nil && (!known || other.ID == conn.ID) {
 			_, err = e.dropKept(ctx, conn.Provider, id)
@@ -164,6 +170,20 @@ func (e *Engine) rememberFormer(ctx context.Context, provider, upstreamID, conne
 			return err
 		}
 	}
+}
+
+// unrememberFormer undoes rememberFormer, unless another connection had the id
+// since.
+func (e *Engine) unrememberFormer(ctx context.Context, provider, upstreamID, connection string) error {
+	digest, err := e.keyedDigest(ctx, "former account", provider, upstreamID)
+	if err != nil {
+		return err
+	}
+	err = e.cfg.Store.SwapSetting(ctx, "", settingFormer+digest, []byte(connection), nil)
+	if errors.Is(err, store.ErrConflict) {
+		return nil
+	}
+	return err
 }
 
 // formerOf returns the connection that had an upstream id before; false if
