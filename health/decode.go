@@ -44,8 +44,7 @@ func (r *reader) uvarint() uint64 {
 }
 
 func (r *reader) varint() int64 {
-	u := r.uvarint()
-	return int64(u>>1) ^ -int64(u&1)
+	return unzigzag(r.uvarint())
 }
 
 func (r *reader) uint64() uint64 {
