@@ -82,7 +82,9 @@ func (s *Store) Samples(ctx context.Context, q store.SampleQuery) (store.SampleP
 		}
 		begin = &sampleOwner{owner: after.Owner, floating: after.Floating}
 	}
-	r := sampleReader{store: s, room: limit(q.Limit, 100_000)}
+	r := sampleReader{store: s, room: limit(q.Limit, 100_000), arena: s.arenas.Get().(*arena)}
+	defer s.arenas.Put(r.arena)
+	r.arena.reset()
 	from, to := q.From, q.To
 	if from == 0 && to == 0 {
 		from, to = math.MinInt64, math.MaxInt64
@@ -130,14 +132,14 @@ type sampleReader struct {
 	chunk health.Series
 	data  []byte
 	found []foundChunk
-	held  []byte // what the chunks found hold, one after the other
+	arena *arena // of what the chunks found hold
 }
 
 // foundChunk is a chunk of the page that is not unpacked yet.
 type foundChunk struct {
 	n           int
 	first, last int64
-	data        extent
+	data        []byte
 }
 
 // bounded returns the window of t within what a chunk's number can hold.
@@ -152,7 +154,7 @@ func (r *sampleReader) owner(ctx context.Context, c *conn, o *sampleOwner, from,
 	if to > math.MinInt64 {
 		last = to - 1
 	}
-	r.found, r.held = r.found[:0], r.held[:0]
+	r.found = r.found[:0]
 	total := 0
 	err := c.each(ctx, func(x row) error {
 		f := foundChunk{n: int(x.int(0)), first: x.int(1), last: x.int(2)}
@@ -163,9 +165,8 @@ func (r *sampleReader) owner(ctx context.Context, c *conn, o *sampleOwner, from,
 			r.next = &samplePlace{o.owner, o.floating, max(from, f.first)}
 			return errEnough
 		}
-		f.data.from = len(r.held)
-		r.held = append(r.held, x.blob(3)...)
-		f.data.to = len(r.held)
+		data := x.blob(3)
+		f.data = r.arena.keep(append(r.arena.next(len(data))[:0], data...))
 		r.found = append(r.found, f)
 		r.room -= f.n
 		total += f.n
@@ -212,7 +213,7 @@ func (r *sampleReader) together(o *sampleOwner, from, to int64, total int) (bool
 			for i := lo; i < min(lo+each, len(r.found)); i++ {
 				f := &r.found[i]
 				var err error
-				if data, err = r.store.packer.open(data[:0], r.held[f.data.from:f.data.to]); err != nil {
+				if data, err = r.store.packer.open(data[:0], f.data); err != nil {
 					return err
 				}
 				end := places[i] + f.n
@@ -248,7 +249,7 @@ func (r *sampleReader) together(o *sampleOwner, from, to int64, total int) (bool
 // room for what is left.
 func (r *sampleReader) unpack(o *sampleOwner, f *foundChunk, from, to int64, left int) error {
 	var err error
-	if r.data, err = r.store.packer.open(r.data[:0], r.held[f.data.from:f.data.to]); err != nil {
+	if r.data, err = r.store.packer.open(r.data[:0], f.data); err != nil {
 		return err
 	}
 	var run *health.Series
