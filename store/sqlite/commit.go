@@ -25,6 +25,7 @@ func (s *Store) Commit(ctx context.Context, b store.Batch) (store.Result, error)
 	}
 	p := &plan{s: s, batch: &b}
 	defer func() {
+		p.dismiss()
 		if p.load != nil {
 			s.arenas.Put(p.load.arena)
 		}
@@ -32,6 +33,7 @@ func (s *Store) Commit(ctx context.Context, b store.Batch) (store.Result, error)
 			s.arenas.Put(a)
 		}
 	}()
+	p.begin()
 	if !hasDigests(&b) {
 		// Without digests to look up, the encoding needs no snapshot.
 		if err := p.prepare(make([]bool, len(b.Pages))); err != nil {

@@ -43,6 +43,7 @@ type plan struct {
 	told       []int    // indexes into rows of the changes to tell, in order
 	touches    []touch
 	samples    samplePlan
+	helpers    *helpers
 	raws       []rawWrite
 	cursors    []store.Cursor
 	coverage   []coverage
@@ -119,7 +120,7 @@ func (p *plan) weight() int { return 1 + len(p.rows) + len(p.samples.chunks) }
 // the statements are short, so ctx is looked at by the caller.
 func (p *plan) make(ctx context.Context, c *conn, now time.Time) error {
 	b := p.batch
-	*p = plan{s: p.s, batch: b, stamp: p.stamp, load: p.load, skip: p.skip, arenas: p.arenas, fresh: p.fresh}
+	*p = plan{s: p.s, batch: b, stamp: p.stamp, load: p.load, skip: p.skip, arenas: p.arenas, helpers: p.helpers, fresh: p.fresh}
 	if err := p.resolve(ctx, c); err != nil {
 		return err
 	}

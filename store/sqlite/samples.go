@@ -3,10 +3,8 @@ package sqlite
 import (
 	"bytes"
 	"context"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/vitalmux/vitalmux/health"
 )
@@ -76,6 +74,11 @@ type seriesName struct {
 	source   health.Source
 }
 
+// seriesOf returns the name of s as samples of r, which is no session.
+func seriesOf(r *health.Record, s *health.Series) seriesName {
+	return seriesName{stream: r.Stream(), metric: s.Metric, stat: s.Stat, part: s.Part, floating: s.Floating, source: r.Source}
+}
+
 // samplePlan is what a commit does to dense samples.
 type samplePlan struct {
 	owners []*ownerPlan
@@ -115,7 +118,8 @@ type chunkWrite struct {
 	n           int
 	first, last int64
 	data        []byte
-	same        bool // as what is stored
+	same        bool         // as what is stored
+	helped      *helpedChunk // a helper packs it
 }
 
 func (sp *samplePlan) empty() bool { return len(sp.chunks) == 0 && len(sp.gone) == 0 }
@@ -223,9 +227,7 @@ func (sp *samplePlan) shed(ctx context.Context, c *conn, p *plan, r *health.Reco
 
 // owner finds the owner of s.
 func (sp *samplePlan) owner(ctx context.Context, c *conn, p *plan, r *health.Record, s *health.Series) (*ownerPlan, error) {
-	name := ownerName{seriesName: seriesName{
-		stream: r.Stream(), metric: s.Metric, stat: s.Stat, part: s.Part, floating: s.Floating, source: r.Source,
-	}}
+	name := ownerName{seriesName: seriesOf(r, s)}
 	if r.Kind != health.KindSamples {
 		_, name.rid, _ = strings.Cut(r.Key, "/")
 		name.kind = r.Kind
@@ -368,10 +370,10 @@ func (s *Store) points(packed []byte, to *health.Series) error {
 	return err
 }
 
-// finish encodes what changed. Several goroutines do if it is much.
+// finish encodes what changed, with helpers if it is much.
 func (sp *samplePlan) finish(ctx context.Context, c *conn, p *plan) error {
 	var parts []chunkWrite
-	points := 0
+	alone := 0 // points that no helper knows
 	for _, o := range sp.owners {
 		if err := o.split(ctx, c, p.s); err != nil {
 			return err
@@ -380,30 +382,26 @@ func (sp *samplePlan) finish(ctx context.Context, c *conn, p *plan) error {
 		for _, w := range o.order {
 			if part := o.parts[w]; part.loaded {
 				parts = append(parts, chunkWrite{owner: o, window: w, n: part.points.Len()})
-				points += part.points.Len()
+				if p.helpers.chunk(&part.points) == nil {
+					alone += part.points.Len()
+				}
 			}
 		}
 	}
 	if len(parts) == 0 {
 		return nil
 	}
-	workers := min(runtime.GOMAXPROCS(0), len(parts))
-	if points < parallelPoints {
-		workers = 1
-	}
-	if workers < 2 {
-		p.packChunks(parts, p.newArena())
-	} else {
-		var group sync.WaitGroup
-		each := (len(parts) + workers - 1) / workers
-		// A goroutine alone is first in line where it was made, and waits there to be
-		// taken by another processor. Of several, all but the last are taken at once.
-		for some := range slices.Chunk(parts, each) {
-			a := p.newArena()
-			group.Go(func() { p.packChunks(some, a) })
+	if alone >= parallelPoints {
+		p.dismiss()
+		var list []health.Series
+		for i := range parts {
+			if w := &parts[i]; w.n > 0 {
+				list = append(list, w.owner.parts[w.window].points)
+			}
 		}
-		group.Wait()
+		p.help(list)
 	}
+	p.packChunks(parts)
 	for i := range parts {
 		// Without data it is to be deleted, which it is if it was never there.
 		if w := &parts[i]; w.same || w.n == 0 && w.owner.parts[w.window].stored == nil {
@@ -414,26 +412,44 @@ func (sp *samplePlan) finish(ctx context.Context, c *conn, p *plan) error {
 	return nil
 }
 
-// parallelPoints is how many points are packed by several goroutines.
+// parallelPoints is from how many points on several goroutines pack or unpack.
 const parallelPoints = 8192
 
-// packChunks packs the points of chunks in memory of a.
-func (p *plan) packChunks(chunks []chunkWrite, a *arena) {
+// packChunks packs the points of chunks, or has them of the helpers.
+func (p *plan) packChunks(chunks []chunkWrite) {
+	memory := p.newArena()
 	var room []byte
 	for i := range chunks {
 		w := &chunks[i]
 		if w.n == 0 {
 			continue
 		}
-		part := w.owner.parts[w.window]
-		if need := pointsHead + w.n*pointRoom; cap(room) < need {
-			room = a.keep(a.next(need)[:need])
+		points := &w.owner.parts[w.window].points
+		w.first, w.last = points.Times[0], points.Times[w.n-1]
+		if c := p.helpers.chunk(points); c != nil && !c.taken.CompareAndSwap(false, true) {
+			w.helped = c
+			continue
 		}
-		room = health.AppendPoints(room[:0], &part.points)
-		w.data = a.keep(p.s.packer.bulk(a.next(len(room) + 64)[:0], room))
-		w.same = bytes.Equal(w.data, part.stored)
-		w.first, w.last = part.points.Times[0], part.points.Times[w.n-1]
+		w.data = p.s.packer.points(points, memory, &room)
 	}
+	p.dismiss()
+	for i := range chunks {
+		w := &chunks[i]
+		if w.helped != nil {
+			w.data = w.helped.data
+		}
+		w.same = w.n > 0 && bytes.Equal(w.data, w.owner.parts[w.window].stored)
+	}
+}
+
+// points packs the points of a chunk in memory of a. Room is for the points
+// before they are compressed, of one chunk after the other.
+func (p *packer) points(s *health.Series, a *arena, room *[]byte) []byte {
+	if need := pointsHead + s.Len()*pointRoom; cap(*room) < need {
+		*room = a.keep(a.next(need)[:need])
+	}
+	*room = health.AppendPoints((*room)[:0], s)
+	return a.keep(p.bulk(a.next(len(*room) + 64)[:0], *room))
 }
 
 // The room for points that AppendPoints does not add to, unless their times are

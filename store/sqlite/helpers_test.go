@@ -1,0 +1,144 @@
+package sqlite
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/store"
+)
+
+// dayBatch is a record of a day of heart rate with the given times, or one
+// each four seconds.
+func dayBatch(key string, from time.Time, times ...int64) store.Batch {
+	series := health.Series{Metric: health.MetricHeartRate, From: from.UnixMilli(), To: from.UnixMilli() + day}
+	if series.Times = times; times == nil {
+		for t := series.From; t < series.To; t += 4000 {
+			series.Times = append(series.Times, t)
+		}
+	}
+	for i := range series.Times {
+		series.Values = append(series.Values, int64(60+i%7))
+	}
+	r := health.Record{
+		Connection: "c1", Kind: health.KindSamples, Key: "intraday/" + key,
+		Span: health.Span{Start: health.At(from)}, Rev: health.Rev{Order: from.UnixMilli()}, Series: []health.Series{series},
+	}
+	return store.Batch{
+		User: "u1", Connection: "c1", Unfenced: true, Now: groupNow, Cause: store.CauseLive,
+		Pages: []store.Page{{Stream: "intraday", Records: []health.Record{r}}},
+	}
+}
+
+// begin plans b up to where the helpers are done.
+func begin(t *testing.T, s *Store, b *store.Batch) (*plan, *helpers) {
+	t.Helper()
+	p := &plan{s: s, batch: b, stamp: s.cache.stamp(b.Connection)}
+	p.begin()
+	if p.helpers != nil {
+		p.helpers.group.Wait()
+	}
+	return p, p.helpers
+}
+
+// TestHelpers has helpers pack all chunks before the plan is made, which takes
+// those that it comes to itself.
+func TestHelpers(t *testing.T) {
+	if runtime.GOMAXPROCS(0) < 2 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	}
+	s, _ := groupStore(t)
+	first := groupNow.Truncate(24 * time.Hour)
+	write := dayBatch("1", first)
+	_, h := begin(t, s, &write)
+	require.True(t, h == nil, "the width is not known")
+	_, err := s.Commit(t.Context(), write)
+	require.NoError(t, err)
+
+	_, err = s.Commit(t.Context(), write)
+	require.NoError(t, err)
+	_, h = begin(t, s, &write)
+	require.True(t, h == nil, "the key is there")
+	few := dayBatch("2", first.AddDate(0, 0, 1), first.AddDate(0, 0, 1).UnixMilli())
+	_, h = begin(t, s, &few)
+	require.True(t, h == nil, "few points")
+
+	made := func(b store.Batch) (data [][]byte, packed, taken int) {
+		p, h := begin(t, s, &b)
+		require.True(t, h != nil)
+		require.NoError(t, s.view(t.Context(), func(c *conn) error { return p.make(t.Context(), c, groupNow) }))
+		for i := range p.samples.chunks {
+			w := &p.samples.chunks[i]
+			data = append(data, w.data)
+			if w.helped != nil {
+				taken++
+			}
+		}
+		return data, len(h.chunks), taken
+	}
+	next := dayBatch("2", first.AddDate(0, 0, 1))
+	data, packed, taken := made(next)
+	require.Equal(t, 4, packed)
+	require.Equal(t, packed, taken)
+	shifted := dayBatch("2", first.Add(25*time.Hour))
+	_, packed, taken = made(shifted)
+	require.Equal(t, 3, packed, "the first and the last are filled in part")
+	require.Equal(t, packed, taken)
+
+	// Points of the same record under another exponent are other points.
+	p, h := begin(t, s, &next)
+	next.Pages[0].Records[0].Series[0].Exp = -1
+	require.NoError(t, s.view(t.Context(), func(c *conn) error { return p.make(t.Context(), c, groupNow) }))
+	require.Len(t, p.samples.chunks, len(h.chunks))
+	for i := range p.samples.chunks {
+		var points health.Series
+		require.NoError(t, s.points(p.samples.chunks[i].data, &points))
+		require.Equal(t, int8(-1), points.Exp)
+	}
+	next.Pages[0].Records[0].Series[0].Exp = 0
+
+	_, err = s.Commit(t.Context(), next)
+	require.NoError(t, err)
+	var stored [][]byte
+	require.NoError(t, s.read(t.Context(), func(c *conn) error {
+		return c.each(t.Context(), func(r row) error {
+			stored = append(stored, append([]byte{}, r.blob(0)...))
+			return nil
+		}, "SELECT data FROM chunk WHERE first >= ?1 ORDER BY id", first.AddDate(0, 0, 1).UnixMilli())
+	}))
+	require.Equal(t, data, stored)
+}
+
+// TestHelpersOfBadSeries has helpers look at what nobody has validated yet.
+func TestHelpersOfBadSeries(t *testing.T) {
+	if runtime.GOMAXPROCS(0) < 2 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	}
+	s, _ := groupStore(t)
+	first := groupNow.Truncate(24 * time.Hour)
+	_, err := s.Commit(t.Context(), dayBatch("1", first))
+	require.NoError(t, err)
+	for name, spoil := range map[string]func(*health.Series){
+		"falling times": func(s *health.Series) {
+			for i, j := 0, len(s.Times)-1; i < j; i, j = i+1, j-1 {
+				s.Times[i], s.Times[j] = s.Times[j], s.Times[i]
+			}
+		},
+		"a time far before":  func(s *health.Series) { s.Times[len(s.Times)/2] = -1 << 63 },
+		"a time far behind":  func(s *health.Series) { s.Times[len(s.Times)/2] = 1<<63 - 1 },
+		"times all the same": func(s *health.Series) { clear(s.Times) },
+		"fewer values":       func(s *health.Series) { s.Values = s.Values[:1] },
+		"more values":        func(s *health.Series) { s.Values = append(s.Values, 1) },
+		"a window of ages":   func(s *health.Series) { s.From, s.To, s.Times[0] = -1<<63, 1<<63-1, -1<<63 },
+		"an inverted window": func(s *health.Series) { s.From, s.To = s.To, s.From },
+	} {
+		b := dayBatch("2", first.AddDate(0, 0, 1))
+		spoil(&b.Pages[0].Records[0].Series[0])
+		begin(t, s, &b)
+		_, err := s.Commit(t.Context(), b)
+		require.ErrorIs(t, err, store.ErrInvalid, name)
+	}
+}
