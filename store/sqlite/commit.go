@@ -33,39 +33,45 @@ func (s *Store) Commit(ctx context.Context, b store.Batch) (store.Result, error)
 			s.arenas.Put(a)
 		}
 	}()
-	p.begin()
-	if !hasDigests(&b) {
-		// Without digests to look up, the encoding needs no snapshot.
-		if err := p.prepare(make([]bool, len(b.Pages))); err != nil {
-			return store.Result{}, err
-		}
-	}
-	p.stamp = s.cache.stamp(b.Connection)
-	if err := s.view(ctx, func(c *conn) error { return p.look(c) }); err != nil {
+	if err := s.plan(ctx, p); err != nil {
 		return store.Result{}, err
 	}
 	if p.empty() {
 		return p.result, nil
+	}
+	if err := s.writer.do(&job{plan: p}); err != nil {
+		return store.Result{}, err
+	}
+	return p.result, nil
+}
+
+// plan makes p ready for the writer, unless there is nothing to write.
+func (s *Store) plan(ctx context.Context, p *plan) error {
+	s.planning.Add(1)
+	defer s.planning.Add(-1)
+	p.begin()
+	if !hasDigests(p.batch) {
+		// Without digests to look up, the encoding needs no snapshot.
+		if err := p.prepare(make([]bool, len(p.batch.Pages))); err != nil {
+			return err
+		}
+	}
+	p.stamp = s.cache.stamp(p.batch.Connection)
+	if err := s.view(ctx, p.look); err != nil || p.empty() {
+		return err
 	}
 	for tries := 0; ; tries++ {
 		err := p.pack(tries == definePatience)
 		if err == nil {
 			err = ctx.Err()
 		}
-		if err == nil {
-			break
-		}
 		if !errors.Is(err, errUndefined) {
-			return store.Result{}, err
+			return err
 		}
 		if err := s.define(p); err != nil {
-			return store.Result{}, err
+			return err
 		}
 	}
-	if err := s.writer.do(&job{plan: p}); err != nil {
-		return store.Result{}, err
-	}
-	return p.result, nil
 }
 
 // look plans the batch on a reader's snapshot. What the cache says of the

@@ -55,9 +55,9 @@ func (p *plan) begin() {
 }
 
 // help has helpers pack chunks, of which the plan will pack those itself that it
-// comes to first.
+// comes to first. Where other commits are planned, they need the processors.
 func (p *plan) help(list []health.Series) {
-	n := min(runtime.GOMAXPROCS(0), len(list)) - 1
+	n := min(runtime.GOMAXPROCS(0)-int(p.s.planning.Load()), len(list)-1)
 	if n < 1 {
 		return
 	}

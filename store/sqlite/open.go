@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vitalmux/vitalmux/store"
@@ -67,6 +68,7 @@ type Store struct {
 	writer     *writer
 	readers    chan *conn // nil stands for a connection not opened yet
 	arenas     sync.Pool
+	planning   atomic.Int64 // commits being planned
 
 	mu      sync.Mutex
 	closed  bool
