@@ -79,7 +79,7 @@ func childBatch(connection string, n int) store.Batch {
 
 func writeAsChild(path, number string, count int) error {
 	ctx := context.Background()
-	s, err := sqlitestore.Open(ctx, path, &sqlitestore.Options{BusyTimeout: 30 * time.Second})
+	s, err := sqlitestore.Open(ctx, path, &sqlitestore.Options{BusyTimeout: 5 * time.Minute})
 	if err != nil {
 		return err
 	}
