@@ -66,8 +66,9 @@ type Store struct {
 	// be after another process's transaction.
 	vocabulary *vocabulary
 	writer     *writer
-	readers    chan *conn // nil stands for a connection not opened yet
-	arenas     sync.Pool
+	readers    chan *conn   // nil stands for a connection not opened yet
+	arenas     sync.Pool    // of *arena
+	rooms      sync.Pool    // of *pointsRoom
 	planning   atomic.Int64 // commits being planned
 
 	mu      sync.Mutex
@@ -136,6 +137,7 @@ func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 		done:    make(chan struct{}),
 	}
 	s.arenas.New = func() any { return &arena{} }
+	s.rooms.New = func() any { return &pointsRoom{} }
 	for range o.Readers {
 		s.readers <- nil
 	}

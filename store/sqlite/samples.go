@@ -342,13 +342,32 @@ func (o *ownerPlan) replace(st *Store, part *chunkPart, w int64, s *health.Serie
 		part.points, part.loaded = piece, true
 		return nil
 	}
-	if err := o.load(st, part); err != nil {
-		return err
+	old := part.points
+	if !part.loaded {
+		part.loaded = true
+		room := st.rooms.Get().(*pointsRoom)
+		defer st.rooms.Put(room)
+		if err := room.unpack(st.packer, part.stored); err != nil {
+			return err
+		}
+		old = room.points
 	}
-	merged := health.MergePoints(part.points, piece)
-	merged.From, merged.To = from, to
-	part.points = merged
+	part.points = health.MergePoints(old, piece)
+	part.points.From, part.points.To = from, to
 	return nil
+}
+
+// pointsRoom is memory to unpack chunks in, one after the other.
+type pointsRoom struct {
+	data   []byte
+	points health.Series
+}
+
+func (r *pointsRoom) unpack(p *packer, packed []byte) (err error) {
+	if r.data, err = p.open(r.data[:0], packed); err == nil {
+		_, err = health.DecodePoints(r.data, &r.points)
+	}
+	return err
 }
 
 // load unpacks the stored points of part.
