@@ -7,6 +7,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -206,11 +207,11 @@ func (r *sampleReader) together(o *sampleOwner, from, to int64, total int) (bool
 	times, values := make([]int64, total), make([]int64, total)
 	exps := make([]int8, len(r.found))
 	var group errgroup.Group
-	each := (len(r.found) + workers - 1) / workers
-	for lo := 0; lo < len(r.found); lo += each {
+	var next atomic.Int64
+	for range workers {
 		group.Go(func() error {
 			var data []byte
-			for i := lo; i < min(lo+each, len(r.found)); i++ {
+			for i := int(next.Add(1)) - 1; i < len(r.found); i = int(next.Add(1)) - 1 {
 				f := &r.found[i]
 				var err error
 				if data, err = r.store.packer.open(data[:0], f.data); err != nil {
