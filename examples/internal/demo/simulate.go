@@ -88,6 +88,7 @@ func simulateFitbit(o Options, w world, address string, now func() time.Time) (s
 		name: "Fitbit", handler: sim, provider: adapter, redirectURL: fitbittest.DefaultRedirectURL,
 		evolve: func() (c changed) {
 			for _, p := range sim.People() {
+				told := sim.Sleeps(p.ID)
 				sim.AdvanceDay(p.ID)
 				c.added++
 				c.late += len(sim.LateSync(p.ID, 3))
@@ -95,8 +96,8 @@ func simulateFitbit(o Options, w world, address string, now func() time.Time) (s
 					sim.EditWorkout(p.ID, list[len(list)-1].LogID, func(w *fitbittest.Workout) { w.Calories += 10 })
 					c.edited++
 				}
-				if list := sim.Sleeps(p.ID); len(list) > 2 {
-					sim.DeleteSleep(p.ID, list[len(list)-2].LogID)
+				if n := len(told); n > 2 {
+					sim.DeleteSleep(p.ID, told[n-2].LogID)
 					c.deleted++
 				}
 			}
@@ -118,6 +119,7 @@ func simulateGoogleHealth(o Options, w world, address string, now func() time.Ti
 		name: "Google Health", handler: sim, provider: adapter, redirectURL: googlehealthtest.DefaultRedirectURL,
 		evolve: func() (c changed) {
 			for _, u := range sim.Users() {
+				told := sim.Truth(u.ID).Sleeps
 				sim.AdvanceDay(u.ID)
 				c.added++
 				truth := sim.Truth(u.ID)
@@ -126,9 +128,9 @@ func simulateGoogleHealth(o Options, w world, address string, now func() time.Ti
 					sim.EditDay(u.ID, days[len(days)-3].Date, func(d *googlehealthtest.Day) { d.RestingHeartRate++ })
 					c.edited++
 				}
-				if n := len(truth.Sleeps); n > 2 {
-					sim.DeleteSleep(u.ID, truth.Sleeps[n-2].ID)
-					late := truth.Sleeps[n-2].Start.Add(-3 * time.Hour)
+				if n := len(told); n > 2 {
+					sim.DeleteSleep(u.ID, told[n-2].ID)
+					late := told[n-2].Start.Add(-3 * time.Hour)
 					sim.AddWorkout(u.ID, googlehealthtest.Workout{
 						Type: "WALKING", Name: "Walk", Start: late, End: late.Add(time.Hour), Calories: 200, Steps: 5000,
 					})
