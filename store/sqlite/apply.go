@@ -501,7 +501,7 @@ func (a *applying) samples(p *plan) error {
 	sp := &p.samples
 	for i := range sp.chunks {
 		w := &sp.chunks[i]
-		if w.data == nil {
+		if w.empty() {
 			continue
 		}
 		if err := a.owner(p, w.owner); err != nil {
@@ -564,7 +564,7 @@ func (a *applying) removeSamples(p *plan) error {
 	}
 	for i := range p.samples.chunks {
 		w := &p.samples.chunks[i]
-		if w.data != nil {
+		if !w.empty() {
 			continue
 		}
 		if _, err := a.exec(background, "DELETE FROM chunk WHERE id = ?1", chunkID(w.owner.id, w.window)); err != nil {

@@ -18,14 +18,15 @@ import (
 // what it comes to itself, by the points; the rest was packed for nothing.
 type helpers struct {
 	chunks   []helpedChunk
-	byPoints map[*int64]*helpedChunk // by the first time
+	byValues map[*int64]*helpedChunk // by the first value
 	group    sync.WaitGroup
 }
 
+// helpedChunk is packed by who takes it: a helper or the plan.
 type helpedChunk struct {
 	points health.Series
-	taken  atomic.Bool // by the one who packs it
-	data   []byte      // after the helpers' end
+	taken  atomic.Bool
+	data   []byte // to be read by others once the helpers are dismissed
 }
 
 // begin has helpers pack what is most likely needed, if that is much.
@@ -61,19 +62,19 @@ func (p *plan) help(list []health.Series) {
 	if n < 1 {
 		return
 	}
-	h := &helpers{chunks: make([]helpedChunk, len(list)), byPoints: make(map[*int64]*helpedChunk, len(list))}
+	h := &helpers{chunks: make([]helpedChunk, len(list)), byValues: make(map[*int64]*helpedChunk, len(list))}
 	for i := range list {
 		c := &h.chunks[i]
 		c.points = list[i]
-		h.byPoints[&c.points.Times[0]] = c
+		h.byValues[&c.points.Values[0]] = c
 	}
 	packer := p.s.packer // p changes while it is made
 	for range n {
 		memory := p.newArena()
 		h.group.Go(func() { h.pack(packer, memory) })
 	}
-	// What was started last is first in line here, and is left there for a while
-	// by processors that look for work.
+	// Go lets the goroutine that was started last wait for this processor, and
+	// others take it only after a while. That is not to be a helper.
 	go func() {}()
 	p.helpers = h
 }
@@ -113,7 +114,8 @@ func (c *cache) likely(list []health.Series, link int64, page *store.Page) []hea
 	return list
 }
 
-// pack packs from the end on what nobody has taken.
+// pack packs the chunks that nobody has taken. It begins with the last: the plan
+// begins with the first.
 func (h *helpers) pack(p *packer, memory *arena) {
 	var room []byte
 	for i := len(h.chunks) - 1; i >= 0; i-- {
@@ -128,8 +130,8 @@ func (h *helpers) chunk(points *health.Series) *helpedChunk {
 	if h == nil || points.Len() == 0 {
 		return nil
 	}
-	c := h.byPoints[&points.Times[0]]
-	if c == nil || points.Len() != c.points.Len() || &points.Values[0] != &c.points.Values[0] || points.Exp != c.points.Exp ||
+	c := h.byValues[&points.Values[0]]
+	if c == nil || points.Len() != c.points.Len() || &points.Times[0] != &c.points.Times[0] || points.Exp != c.points.Exp ||
 		points.Floating != c.points.Floating || points.From != c.points.From || points.To != c.points.To {
 		return nil
 	}

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"runtime"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -112,6 +114,57 @@ func TestHelpers(t *testing.T) {
 	require.Equal(t, data, stored)
 }
 
+// TestHelpersOfSharedColumns commits series that have their columns in common, of
+// which each is to be stored, as a new record and as one that changes.
+func TestHelpersOfSharedColumns(t *testing.T) {
+	if runtime.GOMAXPROCS(0) < 2 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	}
+	s, _ := groupStore(t)
+	first := groupNow.Truncate(24*time.Hour).AddDate(0, 0, -20)
+	for n := range 20 {
+		b := dayBatch(strconv.Itoa(n/2), first.AddDate(0, 0, n/2))
+		r := &b.Pages[0].Records[0]
+		r.Rev.Order += int64(n)
+		mean := r.Series[0]
+		for i := range mean.Values {
+			mean.Values[i] += int64(n)
+		}
+		other := mean
+		other.Stat = health.StatMax
+		switch n / 2 % 3 {
+		case 0: // the same points
+		case 1: // only the same times
+			other.Values = slices.Clone(mean.Values)
+			for i := range other.Values {
+				other.Values[i] -= 10
+			}
+		case 2: // only the same values
+			other.Times = slices.Clone(mean.Times)
+			for i := range other.Times {
+				other.Times[i] += 1000
+			}
+		}
+		r.Series = []health.Series{mean, other}
+		_, err := s.Commit(t.Context(), b)
+		require.NoError(t, err)
+
+		page, err := s.Samples(t.Context(), store.SampleQuery{
+			User: "u1", Metric: mean.Metric, From: mean.From, To: mean.To, Limit: 1_000_000,
+		})
+		require.NoError(t, err)
+		got := map[health.Stat]health.Series{}
+		for _, run := range page.Runs {
+			got[run.Owner.Stat] = run.Series
+		}
+		for _, want := range r.Series {
+			stored := got[want.Stat]
+			require.True(t, slices.Equal(want.Times, stored.Times), "commit %d, stat %v", n, want.Stat)
+			require.True(t, slices.Equal(want.Values, stored.Values), "commit %d, stat %v", n, want.Stat)
+		}
+	}
+}
+
 // TestHelpersOfBadSeries has helpers look at what nobody has validated yet.
 func TestHelpersOfBadSeries(t *testing.T) {
 	if runtime.GOMAXPROCS(0) < 2 {
@@ -119,26 +172,32 @@ func TestHelpersOfBadSeries(t *testing.T) {
 	}
 	s, _ := groupStore(t)
 	first := groupNow.Truncate(24 * time.Hour)
-	_, err := s.Commit(t.Context(), dayBatch("1", first))
-	require.NoError(t, err)
-	for name, spoil := range map[string]func(*health.Series){
-		"falling times": func(s *health.Series) {
-			for i, j := 0, len(s.Times)-1; i < j; i, j = i+1, j-1 {
-				s.Times[i], s.Times[j] = s.Times[j], s.Times[i]
-			}
-		},
-		"a time far before":  func(s *health.Series) { s.Times[len(s.Times)/2] = -1 << 63 },
-		"a time far behind":  func(s *health.Series) { s.Times[len(s.Times)/2] = 1<<63 - 1 },
-		"times all the same": func(s *health.Series) { clear(s.Times) },
-		"fewer values":       func(s *health.Series) { s.Values = s.Values[:1] },
-		"more values":        func(s *health.Series) { s.Values = append(s.Values, 1) },
-		"a window of ages":   func(s *health.Series) { s.From, s.To, s.Times[0] = -1<<63, 1<<63-1, -1<<63 },
-		"an inverted window": func(s *health.Series) { s.From, s.To = s.To, s.From },
+	for range 2 { // so that the greatest key is known
+		_, err := s.Commit(t.Context(), dayBatch("1", first))
+		require.NoError(t, err)
+	}
+	swap := func(list []int64, i, j int) { list[i], list[j] = list[j], list[i] }
+	for _, c := range []struct {
+		name   string
+		packed bool // helpers pack some of it
+		spoil  func(*health.Series)
+	}{
+		{"two times swapped", true, func(s *health.Series) { swap(s.Times, 10, 11) }},
+		{"two times twice", true, func(s *health.Series) { s.Times[11] = s.Times[10] }},
+		{"a time far before", true, func(s *health.Series) { s.Times[len(s.Times)/2] = -1 << 63 }},
+		{"a time far behind", true, func(s *health.Series) { s.Times[len(s.Times)/2] = 1<<63 - 1 }},
+		{"a window of ages", true, func(s *health.Series) { s.From, s.To, s.Times[0] = -1<<63, 1<<63-1, -1<<63 }},
+		{"falling times", false, func(s *health.Series) { slices.Reverse(s.Times) }},
+		{"times all the same", false, func(s *health.Series) { clear(s.Times) }},
+		{"fewer values", false, func(s *health.Series) { s.Values = s.Values[:1] }},
+		{"more values", false, func(s *health.Series) { s.Values = append(s.Values, 1) }},
+		{"an inverted window", false, func(s *health.Series) { s.From, s.To = s.To, s.From }},
 	} {
 		b := dayBatch("2", first.AddDate(0, 0, 1))
-		spoil(&b.Pages[0].Records[0].Series[0])
-		begin(t, s, &b)
+		c.spoil(&b.Pages[0].Records[0].Series[0])
+		_, h := begin(t, s, &b)
+		require.Equal(t, c.packed, h != nil, c.name)
 		_, err := s.Commit(t.Context(), b)
-		require.ErrorIs(t, err, store.ErrInvalid, name)
+		require.ErrorIs(t, err, store.ErrInvalid, c.name)
 	}
 }

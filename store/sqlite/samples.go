@@ -111,7 +111,7 @@ type chunkPart struct {
 	points health.Series
 }
 
-// chunkWrite is a chunk to write, or to delete if it has no data.
+// chunkWrite is a chunk to write, or to delete if it is empty.
 type chunkWrite struct {
 	owner       *ownerPlan
 	window      int64
@@ -121,6 +121,8 @@ type chunkWrite struct {
 	same        bool         // as what is stored
 	helped      *helpedChunk // a helper packs it
 }
+
+func (w *chunkWrite) empty() bool { return w.n == 0 }
 
 func (sp *samplePlan) empty() bool { return len(sp.chunks) == 0 && len(sp.gone) == 0 }
 
@@ -392,7 +394,7 @@ func (s *Store) points(packed []byte, to *health.Series) error {
 // finish encodes what changed, with helpers if it is much.
 func (sp *samplePlan) finish(ctx context.Context, c *conn, p *plan) error {
 	var parts []chunkWrite
-	alone := 0 // points that no helper knows
+	alone := 0 // how many points are not among those of the helpers
 	for _, o := range sp.owners {
 		if err := o.split(ctx, c, p.s); err != nil {
 			return err
@@ -414,7 +416,7 @@ func (sp *samplePlan) finish(ctx context.Context, c *conn, p *plan) error {
 		p.dismiss()
 		var list []health.Series
 		for i := range parts {
-			if w := &parts[i]; w.n > 0 {
+			if w := &parts[i]; !w.empty() {
 				list = append(list, w.owner.parts[w.window].points)
 			}
 		}
@@ -422,8 +424,8 @@ func (sp *samplePlan) finish(ctx context.Context, c *conn, p *plan) error {
 	}
 	p.packChunks(parts)
 	for i := range parts {
-		// Without data it is to be deleted, which it is if it was never there.
-		if w := &parts[i]; w.same || w.n == 0 && w.owner.parts[w.window].stored == nil {
+		// An empty one is to be deleted, which it is if it was never there.
+		if w := &parts[i]; w.same || w.empty() && w.owner.parts[w.window].stored == nil {
 			continue
 		}
 		sp.chunks = append(sp.chunks, parts[i])
@@ -440,16 +442,20 @@ func (p *plan) packChunks(chunks []chunkWrite) {
 	var room []byte
 	for i := range chunks {
 		w := &chunks[i]
-		if w.n == 0 {
+		if w.empty() {
 			continue
 		}
 		points := &w.owner.parts[w.window].points
 		w.first, w.last = points.Times[0], points.Times[w.n-1]
-		if c := p.helpers.chunk(points); c != nil && !c.taken.CompareAndSwap(false, true) {
+		c := p.helpers.chunk(points)
+		if c != nil && !c.taken.CompareAndSwap(false, true) {
 			w.helped = c
 			continue
 		}
 		w.data = p.s.packer.points(points, memory, &room)
+		if c != nil {
+			c.data = w.data // for another series with the same points
+		}
 	}
 	p.dismiss()
 	for i := range chunks {
@@ -457,7 +463,7 @@ func (p *plan) packChunks(chunks []chunkWrite) {
 		if w.helped != nil {
 			w.data = w.helped.data
 		}
-		w.same = w.n > 0 && bytes.Equal(w.data, w.owner.parts[w.window].stored)
+		w.same = !w.empty() && bytes.Equal(w.data, w.owner.parts[w.window].stored)
 	}
 }
 

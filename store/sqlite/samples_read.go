@@ -85,7 +85,6 @@ func (s *Store) Samples(ctx context.Context, q store.SampleQuery) (store.SampleP
 	}
 	r := sampleReader{store: s, room: limit(q.Limit, 100_000), arena: s.arenas.Get().(*arena)}
 	defer s.arenas.Put(r.arena)
-	r.arena.reset()
 	from, to := q.From, q.To
 	if from == 0 && to == 0 {
 		from, to = math.MinInt64, math.MaxInt64
@@ -156,6 +155,7 @@ func (r *sampleReader) owner(ctx context.Context, c *conn, o *sampleOwner, from,
 		last = to - 1
 	}
 	r.found = r.found[:0]
+	r.arena.reset()
 	total := 0
 	err := c.each(ctx, func(x row) error {
 		f := foundChunk{n: int(x.int(0)), first: x.int(1), last: x.int(2)}
