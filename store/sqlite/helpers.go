@@ -120,7 +120,7 @@ func (h *helpers) pack(p *packer, memory *arena) {
 	var room []byte
 	for i := len(h.chunks) - 1; i >= 0; i-- {
 		if c := &h.chunks[i]; c.taken.CompareAndSwap(false, true) {
-			c.data = p.points(&c.points, memory, &room)
+			c.data = p.packPoints(&c.points, memory, &room)
 		}
 	}
 }

@@ -35,6 +35,14 @@ func dayBatch(key string, from time.Time, times ...int64) store.Batch {
 	}
 }
 
+// twoProcessors lets the test use two at least: there are no helpers on one.
+func twoProcessors(t *testing.T) {
+	if before := runtime.GOMAXPROCS(0); before < 2 {
+		runtime.GOMAXPROCS(2)
+		t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+	}
+}
+
 // begin plans b up to where the helpers are done.
 func begin(t *testing.T, s *Store, b *store.Batch) (*plan, *helpers) {
 	t.Helper()
@@ -49,9 +57,7 @@ func begin(t *testing.T, s *Store, b *store.Batch) (*plan, *helpers) {
 // TestHelpers has helpers pack all chunks before the plan is made, which takes
 // those that it comes to itself.
 func TestHelpers(t *testing.T) {
-	if runtime.GOMAXPROCS(0) < 2 {
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
-	}
+	twoProcessors(t)
 	s, _ := groupStore(t)
 	first := groupNow.Truncate(24 * time.Hour)
 	write := dayBatch("1", first)
@@ -97,7 +103,8 @@ func TestHelpers(t *testing.T) {
 	require.Len(t, p.samples.chunks, len(h.chunks))
 	for i := range p.samples.chunks {
 		var points health.Series
-		require.NoError(t, s.points(p.samples.chunks[i].data, &points))
+		_, err := s.packer.unpackPoints(nil, p.samples.chunks[i].data, &points)
+		require.NoError(t, err)
 		require.Equal(t, int8(-1), points.Exp)
 	}
 	next.Pages[0].Records[0].Series[0].Exp = 0
@@ -117,9 +124,7 @@ func TestHelpers(t *testing.T) {
 // TestHelpersOfSharedColumns commits series that have their columns in common, of
 // which each is to be stored, as a new record and as one that changes.
 func TestHelpersOfSharedColumns(t *testing.T) {
-	if runtime.GOMAXPROCS(0) < 2 {
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
-	}
+	twoProcessors(t)
 	s, _ := groupStore(t)
 	first := groupNow.Truncate(24*time.Hour).AddDate(0, 0, -20)
 	for n := range 20 {
@@ -167,9 +172,7 @@ func TestHelpersOfSharedColumns(t *testing.T) {
 
 // TestHelpersOfBadSeries has helpers look at what nobody has validated yet.
 func TestHelpersOfBadSeries(t *testing.T) {
-	if runtime.GOMAXPROCS(0) < 2 {
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
-	}
+	twoProcessors(t)
 	s, _ := groupStore(t)
 	first := groupNow.Truncate(24 * time.Hour)
 	for range 2 { // so that the greatest key is known

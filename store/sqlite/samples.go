@@ -349,7 +349,8 @@ func (o *ownerPlan) replace(st *Store, part *chunkPart, w int64, s *health.Serie
 		part.loaded = true
 		room := st.rooms.Get().(*pointsRoom)
 		defer st.rooms.Put(room)
-		if err := room.unpack(st.packer, part.stored); err != nil {
+		var err error
+		if room.data, err = st.packer.unpackPoints(room.data, part.stored, &room.points); err != nil {
 			return err
 		}
 		old = room.points
@@ -365,29 +366,13 @@ type pointsRoom struct {
 	points health.Series
 }
 
-func (r *pointsRoom) unpack(p *packer, packed []byte) (err error) {
-	if r.data, err = p.open(r.data[:0], packed); err == nil {
-		_, err = health.DecodePoints(r.data, &r.points)
-	}
-	return err
-}
-
 // load unpacks the stored points of part.
 func (o *ownerPlan) load(st *Store, part *chunkPart) error {
 	if part.loaded {
 		return nil
 	}
 	part.loaded = true
-	return st.points(part.stored, &part.points)
-}
-
-// points unpacks a chunk.
-func (s *Store) points(packed []byte, to *health.Series) error {
-	data, err := s.packer.open(nil, packed)
-	if err != nil {
-		return err
-	}
-	_, err = health.DecodePoints(data, to)
+	_, err := st.packer.unpackPoints(nil, part.stored, &part.points)
 	return err
 }
 
@@ -452,7 +437,7 @@ func (p *plan) packChunks(chunks []chunkWrite) {
 			w.helped = c
 			continue
 		}
-		w.data = p.s.packer.points(points, memory, &room)
+		w.data = p.s.packer.packPoints(points, memory, &room)
 		if c != nil {
 			c.data = w.data // for another series with the same points
 		}
@@ -467,9 +452,19 @@ func (p *plan) packChunks(chunks []chunkWrite) {
 	}
 }
 
-// points packs the points of a chunk in memory of a. Room is for the points
+// unpackPoints sets the points of s from a packed chunk. Room is memory for them
+// before they are decoded, which it returns for the next chunk.
+func (p *packer) unpackPoints(room, packed []byte, s *health.Series) ([]byte, error) {
+	room, err := p.open(room[:0], packed)
+	if err == nil {
+		_, err = health.DecodePoints(room, s)
+	}
+	return room, err
+}
+
+// packPoints packs the points of a chunk in memory of a. Room is for the points
 // before they are compressed, of one chunk after the other.
-func (p *packer) points(s *health.Series, a *arena, room *[]byte) []byte {
+func (p *packer) packPoints(s *health.Series, a *arena, room *[]byte) []byte {
 	if need := pointsHead + s.Len()*pointRoom; cap(*room) < need {
 		*room = a.keep(a.next(need)[:need])
 	}

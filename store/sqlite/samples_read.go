@@ -213,13 +213,10 @@ func (r *sampleReader) together(o *sampleOwner, from, to int64, total int) (bool
 			var data []byte
 			for i := int(next.Add(1)) - 1; i < len(r.found); i = int(next.Add(1)) - 1 {
 				f := &r.found[i]
-				var err error
-				if data, err = r.store.packer.open(data[:0], f.data); err != nil {
-					return err
-				}
 				end := places[i] + f.n
 				part := health.Series{Times: times[places[i]:places[i]:end], Values: values[places[i]:places[i]:end]}
-				if _, err := health.DecodePoints(data, &part); err != nil {
+				var err error
+				if data, err = r.store.packer.unpackPoints(data, f.data, &part); err != nil {
 					return err
 				}
 				if part.Len() != f.n {
@@ -249,10 +246,6 @@ func (r *sampleReader) together(o *sampleOwner, from, to int64, total int) (bool
 // the last run if that has the same owner and exponent, else as a new run with
 // room for what is left.
 func (r *sampleReader) unpack(o *sampleOwner, f *foundChunk, from, to int64, left int) error {
-	var err error
-	if r.data, err = r.store.packer.open(r.data[:0], f.data); err != nil {
-		return err
-	}
 	var run *health.Series
 	if k := len(r.page.Runs); k > 0 && r.page.Runs[k-1].Owner == o.owner && r.page.Runs[k-1].Series.Floating == o.floating {
 		run = &r.page.Runs[k-1].Series
@@ -261,7 +254,8 @@ func (r *sampleReader) unpack(o *sampleOwner, f *foundChunk, from, to int64, lef
 	} else {
 		r.chunk.Times, r.chunk.Values = make([]int64, 0, left), make([]int64, 0, left)
 	}
-	if _, err := health.DecodePoints(r.data, &r.chunk); err != nil {
+	var err error
+	if r.data, err = r.store.packer.unpackPoints(r.data, f.data, &r.chunk); err != nil {
 		return err
 	}
 	points := r.chunk
