@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"math/rand/v2"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -148,4 +149,90 @@ func BenchmarkCommitSingle(b *testing.B) {
 		}
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commits/s")
+}
+
+// sampleBatches brings days of heart rate of one connection, a day each: at 1 Hz,
+// or every 1 to 10 seconds.
+func sampleBatches(days int, irregular bool) []store.Batch {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	start := testNow.AddDate(-1, 0, 0).Truncate(24 * time.Hour)
+	batches := make([]store.Batch, days)
+	for d := range batches {
+		from := start.AddDate(0, 0, d)
+		s := health.Series{Metric: health.MetricHeartRate, From: from.UnixMilli(), To: from.AddDate(0, 0, 1).UnixMilli()}
+		for t, v := s.From, int64(70); t < s.To; {
+			s.Times, s.Values = append(s.Times, t), append(s.Values, v)
+			v = min(max(v+rnd.Int64N(5)-2, 45), 180)
+			if irregular {
+				t += 1000 * (1 + rnd.Int64N(10))
+			} else {
+				t += 1000
+			}
+		}
+		r := weight(from.Format("2006-01-02"), from, 0)
+		r.Kind, r.Key, r.Values, r.Series = health.KindSamples, "measure/"+from.Format("2006-01-02"), nil, []health.Series{s}
+		r.Span.End = health.At(from.AddDate(0, 0, 1))
+		r.Normalize()
+		batches[d] = batchOf(r)
+	}
+	return batches
+}
+
+func BenchmarkSamples(b *testing.B) {
+	for _, irregular := range []bool{false, true} {
+		b.Run(map[bool]string{false: "regular", true: "irregular"}[irregular], func(b *testing.B) {
+			s, err := sqlitestore.Open(b.Context(), filepath.Join(b.TempDir(), "store.db"), &sqlitestore.Options{Synchronous: sqlitestore.SynchronousNormal})
+			require.NoError(b, err)
+			defer func() { require.NoError(b, s.Close()) }()
+			batches := sampleBatches(200, irregular)
+			for i := range batches {
+				_, err := s.Commit(b.Context(), batches[i])
+				require.NoError(b, err)
+			}
+			n := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				q := store.SampleQuery{User: "u1", Metric: health.MetricHeartRate}
+				for {
+					page, err := s.Samples(b.Context(), q)
+					require.NoError(b, err)
+					for _, run := range page.Runs {
+						n += run.Series.Len()
+					}
+					if page.Next == "" {
+						break
+					}
+					q.After = page.Next
+				}
+			}
+			require.NotZero(b, n)
+			runtime.KeepAlive(batches) // a service has a heap, too
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds()/1e6, "Msamples/s")
+		})
+	}
+}
+
+func BenchmarkCommitSamples(b *testing.B) {
+	for _, irregular := range []bool{false, true} {
+		b.Run(map[bool]string{false: "regular", true: "irregular"}[irregular], func(b *testing.B) {
+			batches := sampleBatches(100, irregular)
+			n := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer()
+				s, err := sqlitestore.Open(b.Context(), filepath.Join(b.TempDir(), "store.db"), &sqlitestore.Options{Synchronous: sqlitestore.SynchronousNormal})
+				require.NoError(b, err)
+				b.StartTimer()
+				for i := range batches {
+					_, err := s.Commit(b.Context(), batches[i])
+					require.NoError(b, err)
+					n += batches[i].Pages[0].Records[0].Series[0].Len()
+				}
+				b.StopTimer()
+				require.NoError(b, s.Close())
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds()/1e6, "Msamples/s")
+		})
+	}
 }

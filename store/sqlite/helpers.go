@@ -73,11 +73,14 @@ func (p *plan) help(list []health.Series) {
 		memory := p.newArena()
 		h.group.Go(func() { h.pack(packer, memory) })
 	}
-	// Go lets the goroutine that was started last wait for this processor, and
-	// others take it only after a while. That is not to be a helper.
-	go func() {}()
+	wakeHelpers()
 	p.helpers = h
 }
+
+// wakeHelpers has other processors take the goroutines that were just started.
+// Go lets the one that was started last wait for this processor, and others take
+// it only after a while: that is not to be a helper.
+func wakeHelpers() { go func() {}() }
 
 // likely appends the points of the chunks that the records of a page most likely
 // make.

@@ -204,3 +204,50 @@ func TestHelpersOfBadSeries(t *testing.T) {
 		require.ErrorIs(t, err, store.ErrInvalid, c.name)
 	}
 }
+
+// TestSamplesThatAreDamaged reads a page that several goroutines unpack, of
+// which one chunk is damaged or holds another number of points than it says.
+func TestSamplesThatAreDamaged(t *testing.T) {
+	twoProcessors(t)
+	s, _ := groupStore(t)
+	from := groupNow.Truncate(24 * time.Hour)
+	_, err := s.Commit(t.Context(), dayBatch("1", from))
+	require.NoError(t, err)
+	q := store.SampleQuery{User: "u1", Metric: health.MetricHeartRate}
+	whole, err := s.Samples(t.Context(), q)
+	require.NoError(t, err)
+	require.Len(t, whole.Runs, 1)
+	require.GreaterOrEqual(t, whole.Runs[0].Series.Len(), parallelPoints)
+
+	var ids []int64
+	require.NoError(t, s.read(t.Context(), func(c *conn) error {
+		return c.each(t.Context(), func(r row) error {
+			ids = append(ids, r.int(0))
+			return nil
+		}, "SELECT id FROM chunk ORDER BY id")
+	}))
+	require.Greater(t, len(ids), 2)
+	change := func(query string, id int64) {
+		require.NoError(t, s.write(t.Context(), func(tx *tx) error {
+			tx.dropped = true
+			_, err := tx.exec(t.Context(), query, id)
+			return err
+		}))
+	}
+	for _, id := range ids {
+		for _, damage := range [][2]string{
+			{"UPDATE chunk SET data = CAST(x'7f' || data AS BLOB) WHERE id = ?1", "UPDATE chunk SET data = substr(data, 2) WHERE id = ?1"},
+			{"UPDATE chunk SET n = n - 1 WHERE id = ?1", "UPDATE chunk SET n = n + 1 WHERE id = ?1"},
+			{"UPDATE chunk SET n = n + 1 WHERE id = ?1", "UPDATE chunk SET n = n - 1 WHERE id = ?1"},
+		} {
+			change(damage[0], id)
+			page, err := s.Samples(t.Context(), q)
+			require.ErrorIs(t, err, errPacked, damage[0])
+			require.Empty(t, page.Runs)
+			change(damage[1], id)
+		}
+	}
+	again, err := s.Samples(t.Context(), q)
+	require.NoError(t, err)
+	require.Equal(t, whole, again)
+}

@@ -7,7 +7,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
-	"sync/atomic"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -132,14 +132,16 @@ type sampleReader struct {
 	chunk health.Series
 	data  []byte
 	found []foundChunk
-	arena *arena // of what the chunks found hold
+	arena *arena // of the packed points of the chunks found
 }
 
-// foundChunk is a chunk of the page that is not unpacked yet.
+// foundChunk is a chunk of the page.
 type foundChunk struct {
+	id          int64
 	n           int
 	first, last int64
-	data        []byte
+	place       int  // of its first point among those of the chunks found
+	exp         int8 // once it is unpacked
 }
 
 // bounded returns the window of t within what a chunk's number can hold.
@@ -155,10 +157,9 @@ func (r *sampleReader) owner(ctx context.Context, c *conn, o *sampleOwner, from,
 		last = to - 1
 	}
 	r.found = r.found[:0]
-	r.arena.reset()
 	total := 0
 	err := c.each(ctx, func(x row) error {
-		f := foundChunk{n: int(x.int(0)), first: x.int(1), last: x.int(2)}
+		f := foundChunk{id: x.int(0), n: int(x.int(1)), first: x.int(2), last: x.int(3)}
 		switch {
 		case f.last < from || f.first >= to:
 			return nil
@@ -166,78 +167,101 @@ func (r *sampleReader) owner(ctx context.Context, c *conn, o *sampleOwner, from,
 			r.next = &samplePlace{o.owner, o.floating, max(from, f.first)}
 			return errEnough
 		}
-		data := x.blob(3)
-		f.data = r.arena.keep(append(r.arena.next(len(data))[:0], data...))
+		f.place = total
 		r.found = append(r.found, f)
 		r.room -= f.n
 		total += f.n
 		return nil
-	}, "SELECT n, first, last, data FROM chunk WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+	}, "SELECT id, n, first, last FROM chunk WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
 		chunkID(o.id, bounded(from, o.width)), chunkID(o.id, bounded(last, o.width)))
 	if err != nil && !errors.Is(err, errEnough) {
 		return err
 	}
-	if done, err := r.together(o, from, to, total); done || err != nil {
+	if len(r.found) == 0 {
+		return nil
+	}
+	if done, err := r.together(ctx, c, o, from, to, total); done || err != nil {
 		return err
 	}
-	for i := range r.found {
-		f := &r.found[i]
-		if err := r.unpack(o, f, from, to, total); err != nil {
-			return err
+	return r.packed(ctx, c, func(f *foundChunk, data []byte) error { return r.unpack(o, f, data, from, to, total-f.place) })
+}
+
+// packed reads the packed points of the chunks found, which take must copy to
+// keep.
+func (r *sampleReader) packed(ctx context.Context, c *conn, take func(f *foundChunk, data []byte) error) error {
+	left := r.found
+	err := c.each(ctx, func(x row) error {
+		if len(left) == 0 || x.int(0) != left[0].id {
+			return errPacked
 		}
-		total -= f.n
+		f := &left[0]
+		left = left[1:]
+		return take(f, x.blob(1))
+	}, "SELECT id, data FROM chunk WHERE id BETWEEN ?1 AND ?2 ORDER BY id", left[0].id, left[len(left)-1].id)
+	if err == nil && len(left) > 0 {
+		return errPacked
 	}
-	return nil
+	return err
 }
 
 // together unpacks many chunks by several goroutines, each chunk into its place
-// in one run. It reports false, with nothing done, unless all chunks are whole
-// and of one exponent.
-func (r *sampleReader) together(o *sampleOwner, from, to int64, total int) (bool, error) {
+// in one run, while they are read. It reports false, with the page as it was,
+// unless all chunks are whole and of one exponent.
+func (r *sampleReader) together(ctx context.Context, c *conn, o *sampleOwner, from, to int64, total int) (bool, error) {
 	workers := min(runtime.GOMAXPROCS(0), len(r.found))
 	if total < parallelPoints || workers < 2 || r.found[0].first < from || r.found[len(r.found)-1].last >= to {
 		return false, nil
 	}
-	places := make([]int, len(r.found))
-	at := 0
-	for i := range r.found {
-		places[i] = at
-		at += r.found[i].n
+	// To make a column takes as long as to unpack a good part of it: who comes
+	// first does, while others do something else.
+	column := func() []int64 { return make([]int64, total) }
+	times, values := sync.OnceValue(column), sync.OnceValue(column)
+	type chunk struct {
+		*foundChunk
+		data []byte
 	}
-	times, values := make([]int64, total), make([]int64, total)
-	exps := make([]int8, len(r.found))
-	var group errgroup.Group
-	var next atomic.Int64
-	for range workers {
-		group.Go(func() error {
-			var data []byte
-			for i := int(next.Add(1)) - 1; i < len(r.found); i = int(next.Add(1)) - 1 {
-				f := &r.found[i]
-				end := places[i] + f.n
-				part := health.Series{Times: times[places[i]:places[i]:end], Values: values[places[i]:places[i]:end]}
-				var err error
-				if data, err = r.store.packer.unpackPoints(data, f.data, &part); err != nil {
-					return err
-				}
-				if part.Len() != f.n {
-					return errPacked
-				}
-				exps[i] = part.Exp
+	queue := make(chan chunk, len(r.found))
+	unpack := func() error {
+		values, times := values(), times()
+		room := r.store.rooms.Get().(*pointsRoom)
+		defer r.store.rooms.Put(room)
+		for f := range queue {
+			end := f.place + f.n
+			part := health.Series{Times: times[f.place:f.place:end], Values: values[f.place:f.place:end]}
+			var err error
+			if room.data, err = r.store.packer.unpackPoints(room.data, f.data, &part); err != nil {
+				return err
 			}
-			return nil
-		})
+			if part.Len() != f.n {
+				return errPacked
+			}
+			f.exp = part.Exp
+		}
+		return nil
 	}
-	if err := group.Wait(); err != nil {
+	var group errgroup.Group
+	for range workers - 1 {
+		group.Go(unpack)
+	}
+	wakeHelpers()
+	times()
+	r.arena.reset()
+	err := r.packed(ctx, c, func(f *foundChunk, data []byte) error {
+		queue <- chunk{f, r.arena.keep(append(r.arena.next(len(data))[:0], data...))}
+		return nil
+	})
+	close(queue)
+	if err := cmp.Or(err, unpack(), group.Wait()); err != nil {
 		return false, err
 	}
-	for _, exp := range exps {
-		if exp != exps[0] {
+	for i := range r.found {
+		if r.found[i].exp != r.found[0].exp {
 			return false, nil
 		}
 	}
 	r.page.Runs = append(r.page.Runs, store.SampleRun{Owner: o.owner, Series: health.Series{
-		Metric: o.owner.Metric, Part: o.owner.Part, Stat: o.owner.Stat, Exp: exps[0], Floating: o.floating,
-		From: times[0], To: times[total-1] + 1, Times: times, Values: values,
+		Metric: o.owner.Metric, Part: o.owner.Part, Stat: o.owner.Stat, Exp: r.found[0].exp, Floating: o.floating,
+		From: times()[0], To: times()[total-1] + 1, Times: times(), Values: values(),
 	}})
 	return true, nil
 }
@@ -245,7 +269,7 @@ func (r *sampleReader) together(o *sampleOwner, from, to int64, total int) (bool
 // unpack appends the points of a chunk in from..to to the page: in place behind
 // the last run if that has the same owner and exponent, else as a new run with
 // room for what is left.
-func (r *sampleReader) unpack(o *sampleOwner, f *foundChunk, from, to int64, left int) error {
+func (r *sampleReader) unpack(o *sampleOwner, f *foundChunk, data []byte, from, to int64, left int) error {
 	var run *health.Series
 	if k := len(r.page.Runs); k > 0 && r.page.Runs[k-1].Owner == o.owner && r.page.Runs[k-1].Series.Floating == o.floating {
 		run = &r.page.Runs[k-1].Series
@@ -255,7 +279,7 @@ func (r *sampleReader) unpack(o *sampleOwner, f *foundChunk, from, to int64, lef
 		r.chunk.Times, r.chunk.Values = make([]int64, 0, left), make([]int64, 0, left)
 	}
 	var err error
-	if r.data, err = r.store.packer.unpackPoints(r.data, f.data, &r.chunk); err != nil {
+	if r.data, err = r.store.packer.unpackPoints(r.data, data, &r.chunk); err != nil {
 		return err
 	}
 	points := r.chunk
