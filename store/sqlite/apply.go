@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"database/sql/driver"
 	"errors"
@@ -501,6 +502,7 @@ func (a *applying) samples(p *plan) error {
 	sp := &p.samples
 	for i := range sp.chunks {
 		w := &sp.chunks[i]
+		w.owner.parts[w.window].stored = w.data
 		if w.empty() {
 			continue
 		}
@@ -514,10 +516,13 @@ func (a *applying) samples(p *plan) error {
 			continue
 		}
 		if o.resize {
-			o.last = windowBias
+			o.last, o.latest = windowBias, nil
 		}
 		for _, w := range o.order {
 			o.last = max(o.last, w)
+		}
+		if part := o.parts[o.last]; part != nil {
+			o.latest = bytes.Clone(part.stored) // what a plan packed is used again
 		}
 		a.owners[ownerKey{p.scope.link, o.name.seriesName}] = o.owned
 	}

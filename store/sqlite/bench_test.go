@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/store"
@@ -228,6 +229,53 @@ func BenchmarkCommitSamples(b *testing.B) {
 					require.NoError(b, err)
 					n += batches[i].Pages[0].Records[0].Series[0].Len()
 				}
+				b.StopTimer()
+				require.NoError(b, s.Close())
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds()/1e6, "Msamples/s")
+		})
+	}
+}
+
+// BenchmarkCommitPushes has 16 connections push five minutes of 1 Hz at a time.
+func BenchmarkCommitPushes(b *testing.B) {
+	for _, mode := range []sqlitestore.Synchronous{sqlitestore.SynchronousNormal, sqlitestore.SynchronousFull} {
+		b.Run(string(mode), func(b *testing.B) {
+			day := sampleBatches(1, false)[0].Pages[0].Records[0]
+			lists := make([][]store.Batch, 16)
+			for c := range lists {
+				for i := range int64(24 * 12) {
+					r := day
+					r.Connection, r.Key = "c"+strconv.Itoa(c), "measure/"+strconv.FormatInt(1000+i, 10)
+					from := day.Series[0].From + i*300_000
+					r.Series = []health.Series{day.Series[0].Slice(from, from+300_000)}
+					r.Normalize()
+					batch := batchOf(r)
+					batch.Connection = r.Connection
+					lists[c] = append(lists[c], batch)
+				}
+			}
+			n := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer()
+				s, err := sqlitestore.Open(b.Context(), filepath.Join(b.TempDir(), "store.db"), &sqlitestore.Options{Synchronous: mode})
+				require.NoError(b, err)
+				b.StartTimer()
+				var group errgroup.Group
+				for _, list := range lists {
+					group.Go(func() error {
+						for i := range list {
+							if _, err := s.Commit(b.Context(), list[i]); err != nil {
+								return err
+							}
+						}
+						return nil
+					})
+				}
+				require.NoError(b, group.Wait())
+				n += len(lists) * len(lists[0]) * 300
 				b.StopTimer()
 				require.NoError(b, s.Close())
 				b.StartTimer()

@@ -28,11 +28,16 @@ type cache struct {
 	tops map[int64]string
 	// owners are those of the samples outside of sessions.
 	owners map[ownerKey]*owned
+	latest int              // bytes of their latest
 	words  map[int64]*words // by link: all of its words
 }
 
-// maxCached bounds each map; a full one is dropped.
-const maxCached = 1 << 16
+const (
+	// maxCached bounds each map; a full one is dropped.
+	maxCached = 1 << 16
+	// maxLatest bounds the bytes of the latest chunks; more are dropped.
+	maxLatest = 16 << 20
+)
 
 // scope is a connection in numbers.
 type scope struct {
@@ -64,6 +69,9 @@ func (k ownerKey) clone() ownerKey {
 type owned struct {
 	series, id, width int64
 	last              int64 // no chunk has a greater window
+	// latest is chunk last, packed; nil if there is none, or it is not known. Most
+	// pushes go there. It is not changed.
+	latest []byte
 }
 
 // stamp identifies a state of a connection's data.
@@ -82,7 +90,7 @@ func (c *cache) reset() {
 	c.scopes = map[string]scope{}
 	c.streams = map[streamKey]int64{}
 	c.tops = map[int64]string{}
-	c.owners = map[ownerKey]*owned{}
+	c.owners, c.latest = map[ownerKey]*owned{}, 0
 	c.words = map[int64]*words{}
 }
 
@@ -178,11 +186,19 @@ func (c *cache) learn(t *tx) {
 	}
 	maps.Copy(c.words, t.words)
 	for k, o := range t.owners {
-		if known := c.owners[k]; known != nil {
-			*known = o
-		} else {
-			c.owners[k.clone()] = &o
+		known := c.owners[k]
+		if known == nil {
+			known = &owned{}
+			c.owners[k.clone()] = known
 		}
+		c.latest += len(o.latest) - len(known.latest)
+		*known = o
+	}
+	if c.latest > maxLatest {
+		for _, o := range c.owners {
+			o.latest = nil
+		}
+		c.latest = 0
 	}
 }
 

@@ -269,7 +269,7 @@ func (sp *samplePlan) owner(ctx context.Context, c *conn, p *plan, r *health.Rec
 
 // forget starts the owner anew: what is stored of it goes.
 func (o *ownerPlan) forget() {
-	o.id, o.resize, o.parts, o.order = 0, false, map[int64]*chunkPart{}, nil
+	o.id, o.latest, o.resize, o.parts, o.order = 0, nil, false, map[int64]*chunkPart{}, nil
 }
 
 const findSeries = `SELECT id FROM series WHERE link = ?1 AND metric = ?2 AND stream = ?3 AND stat = ?4 AND part = ?5
@@ -283,7 +283,11 @@ func (n *seriesName) args(link int64) []any {
 // merge replaces the points of the owner in the window of s by those of s.
 func (o *ownerPlan) merge(ctx context.Context, c *conn, st *Store, s *health.Series) error {
 	first, last := window(s.From, o.width), window(s.To-1, o.width)
-	if o.id != 0 && first <= o.last {
+	switch {
+	case o.id == 0 || first > o.last:
+	case first == o.last && o.latest != nil:
+		o.stored(first, o.latest)
+	default:
 		if err := o.fetch(ctx, c, first, last); err != nil {
 			return err
 		}
@@ -302,13 +306,17 @@ func (o *ownerPlan) merge(ctx context.Context, c *conn, st *Store, s *health.Ser
 // fetch gets the stored chunks of some windows, as far as it has none.
 func (o *ownerPlan) fetch(ctx context.Context, c *conn, first, last int64) error {
 	return c.each(ctx, func(r row) error {
-		w := chunkWindow(r.int(0))
-		if o.parts[w] == nil {
-			o.parts[w] = &chunkPart{stored: bytes.Clone(r.blob(1))}
-			o.order = append(o.order, w)
-		}
+		o.stored(chunkWindow(r.int(0)), bytes.Clone(r.blob(1)))
 		return nil
 	}, "SELECT id, data FROM chunk WHERE id BETWEEN ?1 AND ?2", chunkID(o.id, first), chunkID(o.id, last))
+}
+
+// stored takes a stored chunk, unless it has that window already.
+func (o *ownerPlan) stored(w int64, packed []byte) {
+	if o.parts[w] == nil {
+		o.parts[w] = &chunkPart{stored: packed}
+		o.order = append(o.order, w)
+	}
 }
 
 // place puts points of s into windows that have no chunk.
