@@ -516,7 +516,7 @@ func (a *applying) samples(p *plan) error {
 			continue
 		}
 		if o.resize {
-			o.last, o.latest = windowBias, nil
+			o.last, o.latest = -windowBias, nil // all of its chunks are among the parts
 		}
 		for _, w := range o.order {
 			o.last = max(o.last, w)

@@ -8,15 +8,16 @@ import (
 	"github.com/vitalmux/vitalmux/health"
 )
 
-// cache holds what the file says about names, and counts the writes of this
-// process, so that a commit planned on a reader's snapshot can be told from one
-// that was overtaken.
+// cache holds what the file says about names, and the latest samples, and counts
+// the writes of this process, so that a commit planned on a reader's snapshot can
+// be told from one that was overtaken.
 //
 // The writer fills it after a transaction was committed, and readers with what
 // they had to look up. The writer drops it whole when another process wrote: see
 // writer.observe. A plan made with names of an older epoch is made again. Names
 // of a newer transaction than the reader's snapshot do no harm: the reader finds
-// no rows under them.
+// no rows under them. What else is newer is of a later version than the stamp of
+// the plan, which is taken first: the plan is made again.
 type cache struct {
 	mu       sync.RWMutex
 	epoch    uint64            // rises when anything may have changed
@@ -35,7 +36,7 @@ type cache struct {
 const (
 	// maxCached bounds each map; a full one is dropped.
 	maxCached = 1 << 16
-	// maxLatest bounds the bytes of the latest chunks; more are dropped.
+	// maxLatest bounds the bytes of the latest chunks. Of more, any half is dropped.
 	maxLatest = 16 << 20
 )
 
@@ -194,11 +195,15 @@ func (c *cache) learn(t *tx) {
 		c.latest += len(o.latest) - len(known.latest)
 		*known = o
 	}
-	if c.latest > maxLatest {
-		for _, o := range c.owners {
-			o.latest = nil
+	if c.latest <= maxLatest {
+		return
+	}
+	for _, o := range c.owners {
+		if c.latest <= maxLatest/2 {
+			return
 		}
-		c.latest = 0
+		c.latest -= len(o.latest)
+		o.latest = nil
 	}
 }
 

@@ -75,15 +75,17 @@ func (s *Store) plan(ctx context.Context, p *plan) error {
 }
 
 // look plans the batch on a reader's snapshot. What the cache says of the
-// connection may be of before another process removed it. The writer finds that
-// out; an error, or that nothing is to do, is looked into here.
+// connection may be of before another process removed it, or wrote to it. The
+// writer finds that out; an error, or that nothing is to do, is looked into
+// here. Whether a record is to be written is read from the file; of copied
+// samples only the cache may know.
 func (p *plan) look(c *conn) error {
 	err := p.make(background, c, time.Now())
 	if !p.cached || err == nil && !p.empty() {
 		return err
 	}
 	there, check := c.one(background, func(row) {}, "SELECT 1 FROM link WHERE id = ?1", p.scope.link)
-	if check != nil || there {
+	if check != nil || there && p.batch.Copied == nil {
 		return errors.Join(err, check)
 	}
 	p.fresh = true

@@ -37,7 +37,9 @@
 //
 // Bookkeeping times are kept to the millisecond. A person's feed, and every
 // list, is read in pages; no transaction is held while the caller's code runs.
-// The clock of leases is that of the process. To erase a user, or a connection
+// The clock of leases is that of the process. Up to 16 MiB of packed samples, the
+// latest of each series, are kept in memory; after another process erased a user
+// they are dropped with the next write. To erase a user, or a connection
 // with its data, all of the file is read, for which other writes wait: a few
 // seconds for each gigabyte.
 package sqlite

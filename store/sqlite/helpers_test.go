@@ -239,6 +239,8 @@ func TestSamplesThatAreDamaged(t *testing.T) {
 			{"UPDATE chunk SET data = CAST(x'7f' || data AS BLOB) WHERE id = ?1", "UPDATE chunk SET data = substr(data, 2) WHERE id = ?1"},
 			{"UPDATE chunk SET n = n - 1 WHERE id = ?1", "UPDATE chunk SET n = n + 1 WHERE id = ?1"},
 			{"UPDATE chunk SET n = n + 1 WHERE id = ?1", "UPDATE chunk SET n = n - 1 WHERE id = ?1"},
+			{"UPDATE chunk SET n = -n WHERE id = ?1", "UPDATE chunk SET n = -n WHERE id = ?1"},
+			{"UPDATE chunk SET n = n + (1 << 60) WHERE id = ?1", "UPDATE chunk SET n = n - (1 << 60) WHERE id = ?1"},
 		} {
 			change(damage[0], id)
 			page, err := s.Samples(t.Context(), q)

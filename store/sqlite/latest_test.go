@@ -48,19 +48,25 @@ func TestPushReadsNothing(t *testing.T) {
 	}
 }
 
-// TestLatestChunks has two stores of a file write and remove samples, mostly
-// about the end of what is there, and looks after each commit whether the one
-// that wrote knows the latest chunk as it is, and whether all points are there.
-func TestLatestChunks(t *testing.T) {
+// twoStores opens a file twice, as two processes do.
+func twoStores(t *testing.T) (stores [2]*Store) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "store.db")
-	var stores [2]*Store
 	for i := range stores {
 		s, err := Open(t.Context(), path, &Options{Synchronous: SynchronousNormal})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		stores[i] = s
 	}
-	run, known := 0, 0
+	return stores
+}
+
+// TestLatestChunks has two stores of a file write and remove samples, mostly
+// about the end of what is there, and looks after each commit whether the one
+// that wrote knows the latest chunk as it is, and whether all points are there.
+func TestLatestChunks(t *testing.T) {
+	stores := twoStores(t)
+	run, known, split := 0, 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		run++
 		connection := "c" + strconv.Itoa(run)
@@ -102,12 +108,22 @@ func TestLatestChunks(t *testing.T) {
 				}
 				known++
 				var stored []byte
+				greatest := int64(0)
 				require.NoError(rt, s.read(t.Context(), func(c *conn) error {
 					_, err := c.one(t.Context(), func(r row) { stored = append(stored, r.blob(0)...) },
 						"SELECT data FROM chunk WHERE id = ?1", chunkID(o.id, o.last))
+					if err != nil {
+						return err
+					}
+					_, err = c.one(t.Context(), func(r row) { greatest = r.int(0) },
+						"SELECT max(id) FROM chunk WHERE id BETWEEN ?1 AND ?2", chunkID(o.id, -windowBias), chunkID(o.id, windowBias-1))
 					return err
 				}))
 				require.Equal(rt, stored, o.latest)
+				require.Equal(rt, chunkID(o.id, o.last), greatest)
+				if o.width == widths[0] {
+					split++
+				}
 			}
 			page, err := s.Samples(t.Context(), store.SampleQuery{User: "u1", Connections: []string{connection}, Metric: health.MetricHeartRate, Limit: 1 << 20})
 			require.NoError(rt, err)
@@ -121,6 +137,7 @@ func TestLatestChunks(t *testing.T) {
 		}
 	})
 	require.NotZero(t, known)
+	require.NotZero(t, split)
 }
 
 // TestLatestChunksAreBounded learns of more than is kept.
@@ -135,12 +152,37 @@ func TestLatestChunksAreBounded(t *testing.T) {
 	require.Equal(t, maxLatest, c.latest)
 	require.NotNil(t, c.owner(ownerKey{link: 1}).latest)
 	learn(3, 1)
-	require.Zero(t, c.latest)
+	kept := 0
 	for link := range int64(3) {
 		o := c.owner(ownerKey{link: link + 1})
 		require.Equal(t, link+1, o.id)
-		require.Nil(t, o.latest)
+		kept += len(o.latest)
 	}
-	learn(3, 1)
-	require.Equal(t, 1, c.latest)
+	require.Equal(t, kept, c.latest)
+	require.LessOrEqual(t, kept, maxLatest/2)
+	require.NotZero(t, kept)
+}
+
+// TestCopiedOverWhatAnotherStoreWrote copies samples that are what this store
+// wrote last, but not what the file holds.
+func TestCopiedOverWhatAnotherStoreWrote(t *testing.T) {
+	stores := twoStores(t)
+	from := groupNow.UnixMilli()
+	for i, first := range []int64{60, 90, 60} {
+		series := health.Series{
+			Metric: health.MetricHeartRate, From: from, To: from + 10_000,
+			Times: []int64{from, from + 1000}, Values: []int64{first, first + 1},
+		}
+		_, err := stores[i%2].Commit(t.Context(), store.Batch{
+			User: "u1", Connection: "c1", Unfenced: true, Now: groupNow, Cause: store.CauseLive,
+			Copied: &store.Copied{Samples: []store.SampleRun{{
+				Owner: store.Owner{Connection: "c1", Stream: "intraday", Metric: health.MetricHeartRate}, Series: series,
+			}}},
+		})
+		require.NoError(t, err)
+		page, err := stores[0].Samples(t.Context(), store.SampleQuery{User: "u1", Metric: health.MetricHeartRate})
+		require.NoError(t, err)
+		require.Len(t, page.Runs, 1)
+		require.Equal(t, series.Values, page.Runs[0].Series.Values)
+	}
 }

@@ -166,6 +166,8 @@ func (r *sampleReader) owner(ctx context.Context, c *conn, o *sampleOwner, from,
 		case r.room <= 0:
 			r.next = &samplePlace{o.owner, o.floating, max(from, f.first)}
 			return errEnough
+		case f.n < 1 || int64(f.n) > o.width: // there is one point per millisecond at most
+			return errPacked
 		}
 		f.place = total
 		r.found = append(r.found, f)
@@ -212,8 +214,8 @@ func (r *sampleReader) together(ctx context.Context, c *conn, o *sampleOwner, fr
 	if total < parallelPoints || workers < 2 || r.found[0].first < from || r.found[len(r.found)-1].last >= to {
 		return false, nil
 	}
-	// To make a column takes as long as to unpack a good part of it: who comes
-	// first does, while others do something else.
+	// To make a column takes as long as to unpack a good part of it: a goroutine
+	// makes one, and this one the other.
 	column := func() []int64 { return make([]int64, total) }
 	times, values := sync.OnceValue(column), sync.OnceValue(column)
 	type chunk struct {
@@ -251,7 +253,13 @@ func (r *sampleReader) together(ctx context.Context, c *conn, o *sampleOwner, fr
 		return nil
 	})
 	close(queue)
-	if err := cmp.Or(err, unpack(), group.Wait()); err != nil {
+	if err == nil {
+		err = unpack()
+	}
+	if others := group.Wait(); err == nil {
+		err = others
+	}
+	if err != nil {
 		return false, err
 	}
 	for i := range r.found {
