@@ -42,22 +42,29 @@ func scaleBatches(n int) []store.Batch {
 	return batches
 }
 
-func BenchmarkCommitNew(b *testing.B) {
-	batches := scaleBatches(20)
+// benchNewStore times fn alone, on a new store each time.
+func benchNewStore(b *testing.B, mode sqlitestore.Synchronous, fn func(s *sqlitestore.Store)) {
 	b.ReportAllocs()
 	for b.Loop() {
 		b.StopTimer()
-		s, err := sqlitestore.Open(b.Context(), filepath.Join(b.TempDir(), "store.db"), &sqlitestore.Options{Synchronous: sqlitestore.SynchronousNormal})
+		s, err := sqlitestore.Open(b.Context(), filepath.Join(b.TempDir(), "store.db"), &sqlitestore.Options{Synchronous: mode})
 		require.NoError(b, err)
 		b.StartTimer()
-		for i := range batches {
-			_, err := s.Commit(b.Context(), batches[i])
-			require.NoError(b, err)
-		}
+		fn(s)
 		b.StopTimer()
 		require.NoError(b, s.Close())
 		b.StartTimer()
 	}
+}
+
+func BenchmarkCommitNew(b *testing.B) {
+	batches := scaleBatches(20)
+	benchNewStore(b, sqlitestore.SynchronousNormal, func(s *sqlitestore.Store) {
+		for i := range batches {
+			_, err := s.Commit(b.Context(), batches[i])
+			require.NoError(b, err)
+		}
+	})
 	b.ReportMetric(float64(b.N)*20_000/b.Elapsed().Seconds(), "records/s")
 }
 
@@ -179,63 +186,55 @@ func sampleBatches(days int, irregular bool) []store.Batch {
 	return batches
 }
 
-func BenchmarkSamples(b *testing.B) {
-	for _, irregular := range []bool{false, true} {
-		b.Run(map[bool]string{false: "regular", true: "irregular"}[irregular], func(b *testing.B) {
-			s, err := sqlitestore.Open(b.Context(), filepath.Join(b.TempDir(), "store.db"), &sqlitestore.Options{Synchronous: sqlitestore.SynchronousNormal})
-			require.NoError(b, err)
-			defer func() { require.NoError(b, s.Close()) }()
-			batches := sampleBatches(200, irregular)
-			for i := range batches {
-				_, err := s.Commit(b.Context(), batches[i])
-				require.NoError(b, err)
-			}
-			n := 0
-			b.ReportAllocs()
-			for b.Loop() {
-				q := store.SampleQuery{User: "u1", Metric: health.MetricHeartRate}
-				for {
-					page, err := s.Samples(b.Context(), q)
-					require.NoError(b, err)
-					for _, run := range page.Runs {
-						n += run.Series.Len()
-					}
-					if page.Next == "" {
-						break
-					}
-					q.After = page.Next
-				}
-			}
+// benchRhythms runs fn with days at 1 Hz and with irregular ones. It returns how
+// many samples it wrote or read.
+func benchRhythms(b *testing.B, days int, fn func(b *testing.B, batches []store.Batch) int) {
+	for _, name := range []string{"regular", "irregular"} {
+		b.Run(name, func(b *testing.B) {
+			n := fn(b, sampleBatches(days, name == "irregular"))
 			require.NotZero(b, n)
-			runtime.KeepAlive(batches) // a service has a heap, too
 			b.ReportMetric(float64(n)/b.Elapsed().Seconds()/1e6, "Msamples/s")
 		})
 	}
 }
 
-func BenchmarkCommitSamples(b *testing.B) {
-	for _, irregular := range []bool{false, true} {
-		b.Run(map[bool]string{false: "regular", true: "irregular"}[irregular], func(b *testing.B) {
-			batches := sampleBatches(100, irregular)
-			n := 0
-			b.ReportAllocs()
-			for b.Loop() {
-				b.StopTimer()
-				s, err := sqlitestore.Open(b.Context(), filepath.Join(b.TempDir(), "store.db"), &sqlitestore.Options{Synchronous: sqlitestore.SynchronousNormal})
+func BenchmarkSamples(b *testing.B) {
+	benchRhythms(b, 200, func(b *testing.B, batches []store.Batch) (n int) {
+		s, err := sqlitestore.Open(b.Context(), filepath.Join(b.TempDir(), "store.db"), &sqlitestore.Options{Synchronous: sqlitestore.SynchronousNormal})
+		require.NoError(b, err)
+		defer func() { require.NoError(b, s.Close()) }()
+		for i := range batches {
+			_, err := s.Commit(b.Context(), batches[i])
+			require.NoError(b, err)
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			q := store.SampleQuery{User: "u1", Metric: health.MetricHeartRate}
+			for more := true; more; more = q.After != "" {
+				page, err := s.Samples(b.Context(), q)
 				require.NoError(b, err)
-				b.StartTimer()
-				for i := range batches {
-					_, err := s.Commit(b.Context(), batches[i])
-					require.NoError(b, err)
-					n += batches[i].Pages[0].Records[0].Series[0].Len()
+				for _, run := range page.Runs {
+					n += run.Series.Len()
 				}
-				b.StopTimer()
-				require.NoError(b, s.Close())
-				b.StartTimer()
+				q.After = page.Next
 			}
-			b.ReportMetric(float64(n)/b.Elapsed().Seconds()/1e6, "Msamples/s")
+		}
+		runtime.KeepAlive(batches) // a service has a heap, too
+		return n
+	})
+}
+
+func BenchmarkCommitSamples(b *testing.B) {
+	benchRhythms(b, 100, func(b *testing.B, batches []store.Batch) (n int) {
+		benchNewStore(b, sqlitestore.SynchronousNormal, func(s *sqlitestore.Store) {
+			for i := range batches {
+				_, err := s.Commit(b.Context(), batches[i])
+				require.NoError(b, err)
+				n += batches[i].Pages[0].Records[0].Series[0].Len()
+			}
 		})
-	}
+		return n
+	})
 }
 
 // BenchmarkCommitPushes has 16 connections push five minutes of 1 Hz at a time.
@@ -257,12 +256,7 @@ func BenchmarkCommitPushes(b *testing.B) {
 				}
 			}
 			n := 0
-			b.ReportAllocs()
-			for b.Loop() {
-				b.StopTimer()
-				s, err := sqlitestore.Open(b.Context(), filepath.Join(b.TempDir(), "store.db"), &sqlitestore.Options{Synchronous: mode})
-				require.NoError(b, err)
-				b.StartTimer()
+			benchNewStore(b, mode, func(s *sqlitestore.Store) {
 				var group errgroup.Group
 				for _, list := range lists {
 					group.Go(func() error {
@@ -276,10 +270,7 @@ func BenchmarkCommitPushes(b *testing.B) {
 				}
 				require.NoError(b, group.Wait())
 				n += len(lists) * len(lists[0]) * 300
-				b.StopTimer()
-				require.NoError(b, s.Close())
-				b.StartTimer()
-			}
+			})
 			b.ReportMetric(float64(n)/b.Elapsed().Seconds()/1e6, "Msamples/s")
 		})
 	}
