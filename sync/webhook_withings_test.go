@@ -111,7 +111,7 @@ func at2026() { time.Sleep(time.Until(time.Date(2026, 11, 21, 12, 0, 0, 0, time.
 // whatever comes to mind.
 func TestForgedNotifications(t *testing.T) {
 	random := rand.New(rand.NewPCG(proof.Seed(t), 14))
-	counts := proof.Counts{"notifications": proof.N(2000, 10_000)}
+	counts := proof.Counts{"notifications": proof.N(1000, 10_000)}
 	proof.Row(t, "W14", counts)
 	bubble(t, func(t *testing.T) {
 		at2026()

@@ -62,6 +62,7 @@ func daysStay(t *testing.T, from, to string) {
 	adapter, err := fitbit.New(fitbit.Config{
 		ClientID: fitbittest.DefaultClientID, ClientSecret: providers.NewSecret(fitbittest.DefaultClientSecret),
 		RedirectURL: fitbittest.DefaultRedirectURL, Transport: journey, HeartRateDetail: fitbit.DetailMinute,
+		Scopes: []string{fitbit.ScopeProfile, fitbit.ScopeSleep, fitbit.ScopeWeight, fitbit.ScopeHeartRate},
 	})
 	require.NoError(t, err)
 	st := store.NewMemory()

@@ -113,7 +113,7 @@ func (c *checker) records(q store.RecordQuery) []health.Record {
 }
 
 // pageCap bounds how many pages a reader that never ends may give.
-const pageCap = 100_000
+const pageCap = 10_000
 
 func readRecords(c *checker, s store.Reader, q store.RecordQuery) ([]health.Record, error) {
 	var list []health.Record
