@@ -99,8 +99,10 @@ const (
 	lookback      = 8 * day
 	shortLookback = 3 * day
 	denseLookback = 2 * day
-	// What changes seldom is asked for seldom: a person has 150 requests an
-	// hour.
+	// A person has 150 requests an hour, and to read all streams once takes about
+	// 90: days are asked for once an hour, which leaves room for a backfill, and
+	// what changes seldom is asked for seldom.
+	hourly = time.Hour
 	seldom = 6 * time.Hour
 	rarely = 24 * time.Hour
 )
@@ -125,7 +127,7 @@ func newStreams(cfg Config) []*stream {
 		return &stream{
 			facts: providers.Stream{
 				Name: name, Kinds: kinds, Scopes: []string{scope}, Grain: providers.GrainDay, MaxWindow: window, Lookback: lookback,
-				CallsPerPage: len(calls),
+				CallsPerPage: len(calls), Interval: hourly,
 			},
 			fetch: calling(calls).fetch, mapPage: mapPage,
 		}
@@ -146,6 +148,7 @@ func newStreams(cfg Config) []*stream {
 		return logs(&stream{
 			facts: providers.Stream{
 				Name: name, Kinds: []health.Kind{kind}, Scopes: []string{scope}, Grain: providers.GrainDay, Lookback: lookback, WalkTTL: walkTTL,
+				Interval: hourly,
 			},
 			fetch: l.fetch, mapPage: mapPage,
 		})
@@ -250,6 +253,7 @@ func routeStream(cfg Config) *stream {
 		facts: providers.Stream{
 			Name: streamRoutes, Kinds: []health.Kind{health.KindObservation}, Scopes: []string{ScopeActivity, ScopeLocation},
 			Grain: providers.GrainDay, Lookback: lookback, WalkTTL: walkTTL, AbsenceDeletes: true, CallsPerPage: 1 + l.limit,
+			Interval: hourly,
 		},
 		fetch: l.fetch, mapPage: (*mapper).routes,
 	}
