@@ -116,8 +116,17 @@ func (e *Engine) ListConnections(ctx context.Context, q store.ConnectionQuery) (
 
 // Sync brings every stream of a connection up to date while the caller waits:
 // one try, and the error is returned. A stream that fails does not keep the
-// others from being read; the error is then theirs joined. It returns
-// [store.ErrLeaseHeld] when the connection is being worked on elsewhere. When
+// others from being read; the error is then theirs joined.
+//
+// Each call reads every stream, those first that were not read for the longest
+// time. Where the limit of a service stops it, the error is
+// [providers.ErrRateLimited] and Report.Waiting says until when; the next call
+// goes on with the streams that this one did not come to, and then reads the
+// others again. So nothing stays behind, but where all streams together take more
+// requests than one period of the limit has, every call ends with that error: do
+// not repeat Sync until there is none. Run spreads the reading.
+//
+// Sync returns [store.ErrLeaseHeld] when the connection is being worked on elsewhere. When
 // ctx ends while a credential is being refreshed, Sync first waits for the
 // answer, at most Config.RefreshTimeout, and ten seconds more for it to be
 // stored: it would be lost otherwise. After ctx has ended no refresh begins.
