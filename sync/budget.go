@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"maps"
+	"slices"
 	gosync "sync"
 	"time"
 
@@ -49,7 +50,8 @@ type Calls struct {
 	Provider, Connection string
 	// Limits are those of the provider's Capabilities.
 	Limits []providers.RateLimit
-	// Lane says what the requests are for: backfills leave room for the others.
+	// Lane says what the requests are for: backfills leave room for the others,
+	// and these for backfills that wait.
 	Lane store.Lane
 	// Count is how many requests, at least 1. It may be more than a limit
 	// allows: then the limit must be wholly free.
@@ -83,19 +85,21 @@ func newBudget() *budget {
 	}
 }
 
-// reserveForLive is the share of each limit that backfills leave to live work:
-// one part in reserveForLive.
-const reserveForLive = 5
+// shareOf returns how many requests of a limit backfills leave to other work, and
+// other work to backfills that wait: neither comes to a stop because of the
+// other, however much there is to do.
+func shareOf(limit providers.RateLimit) int { return limit.Requests / 5 }
 
 var _ BudgetLearner = (*budget)(nil)
 
 // Take implements [Budget]. Of declared limits requests count from when they are
-// booked, and all of them.
+// booked.
 func (b *budget) Take(_ context.Context, c Calls) (done func(int), wait time.Duration, err error) {
-	if wait := b.take(now(), c.Provider, c.Connection, c.Limits, c.Lane, c.Count); wait > 0 {
+	began := now()
+	if wait := b.take(began, c); wait > 0 {
 		return nil, wait, nil
 	}
-	return func(made int) { b.done(c.Provider, c.Connection, c.Count, made) }, 0, nil
+	return func(made int) { b.done(began, c, made) }, 0, nil
 }
 
 // Learn implements [BudgetLearner].
@@ -110,62 +114,134 @@ func (b *budget) Block(_ context.Context, provider, connection string, until tim
 	return nil
 }
 
-// take books calls requests at now and returns zero, or books nothing and
-// returns how long to wait before asking again.
-func (b *budget) take(now time.Time, provider, connection string, limits []providers.RateLimit, lane store.Lane, calls int) time.Duration {
+// take books requests at now and returns zero, or books nothing and returns how
+// long to wait before asking again.
+func (b *budget) take(now time.Time, c Calls) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.sweep(now)
-	wait := max(0,
-		b.blocked[budgetKey{provider, "", -1}].Sub(now),
-		b.blocked[budgetKey{provider, connection, -1}].Sub(now))
-	shares := [...]*leftover{b.leftover(provider, ""), b.leftover(provider, connection)}
-	for i, r := range shares {
-		wait = max(wait, r.wait(now, calls+reserve(limits, providers.LimitScope(i), lane)))
+	a := asked{
+		now: now, limits: c.Limits, windows: b.windowsOf(c), backfill: c.Lane == store.LaneBackfill, calls: c.Count,
+		left: [...]*leftover{b.leftover(c.Provider, ""), b.leftover(c.Provider, c.Connection)},
 	}
-	touched := make([]*slidingWindow, 0, len(limits))
-	for i, limit := range limits {
-		if limit.Requests <= 0 || limit.Per <= 0 {
-			continue
+	wait := max(0, a.wait(),
+		b.blocked[budgetKey{c.Provider, "", -1}].Sub(now),
+		b.blocked[budgetKey{c.Provider, c.Connection, -1}].Sub(now))
+	for _, w := range a.windows {
+		switch {
+		case w == nil:
+		case wait == 0:
+			w.book(now, c.Count, a.backfill)
+		case a.backfill:
+			w.refused, w.refusedCalls = now, c.Count
 		}
-		key := budgetKey{provider: provider, limit: i}
-		if limit.Scope == providers.LimitPerUser {
-			key.connection = connection
-		}
-		w := b.windows[key]
-		if w == nil {
-			w = &slidingWindow{per: limit.Per, at: make([]time.Time, limit.Requests)}
-			b.windows[key] = w
-		}
-		usable := limit.Requests
-		if lane == store.LaneBackfill {
-			usable -= limit.Requests / reserveForLive
-		}
-		wait = max(wait, w.wait(now, min(calls, usable), usable))
-		touched = append(touched, w)
 	}
 	if wait > 0 {
 		return wait
 	}
-	for _, w := range touched {
-		w.book(now, calls)
-	}
-	for _, r := range shares {
-		r.begun += calls
-		r.left -= calls
+	for _, r := range a.left {
+		r.begun += c.Count
+		r.left -= c.Count
 	}
 	return 0
 }
 
-// done ends the booking of calls requests, of which so many were made.
-func (b *budget) done(provider, connection string, calls, made int) {
+// windowsOf returns the windows of the limits of some calls; nil for one that is
+// none.
+func (b *budget) windowsOf(c Calls) []*slidingWindow {
+	windows := make([]*slidingWindow, len(c.Limits))
+	for i, limit := range c.Limits {
+		if limit.Requests <= 0 || limit.Per <= 0 {
+			continue
+		}
+		key := budgetKey{provider: c.Provider, limit: i}
+		if limit.Scope == providers.LimitPerUser {
+			key.connection = c.Connection
+		}
+		w := b.windows[key]
+		if w == nil {
+			w = &slidingWindow{per: limit.Per, last: make([]booking, limit.Requests)}
+			b.windows[key] = w
+		}
+		windows[i] = w
+	}
+	return windows
+}
+
+// done ends a booking of began, of which so many requests were made, and gives
+// back the others.
+func (b *budget) done(began time.Time, c Calls, made int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, who := range [...]string{"", connection} {
-		r := b.leftover(provider, who)
-		r.begun -= calls
-		r.left += max(0, calls-made)
+	for _, who := range [...]string{"", c.Connection} {
+		r := b.leftover(c.Provider, who)
+		r.begun -= c.Count
+		r.left += max(0, c.Count-made)
 	}
+	if made >= c.Count {
+		return
+	}
+	for _, w := range b.windowsOf(c) {
+		if w != nil {
+			w.giveBack(booking{began, c.Lane == store.LaneBackfill}, min(c.Count, len(w.last))-min(made, len(w.last)))
+		}
+	}
+}
+
+// asked is what a budget is asked for.
+type asked struct {
+	now      time.Time
+	limits   []providers.RateLimit
+	windows  []*slidingWindow // of the limits; nil for one that is none
+	left     [2]*leftover     // of all, and of the connection
+	backfill bool
+	calls    int
+}
+
+// wait returns how long until the requests fit.
+func (a *asked) wait() time.Duration {
+	if !a.backfill {
+		return a.waitWith(false)
+	}
+	return min(a.waitWith(true), a.waitWith(false))
+}
+
+// waitWith returns how long until the requests fit, which leave others their
+// share or, if they are of a backfill and leave none, are part of the backfills'
+// own. Of what answers told that is left, backfills always leave the share: others
+// spend that too, and it is renewed all at once.
+func (a *asked) waitWith(leave bool) time.Duration {
+	var wait time.Duration
+	var reserve [2]int // by scope
+	for i, w := range a.windows {
+		if w == nil {
+			continue
+		}
+		limit := a.limits[i]
+		share := shareOf(limit)
+		usable := limit.Requests
+		if a.backfill {
+			reserve[limit.Scope] = max(reserve[limit.Scope], share)
+		}
+		switch {
+		case leave:
+			usable -= share
+		case a.backfill:
+			if share == 0 {
+				return a.waitWith(true) // it has none
+			}
+			wait = max(wait, w.waitOf(a.now, a.calls, share, true))
+		case w.backfillWaits(a.now):
+			// One page of it may need more than the share.
+			share = max(share, min(w.refusedCalls, usable/2))
+			wait = max(wait, w.waitOf(a.now, a.calls, usable-share, false))
+		}
+		wait = max(wait, w.wait(a.now, a.calls, usable))
+	}
+	for scope, r := range a.left {
+		wait = max(wait, r.wait(a.now, a.calls+reserve[scope]))
+	}
+	return wait
 }
 
 func (b *budget) learn(now time.Time, provider, connection string, left providers.RateLeft) {
@@ -215,37 +291,94 @@ func (b *budget) block(provider, connection string, until time.Time) {
 	}
 }
 
-// slidingWindow is a ring of the times of the last requests.
+// slidingWindow is a ring of the last bookings, as many as the limit allows.
 type slidingWindow struct {
 	per  time.Duration
-	at   []time.Time
+	last []booking
 	next int
+	// refused is when a backfill was refused last, if none was let through since,
+	// and refusedCalls how many requests it asked for.
+	refused      time.Time
+	refusedCalls int
 }
 
-// idle reports whether no request of the last period is in the window.
-func (w *slidingWindow) idle(now time.Time) bool {
-	newest := w.at[(w.next-1+len(w.at))%len(w.at)]
-	return now.Sub(newest) >= w.per
+// booking is one request; the zero booking is none.
+type booking struct {
+	at       time.Time
+	backfill bool
 }
+
+// back returns the booking that is n back from the newest.
+func (w *slidingWindow) back(n int) booking {
+	all := len(w.last)
+	return w.last[((w.next-1-n)%all+all)%all]
+}
+
+// idle reports whether nothing of the last period is in the window, and no
+// backfill waits.
+func (w *slidingWindow) idle(now time.Time) bool {
+	return now.Sub(w.back(0).at) >= w.per && !w.backfillWaits(now)
+}
+
+// backfillWaits reports whether a backfill is likely to wait: it is told to wait
+// for a period at most, and has then still to come to its turn.
+func (w *slidingWindow) backfillWaits(now time.Time) bool { return now.Sub(w.refused) < 2*w.per }
 
 // wait returns how long until calls more requests fit, when usable requests
-// are allowed in any period.
+// are allowed in any period. If calls are more than that, all must be free.
 func (w *slidingWindow) wait(now time.Time, calls, usable int) time.Duration {
 	// The calls fit when the request that is usable-calls back from the
 	// newest has left the period.
-	n := len(w.at)
-	oldest := w.at[((w.next-1-(usable-calls))%n+n)%n]
-	if oldest.IsZero() {
-		return 0
-	}
-	return max(0, oldest.Add(w.per).Sub(now))
+	return w.leaves(now, w.back(usable-min(calls, usable)))
 }
 
-func (w *slidingWindow) book(now time.Time, calls int) {
-	for range min(calls, len(w.at)) {
-		w.at[w.next] = now
-		w.next = (w.next + 1) % len(w.at)
+// waitOf is wait where only the bookings of backfills count, or only the others.
+func (w *slidingWindow) waitOf(now time.Time, calls, usable int, backfill bool) time.Duration {
+	spare := usable - min(calls, usable)
+	for n := range w.last {
+		r := w.back(n)
+		if r.backfill != backfill || r.at.IsZero() {
+			continue
+		}
+		if spare == 0 {
+			return w.leaves(now, r)
+		}
+		spare--
 	}
+	return 0
+}
+
+// leaves returns how long until a booking has left the period.
+func (w *slidingWindow) leaves(now time.Time, r booking) time.Duration {
+	if r.at.IsZero() {
+		return 0
+	}
+	return max(0, r.at.Add(w.per).Sub(now))
+}
+
+func (w *slidingWindow) book(now time.Time, calls int, backfill bool) {
+	for range min(calls, len(w.last)) {
+		w.last[w.next] = booking{now, backfill}
+		w.next = (w.next + 1) % len(w.last)
+	}
+	if backfill {
+		w.refused = time.Time{}
+	}
+}
+
+// giveBack takes out the n newest bookings that are like b.
+func (w *slidingWindow) giveBack(b booking, n int) {
+	kept := make([]booking, 0, len(w.last))
+	for i := range w.last {
+		if next := w.back(i); n > 0 && next == b {
+			n--
+		} else {
+			kept = append(kept, next)
+		}
+	}
+	slices.Reverse(kept)
+	clear(w.last)
+	w.next = copy(w.last, kept) % len(w.last)
 }
 
 // leftover is what answers told of how many requests are left.
@@ -287,17 +420,4 @@ func (r *leftover) wait(now time.Time, calls int) time.Duration {
 		return 0
 	}
 	return max(0, r.until.Sub(now))
-}
-
-// reserve returns how much of the limits of a scope the lane leaves to others.
-func reserve(limits []providers.RateLimit, scope providers.LimitScope, lane store.Lane) (requests int) {
-	if lane != store.LaneBackfill {
-		return 0
-	}
-	for _, limit := range limits {
-		if limit.Scope == scope {
-			requests = max(requests, limit.Requests/reserveForLive)
-		}
-	}
-	return requests
 }

@@ -22,28 +22,31 @@ func TestBudgetNeverExceedsAnyWindow(t *testing.T) {
 			{Requests: rapid.IntRange(1, 6).Draw(t, "user"), Per: time.Hour, Scope: providers.LimitPerUser},
 		}
 		b, now := newBudget(), time.Unix(1_790_000_000, 0)
-		type booking struct {
+		type sent struct {
 			at   time.Time
 			conn string
 		}
-		var booked []booking
+		var booked []sent
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			conn := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "connection")
 			lane := rapid.SampledFrom([]store.Lane{store.LaneLive, store.LaneBackfill}).Draw(t, "lane")
 			calls := rapid.IntRange(1, 4).Draw(t, "calls")
-			wait := b.take(now, "p", conn, limits, lane, calls)
-			if wait == 0 {
-				for range calls {
-					booked = append(booked, booking{now, conn})
+			c := callsOf(conn, limits, lane, calls)
+			send := func() {
+				made := rapid.IntRange(0, calls).Draw(t, "made")
+				for range made {
+					booked = append(booked, sent{now, conn})
 				}
+				b.done(now, c, made)
+			}
+			if wait := b.take(now, c); wait == 0 {
+				send()
 			} else {
 				require.Positive(t, wait)
 				if rapid.Bool().Draw(t, "patient") {
 					now = now.Add(wait)
-					require.Zero(t, b.take(now, "p", conn, limits, lane, calls), "the promised wait is enough")
-					for range calls {
-						booked = append(booked, booking{now, conn})
-					}
+					require.Zero(t, b.take(now, c), "the promised wait is enough")
+					send()
 				}
 			}
 			now = now.Add(time.Duration(rapid.IntRange(0, 30).Draw(t, "pause")) * time.Second)
@@ -70,22 +73,79 @@ func TestBudgetLeavesRoomForLiveWork(t *testing.T) {
 	b, now := newBudget(), time.Unix(1_790_000_000, 0)
 	limits := []providers.RateLimit{{Requests: 100, Per: time.Minute}}
 	n := 0
-	for b.take(now, "p", "c", limits, store.LaneBackfill, 1) == 0 {
+	for b.take(now, callsOf("c", limits, store.LaneBackfill, 1)) == 0 {
 		n++
 	}
 	require.Equal(t, 80, n)
-	for b.take(now, "p", "c", limits, store.LaneLive, 1) == 0 {
+	for b.take(now, callsOf("c", limits, store.LaneLive, 1)) == 0 {
 		n++
 	}
 	require.Equal(t, 100, n)
 }
 
+// TestBudgetIsShared: live work and backfills that both want more than there is
+// get a share each, in every period.
+func TestBudgetIsShared(t *testing.T) {
+	for _, count := range []int{1, 7} {
+		b, start := newBudget(), time.Unix(1_790_000_000, 0)
+		limits := []providers.RateLimit{{Requests: 150, Per: time.Hour, Scope: providers.LimitPerUser}}
+		got := map[store.Lane]map[int]int{store.LaneLive: {}, store.LaneBackfill: {}}
+		for second := range 10 * 3600 {
+			now := start.Add(time.Duration(second) * time.Second)
+			for _, lane := range []store.Lane{store.LaneLive, store.LaneBackfill} {
+				if b.take(now, callsOf("c", limits, lane, count)) == 0 {
+					got[lane][second/3600] += count
+				}
+			}
+		}
+		for hour := range 10 {
+			live, backfill := got[store.LaneLive][hour], got[store.LaneBackfill][hour]
+			require.LessOrEqual(t, live+backfill, 150, "hour %d", hour)
+			require.Greater(t, live+backfill, 150-2*count, "hour %d", hour)
+			require.Greater(t, backfill, 30-count, "hour %d", hour)
+			require.Greater(t, live, 30-count, "hour %d", hour)
+		}
+		// Without a backfill that waits, live work has it all.
+		now := start.Add(20 * time.Hour)
+		n := 0
+		for b.take(now, callsOf("c", limits, store.LaneLive, 1)) == 0 {
+			n++
+		}
+		require.Equal(t, 150, n)
+	}
+}
+
+func TestBudgetGivesBackWhatWasNotMade(t *testing.T) {
+	b, now := newBudget(), time.Unix(1_790_000_000, 0)
+	limits := []providers.RateLimit{{Requests: 10, Per: time.Minute}}
+	page := callsOf("c", limits, store.LaneLive, 6)
+	require.Zero(t, b.take(now, page))
+	require.Zero(t, b.take(now.Add(time.Second), callsOf("c", limits, store.LaneLive, 4)))
+	b.done(now, page, 2)
+	now = now.Add(2 * time.Second)
+	require.Equal(t, 58*time.Second, b.take(now, callsOf("c", limits, store.LaneLive, 5)))
+	require.Zero(t, b.take(now, callsOf("c", limits, store.LaneLive, 4)))
+	require.Equal(t, 58*time.Second, b.take(now, callsOf("c", limits, store.LaneLive, 2)))
+	require.Equal(t, 59*time.Second, b.take(now, callsOf("c", limits, store.LaneLive, 3)))
+
+	large := callsOf("d", limits, store.LaneBackfill, 30)
+	now = now.Add(time.Minute)
+	require.Zero(t, b.take(now, large), "it is wholly free")
+	b.done(now, large, 1)
+	require.Zero(t, b.take(now, callsOf("d", limits, store.LaneLive, 9)))
+	require.Equal(t, time.Minute, b.take(now, callsOf("d", limits, store.LaneLive, 1)))
+}
+
+func callsOf(connection string, limits []providers.RateLimit, lane store.Lane, n int) Calls {
+	return Calls{Provider: "p", Connection: connection, Limits: limits, Lane: lane, Count: n}
+}
+
 func TestBudgetBlock(t *testing.T) {
 	b, now := newBudget(), time.Unix(1_790_000_000, 0)
 	b.block("p", "c", now.Add(5*time.Second))
-	require.Equal(t, 5*time.Second, b.take(now, "p", "c", nil, store.LaneLive, 1))
-	require.Zero(t, b.take(now, "p", "other", nil, store.LaneLive, 1))
-	require.Zero(t, b.take(now.Add(5*time.Second), "p", "c", nil, store.LaneLive, 1))
+	require.Equal(t, 5*time.Second, b.take(now, callsOf("c", nil, store.LaneLive, 1)))
+	require.Zero(t, b.take(now, callsOf("other", nil, store.LaneLive, 1)))
+	require.Zero(t, b.take(now.Add(5*time.Second), callsOf("c", nil, store.LaneLive, 1)))
 }
 
 func TestBudgetForgetsConnections(t *testing.T) {
@@ -93,7 +153,7 @@ func TestBudgetForgetsConnections(t *testing.T) {
 	limits := []providers.RateLimit{{Requests: 10, Per: time.Minute}, {Requests: 5, Per: time.Hour, Scope: providers.LimitPerUser}}
 	for i := range 5_000 {
 		connection := strconv.Itoa(i)
-		require.Zero(t, b.take(now, "p", connection, limits, store.LaneLive, 1))
+		require.Zero(t, b.take(now, callsOf(connection, limits, store.LaneLive, 1)))
 		b.block("p", connection, now.Add(time.Second))
 		now = now.Add(10 * time.Second)
 	}
@@ -104,7 +164,7 @@ func TestBudgetForgetsConnections(t *testing.T) {
 func TestPageThatNeedsMoreThanTheBudget(t *testing.T) {
 	b, now := newBudget(), time.Unix(1_790_000_000, 0)
 	limits := []providers.RateLimit{{Requests: 5, Per: time.Minute}}
-	require.Zero(t, b.take(now, "p", "c", limits, store.LaneBackfill, 12))
-	require.Equal(t, time.Minute, b.take(now, "p", "c", limits, store.LaneBackfill, 12))
-	require.Zero(t, b.take(now.Add(time.Minute), "p", "c", limits, store.LaneBackfill, 12))
+	require.Zero(t, b.take(now, callsOf("c", limits, store.LaneBackfill, 12)))
+	require.Equal(t, time.Minute, b.take(now, callsOf("c", limits, store.LaneBackfill, 12)))
+	require.Zero(t, b.take(now.Add(time.Minute), callsOf("c", limits, store.LaneBackfill, 12)))
 }

@@ -41,4 +41,8 @@
 // application share a [Config.Budget]: without one they learn of each other by
 // the service's refusals, and wait. Requests that an adapter repeats, because
 // they failed, are not counted again.
+//
+// Backfills leave a fifth of each limit to other work, and other work as much to a
+// backfill that waits: where there is more to read than a limit allows, both go on,
+// at that pace.
 package sync

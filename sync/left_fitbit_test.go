@@ -97,3 +97,54 @@ func TestAnotherClientSpendsTheHour(t *testing.T) {
 		require.Greater(t, len(sim.Requests()), 7*100+100, "what was left of some hours was used")
 	})
 }
+
+// TestBackfillBesideLiveWork: all streams of a person, read at their intervals,
+// ask for more than an hour allows. The history is read to its end all the same,
+// and no stream is left behind meanwhile.
+func TestBackfillBesideLiveWork(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		time.Sleep(36 * time.Hour)
+		sim := fitbittest.New(fitbittest.Config{Seed: 3, Days: 12, IntradayDays: 12})
+		person := sim.AddPerson(fitbittest.PersonConfig{Timezone: "Europe/Berlin"})
+		adapter, err := fitbit.New(fitbit.Config{
+			ClientID: fitbittest.DefaultClientID, ClientSecret: providers.NewSecret(fitbittest.DefaultClientSecret),
+			RedirectURL: fitbittest.DefaultRedirectURL, Transport: providertest.Transport(sim),
+			RequestsPerHour: 40, RoutesPerPage: -1,
+		})
+		require.NoError(t, err)
+		read := map[string]time.Time{}
+		engine, err := healthsync.New(healthsync.Config{
+			Providers: []providers.Provider{adapter}, Store: store.NewMemory(), Sealer: newKeyring(t), History: 10 * day,
+			Hooks: healthsync.Hooks{StreamDone: func(_ context.Context, e healthsync.StreamEvent) {
+				if e.Report.Lane == store.LaneLive && e.Report.Windows > 0 {
+					read[e.Report.Stream] = time.Now()
+				}
+			}},
+		})
+		require.NoError(t, err)
+		address, err := engine.Connect(t.Context(), healthsync.ConnectRequest{User: "ada", Provider: fitbit.Name, RedirectURL: fitbittest.DefaultRedirectURL})
+		require.NoError(t, err)
+		back, err := sim.Authorize(person.ID, address)
+		require.NoError(t, err)
+		conn, err := engine.Complete(t.Context(), back.Query())
+		require.NoError(t, err)
+		stop := running(t, engine)
+		defer stop()
+		for hour := 0; ; hour++ {
+			require.Less(t, hour, 36, "the backfill does not end")
+			time.Sleep(time.Hour)
+			progress, err := engine.Progress(t.Context(), conn.ID)
+			require.NoError(t, err)
+			left := 0
+			for _, p := range progress {
+				left += p.Total - p.Done
+			}
+			if left == 0 && hour > 0 {
+				break
+			}
+		}
+		for _, stream := range adapter.Capabilities().Streams {
+			require.Less(t, time.Since(read[stream.Name]), max(stream.Interval, time.Hour)+4*time.Hour, stream.Name)
+		}
+	})
+}

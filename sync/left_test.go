@@ -21,6 +21,7 @@ func TestBudgetKeepsToWhatIsLeft(t *testing.T) {
 		const limit = 20
 		type request struct {
 			calls   int
+			began   time.Time
 			sure    int // the hour of which something was known when it was booked
 			counted bool
 			told    providers.RateLeft
@@ -56,8 +57,8 @@ func TestBudgetKeepsToWhatIsLeft(t *testing.T) {
 		for range rapid.IntRange(1, 80).Draw(t, "steps") {
 			switch rapid.SampledFrom([]string{"send", "send", "count", "answer", "answer", "wait"}).Draw(t, "step") {
 			case "send":
-				r := &request{calls: rapid.IntRange(1, 3).Draw(t, "calls"), sure: known}
-				if b.take(now, "p", "c", limits, store.LaneLive, r.calls) == 0 {
+				r := &request{calls: rapid.IntRange(1, 3).Draw(t, "calls"), began: now, sure: known}
+				if b.take(now, callsOf("c", limits, store.LaneLive, r.calls)) == 0 {
 					flying = append(flying, r)
 				}
 			case "count":
@@ -77,7 +78,7 @@ func TestBudgetKeepsToWhatIsLeft(t *testing.T) {
 				if !r.counted {
 					count(r)
 				}
-				b.done("p", "c", r.calls, r.calls)
+				b.done(r.began, callsOf("c", limits, store.LaneLive, r.calls), r.calls)
 				b.learn(now, "p", "c", r.told)
 				if r.told.ResetAt.Sub(start) >= time.Duration(hour()+1)*time.Hour {
 					known = hour()
@@ -95,7 +96,7 @@ func TestBudgetLearnsWhatIsLeft(t *testing.T) {
 		return providers.RateLeft{Requests: n, ResetAt: now.Add(in), Scope: providers.LimitPerUser}
 	}
 	take := func(b *budget, connection string, calls int) time.Duration {
-		return b.take(now, "p", connection, nil, store.LaneLive, calls)
+		return b.take(now, callsOf(connection, nil, store.LaneLive, calls))
 	}
 	b := newBudget()
 	require.Zero(t, take(b, "a", 2), "under way")
@@ -105,7 +106,7 @@ func TestBudgetLearnsWhatIsLeft(t *testing.T) {
 	require.Equal(t, time.Minute, take(b, "a", 1))
 	require.Zero(t, take(b, "b", 9), "others have limits of their own")
 
-	b.done("p", "a", 3, 1) // two were not made
+	b.done(now, callsOf("a", nil, store.LaneLive, 3), 1) // two were not made
 	require.Zero(t, take(b, "a", 2))
 	require.Equal(t, time.Minute, take(b, "a", 1))
 	b.learn(now, "p", "a", left(5, time.Minute+5*time.Second))
@@ -115,8 +116,8 @@ func TestBudgetLearnsWhatIsLeft(t *testing.T) {
 	require.Equal(t, time.Minute+5*time.Second, take(b, "a", 1), "about a renewal that was")
 
 	now = now.Add(time.Minute)
-	b.done("p", "a", 2, 2)
-	b.done("p", "a", 2, 2)
+	b.done(now, callsOf("a", nil, store.LaneLive, 2), 2)
+	b.done(now, callsOf("a", nil, store.LaneLive, 2), 2)
 	b.learn(now, "p", "a", left(7, time.Hour))
 	require.Zero(t, take(b, "a", 7), "the limit was renewed")
 	require.Equal(t, time.Hour, take(b, "a", 1))
@@ -132,18 +133,21 @@ func TestBudgetLearnsWhatIsLeft(t *testing.T) {
 	// Backfills leave a fifth of the limit.
 	limits := []providers.RateLimit{{Requests: 10, Per: time.Hour, Scope: providers.LimitPerUser}}
 	b.learn(now, "q", "d", left(3, time.Minute))
-	require.Equal(t, time.Minute, b.take(now, "q", "d", limits, store.LaneBackfill, 2))
-	require.Zero(t, b.take(now, "q", "d", limits, store.LaneBackfill, 1))
-	require.Zero(t, b.take(now, "q", "d", limits, store.LaneReconcile, 2))
-	require.Equal(t, time.Minute, b.take(now, "q", "d", limits, store.LaneLive, 1))
+	of := func(lane store.Lane, n int) Calls {
+		return Calls{Provider: "q", Connection: "d", Limits: limits, Lane: lane, Count: n}
+	}
+	require.Equal(t, time.Minute, b.take(now, of(store.LaneBackfill, 2)))
+	require.Zero(t, b.take(now, of(store.LaneBackfill, 1)))
+	require.Zero(t, b.take(now, of(store.LaneReconcile, 2)))
+	require.Equal(t, time.Minute, b.take(now, of(store.LaneLive, 1)))
 }
 
 func TestBudgetForgetsWhatWasLeft(t *testing.T) {
 	b, now := newBudget(), time.Unix(1_790_000_000, 0)
 	for i := range 2_000 {
 		connection := strconv.Itoa(i)
-		require.Zero(t, b.take(now, "p", connection, nil, store.LaneLive, 1))
-		b.done("p", connection, 1, 1)
+		require.Zero(t, b.take(now, callsOf(connection, nil, store.LaneLive, 1)))
+		b.done(now, callsOf(connection, nil, store.LaneLive, 1), 1)
 		b.learn(now, "p", connection, providers.RateLeft{ResetAt: now.Add(time.Minute), Scope: providers.LimitPerUser})
 		now = now.Add(10 * time.Second)
 	}

@@ -21,13 +21,15 @@ import (
 // Budget is a [healthsync.Budget] that all processes share that have the same
 // Redis and prefix.
 //
-// Backfills leave a fifth of each limit to other work. Of limits whose period is
-// at most a minute they leave nothing while nobody else has asked for a period:
-// other work then waits no longer than that.
+// Backfills leave a fifth of each limit to other work, and other work leaves as
+// much to backfills that wait. Of limits whose period is at most a minute backfills
+// leave nothing while nobody else has asked for a period: other work then waits no
+// longer than that.
 //
 // Of each limit there is a sorted set PREFIXbudget:{PROVIDER}:... of the tokens that
-// are not in its bucket, by when they are again, and a key that is there while other
-// work than backfills asks. Of each provider and each connection there is a sorted
+// are not in its bucket, by when they are again, one of those among them that
+// backfills took, a key that is there while other work than backfills asks, and one
+// while a backfill waits. Of each provider and each connection there is a sorted
 // set of the bookings under way, and for as long as it holds what was told to
 // [Budget.Learn].
 type Budget struct {
@@ -43,9 +45,9 @@ type Budget struct {
 var _ healthsync.BudgetLearner = (*Budget)(nil)
 
 const (
-	// reserveForLive is the share of each limit that backfills leave: one part
-	// in reserveForLive.
-	reserveForLive = 5
+	// shares is in how many parts a limit is: backfills and other work leave each
+	// other one.
+	shares = 5
 	// lentUpTo is the longest period of a limit whose reserve is lent.
 	lentUpTo = time.Minute
 	// longestFlight is how long a booking whose request is not heard of again
@@ -88,15 +90,19 @@ local now = t[1] * 1000 + math.floor(t[2] / 1000)
 
 // takeScript books calls, or returns for how many milliseconds to wait. KEYS are
 // of the provider, and of the connection, the block, what is left and the
-// bookings under way; then of each limit its bookings and its sign of other work.
+// bookings under way; then of each limit its bookings, its sign of other work, the
+// bookings of backfills, and the sign that one waits, which is for how many calls.
 // ARGV are the name of the booking, 1 for a backfill, and of each limit the
-// calls, the requests allowed, the reserve, the period and the longest flight;
+// calls, the requests allowed, the share, the period and the longest flight;
 // then the longest period that is lent, the calls, the longest flight, and what
 // of that which is left the lane leaves to others, at the provider and for the
-// connection.
+// connection. A backfill waits until its calls fit beside the share of the others,
+// or into its own. One that waits is told to wait for a period at most, and has
+// then still to come to its turn.
 const takeScript = nowScript + `
+local backfill = ARGV[2] == '1'
 local wait = math.max(0, redis.call('PTTL', KEYS[1]), redis.call('PTTL', KEYS[4]))
-local limits = (#KEYS - 6) / 2
+local limits = (#KEYS - 6) / 4
 local z = 5*limits + 3
 local left = {redis.call('GET', KEYS[2]), redis.call('GET', KEYS[5])}
 for i = 1, 2 do
@@ -104,31 +110,75 @@ for i = 1, 2 do
 		wait = math.max(wait, math.max(1, redis.call('PTTL', KEYS[3*i-1])))
 	end
 end
+local within = wait -- for a backfill within its own share
+local function until_fits(booked, n, calls, usable, per)
+	local over = n + math.min(calls, usable) - usable
+	if over <= 0 then
+		return 0
+	end
+	local at = booked(over)
+	return math.max(1, math.min(at - now, per))
+end
 for i = 1, limits do
-	local booked, other, a = KEYS[2*i+5], KEYS[2*i+6], 5*i - 2
-	local calls, usable, reserve, per = tonumber(ARGV[a]), tonumber(ARGV[a+1]), tonumber(ARGV[a+2]), tonumber(ARGV[a+3])
-	if ARGV[2] ~= '1' then
+	local all, other, own, waits, a = KEYS[4*i+3], KEYS[4*i+4], KEYS[4*i+5], KEYS[4*i+6], 5*i - 2
+	local calls, usable, share, per = tonumber(ARGV[a]), tonumber(ARGV[a+1]), tonumber(ARGV[a+2]), tonumber(ARGV[a+3])
+	redis.call('ZREMRANGEBYSCORE', all, '-inf', now)
+	redis.call('ZREMRANGEBYSCORE', own, '-inf', now)
+	local function of(set)
+		return function(n) return redis.call('ZRANGE', set, n - 1, n - 1, 'WITHSCORES')[2] end
+	end
+	local n, backfills = redis.call('ZCARD', all), redis.call('ZCARD', own)
+	local fits = until_fits(of(all), n, calls, usable, per)
+	within = math.max(within, fits)
+	if not backfill then
 		redis.call('SET', other, '1', 'PX', per)
+		local asked = redis.call('GET', waits)
+		if asked then
+			-- One page of it may need more than the share.
+			usable = usable - math.max(share, math.min(tonumber(asked), math.floor(usable / 2)))
+			fits = math.max(fits, until_fits(function(n)
+				local last
+				local set = redis.call('ZRANGE', all, 0, -1, 'WITHSCORES')
+				for j = 1, #set, 2 do
+					if n > 0 and not redis.call('ZSCORE', own, set[j]) then
+						n, last = n - 1, set[j+1]
+					end
+				end
+				return last
+			end, n - backfills, calls, usable, per))
+		end
 	elseif per > tonumber(ARGV[z]) or redis.call('EXISTS', other) == 1 then
-		usable = usable - reserve
+		fits = until_fits(of(all), n, calls, usable - share, per)
+		if share > 0 then
+			within = math.max(within, until_fits(of(own), backfills, calls, share, per))
+		else
+			within = math.max(within, fits)
+		end
 	end
-	redis.call('ZREMRANGEBYSCORE', booked, '-inf', now)
-	local over = redis.call('ZCARD', booked) + math.min(calls, usable) - usable
-	if over > 0 then
-		local at = redis.call('ZRANGE', booked, over - 1, over - 1, 'WITHSCORES')
-		wait = math.max(wait, math.max(1, math.min(at[2] - now, per)))
-	end
+	wait = math.max(wait, fits)
+end
+if backfill then
+	wait = math.min(wait, within)
 end
 if wait > 0 then
+	for i = 1, backfill and limits or 0 do
+		redis.call('SET', KEYS[4*i+6], ARGV[z+1], 'PX', 2 * ARGV[5*i+1])
+	end
 	return wait
 end
 for i = 1, limits do
 	local a = 5*i - 2
 	local lasts = ARGV[a+3] + ARGV[a+4]
-	for c = 1, math.min(tonumber(ARGV[a]), tonumber(ARGV[a+1])) do
-		redis.call('ZADD', KEYS[2*i+5], now + lasts, ARGV[1] .. '.' .. c)
+	local sets = {KEYS[4*i+3], backfill and KEYS[4*i+5] or nil}
+	for _, set in ipairs(sets) do
+		for c = 1, math.min(tonumber(ARGV[a]), tonumber(ARGV[a+1])) do
+			redis.call('ZADD', set, now + lasts, ARGV[1] .. '.' .. c)
+		end
+		redis.call('PEXPIRE', set, lasts + 1000)
 	end
-	redis.call('PEXPIRE', KEYS[2*i+5], lasts + 1000)
+	if backfill then
+		redis.call('DEL', KEYS[4*i+6])
+	end
 end
 for i = 1, 2 do
 	if left[i] then
@@ -232,12 +282,16 @@ func (b *Budget) Take(ctx context.Context, c healthsync.Calls) (done func(made i
 		key, per := b.limitKey(c, l), max(1, l.Per.Milliseconds())
 		calls := min(count, l.Requests)
 		if l.Per > lentUpTo {
-			reserve[l.Scope] = max(reserve[l.Scope], backfill*l.Requests/reserveForLive)
+			reserve[l.Scope] = max(reserve[l.Scope], backfill*l.Requests/shares)
 		}
-		keys = append(keys, key, key+":other")
-		args = append(args, calls, l.Requests, l.Requests/reserveForLive, per, min(per, longestFlight.Milliseconds()))
+		keys = append(keys, key, key+":other", key+":backfill", key+":waits")
+		args = append(args, calls, l.Requests, l.Requests/shares, per, min(per, longestFlight.Milliseconds()))
 		booked = append(booked, key)
 		ending = append(ending, calls, per)
+		if backfill == 1 {
+			booked = append(booked, key+":backfill")
+			ending = append(ending, calls, per)
+		}
 	}
 	args = append(args, lentUpTo.Milliseconds(), count, longestFlight.Milliseconds(),
 		reserve[providers.LimitPerApp], reserve[providers.LimitPerUser])

@@ -165,6 +165,40 @@ func TestBackfillsLeaveRoom(t *testing.T) {
 	take(t, b, of("shared", time.Minute, store.LaneLive))(1)
 }
 
+// TestBackfillsHaveAShare: what is live does not keep a backfill waiting for ever.
+func TestBackfillsHaveAShare(t *testing.T) {
+	if short(t) {
+		return
+	}
+	b := newBudget(t, connect(t, startRedis(t)))
+	of := func(lane store.Lane, n int) healthsync.Calls {
+		return healthsync.Calls{Provider: "p", Connection: "c", Limits: perApp(10, time.Hour), Lane: lane, Count: n}
+	}
+	live := take(t, b, of(store.LaneLive, 3))
+	take(t, b, of(store.LaneReconcile, 5))(5)
+	take(t, b, of(store.LaneBackfill, 1))(1)
+	history := take(t, b, of(store.LaneBackfill, 1))
+	wait(t, b, of(store.LaneBackfill, 1))
+
+	// What a page was booked for and did not need is free again.
+	live(0)
+	history(0)
+	take(t, b, of(store.LaneBackfill, 1))(1)
+
+	// A backfill waits for four: live work leaves it as many.
+	wait(t, b, of(store.LaneBackfill, 4))
+	take(t, b, of(store.LaneLive, 1))(0)
+	page := take(t, b, of(store.LaneLive, 1))
+	wait(t, b, of(store.LaneLive, 1))
+	page(0)
+	wait(t, b, of(store.LaneLive, 2))
+
+	// Others do not.
+	other := of(store.LaneLive, 10)
+	other.Provider = "q"
+	take(t, b, other)(10)
+}
+
 func TestSeveralLimitsHoldAtOnce(t *testing.T) {
 	if short(t) {
 		return

@@ -161,8 +161,11 @@ func table() []fault {
 			old: "from := known.Add(-max(c.stream.Lookback, day))",
 			new: "from := known"},
 		{name: "budget-books-one-call", pkg: "sync", test: "^TestBudgetNeverExceedsAnyWindow$", file: "sync/budget.go",
-			old: "w.book(now, calls)",
-			new: "w.book(now, 1)"},
+			old: "w.book(now, c.Count, a.backfill)",
+			new: "w.book(now, 1, a.backfill)"},
+		{name: "budget-live-takes-all", pkg: "sync", test: "^TestBudgetIsShared$|^TestBackfillBesideLiveWork$", file: "sync/budget.go",
+			old: "case w.backfillWaits(a.now):",
+			new: "case false:"},
 
 		// Refresh.
 		{name: "refresh-no-reread", pkg: "sync", test: "^TestCredentialIsReadAgainUnderTheLease$", file: "sync/credential.go",
