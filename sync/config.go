@@ -38,6 +38,10 @@ type Config struct {
 	Budget Budget
 	// Interval is how often a stream that does not say so itself is asked for
 	// news; default 15 minutes. A tenth of it is added or taken at random.
+	// All connections together have to fit into the limits of an application: one
+	// of Withings takes about 70 requests an hour at 15 minutes, so that 120 a
+	// minute are enough for a hundred. For more, and where notifications tell what
+	// is new, choose hours.
 	Interval time.Duration
 	// History is how far a newly completed connection is read back; default
 	// 90 days, negative for nothing.

@@ -45,4 +45,7 @@
 // Backfills leave a fifth of each limit to other work, and other work as much to a
 // backfill that waits: where there is more to read than a limit allows, both go on,
 // at that pace.
+// Nothing orders the connections among which a limit is shared: while they ask for
+// more than it allows, some are read several times and others wait for hours. See
+// [Config.Interval].
 package sync

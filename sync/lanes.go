@@ -231,15 +231,24 @@ func maxTime(a, b time.Time) time.Time {
 
 // each runs work for every one of the streams; a failure of one stream does not keep the
 // others from being read, unless it would be the same for all of them: it has
-// then stopped, and the stream's report says why.
+// then stopped, and the stream's report says why. A stream that has to wait for
+// room for a page of many requests does not keep those with smaller pages waiting.
 func (s *session) each(ctx context.Context, streams []providers.Stream, work func(providers.Stream) error) (stopped bool, err error) {
+	limited := 0 // how many requests were too many
 	for _, stream := range streams {
+		calls := max(1, stream.CallsPerPage)
+		if limited > 0 && calls >= limited {
+			continue
+		}
 		err := work(stream)
 		if err == nil {
 			continue
 		}
-		_, waiting := errors.AsType[*waitError](err)
-		if waiting || ctx.Err() != nil || errors.Is(err, errYield) || errors.Is(err, store.ErrLeaseLost) ||
+		if _, waiting := errors.AsType[*waitError](err); waiting && ctx.Err() == nil {
+			limited = calls
+			continue
+		}
+		if ctx.Err() != nil || errors.Is(err, errYield) || errors.Is(err, store.ErrLeaseLost) ||
 			errors.Is(err, providers.ErrReauth) || errors.Is(err, providers.ErrRetired) || errors.Is(err, store.ErrErased) {
 			if errors.Is(err, errYield) {
 				return true, err
@@ -247,7 +256,7 @@ func (s *session) each(ctx context.Context, streams []providers.Stream, work fun
 			return true, nil
 		}
 	}
-	return false, nil
+	return limited > 0, nil
 }
 
 // syncAll brings every stream up to date.
