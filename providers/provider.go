@@ -209,6 +209,10 @@ type Page struct {
 	// nothing. It is about the moment: two pages that differ only in it are the
 	// same page.
 	Left *RateLeft
+	// Requests is how many requests the page took, those that were refused too,
+	// but not those that were repeated because they failed; 0 is not known, and
+	// counts as Stream.CallsPerPage.
+	Requests int
 }
 
 // Pending is a request whose answer comes by deliveries: by notifications of

@@ -126,9 +126,9 @@ func (e *Engine) ListConnections(ctx context.Context, q store.ConnectionQuery) (
 // requests than one period of the limit has, every call ends with that error: do
 // not repeat Sync until there is none. Run spreads the reading.
 //
-// Sync returns [store.ErrLeaseHeld] when the connection is being worked on elsewhere. When
-// ctx ends while a credential is being refreshed, Sync first waits for the
-// answer, at most Config.RefreshTimeout, and ten seconds more for it to be
+// Sync returns [store.ErrLeaseHeld] when the connection is being worked on
+// elsewhere. When ctx ends while a credential is being refreshed, Sync first waits
+// for the answer, at most Config.RefreshTimeout, and ten seconds more for it to be
 // stored: it would be lost otherwise. After ctx has ended no refresh begins.
 func (e *Engine) Sync(ctx context.Context, connection string) (Report, error) {
 	return e.foreground(ctx, connection, func(ctx context.Context, s *session) error {

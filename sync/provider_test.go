@@ -118,7 +118,7 @@ func (c *clinic) Fetch(ctx context.Context, cred providers.Credential, q provide
 
 func (c *clinic) page(q providers.Query) (providers.Page, error) {
 	now := time.Now()
-	page := providers.Page{Date: now, Candidate: strconv.Itoa(c.changes)}
+	page := providers.Page{Requests: 1, Date: now, Candidate: strconv.Itoa(c.changes)}
 	var rows []weight
 	for id := 0; id <= 10_000 && len(rows) < len(c.weights); id++ {
 		w, ok := c.weights[id]

@@ -386,14 +386,14 @@ func (s *session) learn(ctx context.Context, page providers.Page, err error) {
 	}
 }
 
-// made returns how many requests a page took: as many as there were answers,
-// where the adapter keeps them, and else all that it may take.
+// made returns how many requests a page took: all that it may take, where that is
+// not told.
 func made(stream providers.Stream, page providers.Page, err error) int {
 	most := max(1, stream.CallsPerPage)
-	if err != nil || len(page.Raw) == 0 {
+	if err != nil || page.Requests <= 0 {
 		return most
 	}
-	return min(most, len(page.Raw))
+	return min(most, page.Requests)
 }
 
 // spend books the requests of one page, waiting as long as the session has

@@ -177,7 +177,11 @@ func (p *Provider) Fetch(ctx context.Context, cred providers.Credential, q provi
 	if q.Zone != nil && providers.LoadZone(q.Zone.String()) != nil {
 		f.raw.Zone = q.Zone.String()
 	}
-	return st.fetch(ctx, f)
+	page, err := st.fetch(ctx, f)
+	if err == nil {
+		page.Requests = f.sent
+	}
+	return page, err
 }
 
 // Remap maps the stored bodies of a page again. A body that is not what its
@@ -244,10 +248,12 @@ type fetch struct {
 	op   string
 	raw  health.RawPage
 	left *providers.RateLeft // as the last answer told
+	sent int                 // requests
 }
 
 // get makes one call and keeps its answer under the given name.
 func (f *fetch) get(ctx context.Context, name string, request httpx.Request) error {
+	f.sent++
 	request.Op, request.User, request.Authorize = f.op, f.cred.UpstreamID, httpx.Bearer(f.cred.Access)
 	resp, err := httpx.Call(ctx, f.p.client.Idempotent(), func(ctx context.Context) (*httpx.Response, error) {
 		resp, err := f.p.client.Send(ctx, request)

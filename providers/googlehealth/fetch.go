@@ -25,6 +25,19 @@ type fetch struct {
 	sent int
 }
 
+// read asks for the page in the way of its stream.
+func (f *fetch) read(ctx context.Context) (providers.Page, error) {
+	switch f.st.shape {
+	case shapeState:
+		return f.state(ctx)
+	case shapeDense:
+		return f.dense(ctx)
+	case shapeDays, shapeHours:
+		return f.rollup(ctx)
+	}
+	return f.points(ctx)
+}
+
 // invalid is a query that cannot be asked.
 func (f *fetch) invalid(code string) error {
 	return &providers.Error{Provider: Name, Op: f.op, Kind: providers.ErrInvalid, Code: code}

@@ -273,9 +273,10 @@ func TestADayBySecondsInSmallPages(t *testing.T) {
 		}
 		return http.StatusOK, `{}`
 	})
-	_, err := p.Fetch(context.Background(), cred, providers.Query{Stream: "heart_rate", Window: one})
+	page, err := p.Fetch(context.Background(), cred, providers.Query{Stream: "heart_rate", Window: one})
 	require.NoError(t, err)
 	require.Len(t, s.asked, 1+points/2500)
+	require.Equal(t, len(s.asked), page.Requests, "the one that took too long counts")
 }
 
 func TestRefusals(t *testing.T) {

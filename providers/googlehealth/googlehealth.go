@@ -226,15 +226,11 @@ func (p *Provider) Fetch(ctx context.Context, cred providers.Credential, q provi
 	if q.HighWater != "" {
 		return providers.Page{}, f.invalid(codeHighWater)
 	}
-	switch st.shape {
-	case shapeState:
-		return f.state(ctx)
-	case shapeDense:
-		return f.dense(ctx)
-	case shapeDays, shapeHours:
-		return f.rollup(ctx)
+	page, err := f.read(ctx)
+	if err == nil {
+		page.Requests = f.sent
 	}
-	return f.points(ctx)
+	return page, err
 }
 
 // Remap maps the stored bodies of a page again. A body that is not what its

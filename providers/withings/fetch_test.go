@@ -304,6 +304,8 @@ func TestASignalTheServiceKeeps(t *testing.T) {
 	require.Equal(t, health.KindECG, page.Records[0].Kind)
 	require.Len(t, page.Quarantined, 1)
 	require.Equal(t, "heart/7#signal", page.Quarantined[0].Key)
+	require.Len(t, page.Raw, 1)
+	require.Equal(t, 2, page.Requests, "the one that was refused counts")
 }
 
 func simulated(cfg withingstest.Config) (*withingstest.Server, providers.Credential) {

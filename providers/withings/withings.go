@@ -195,7 +195,11 @@ func (s *service) Fetch(ctx context.Context, cred providers.Credential, q provid
 	if q.Zone != nil && providers.IsZoneName(q.Zone.String()) {
 		f.raw.Zone = q.Zone.String()
 	}
-	return st.fetch(ctx, f)
+	page, err := st.fetch(ctx, f)
+	if err == nil {
+		page.Requests = f.sent
+	}
+	return page, err
 }
 
 // Remap maps the stored bodies of a page again, of either era. A body that is
@@ -221,10 +225,12 @@ type fetch struct {
 	q    providers.Query
 	op   string
 	raw  health.RawPage
+	sent int // requests
 }
 
 // call makes one data call and keeps its answer under the given name.
 func (f *fetch) call(ctx context.Context, name, path string, form url.Values) error {
+	f.sent++
 	resp, err := f.s.call(ctx, f.op, path, form, f.cred)
 	if err != nil {
 		return err
