@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -222,14 +223,9 @@ func dayBefore(days int) string { return time.Now().AddDate(0, 0, -days).Format(
 
 // toFitbit has a user of the host connect the person's legacy account.
 func (m *removal) toFitbit(t testing.TB, user, account string) store.Connection {
-	address, err := m.engine.Connect(t.Context(), healthsync.ConnectRequest{
-		User: user, Provider: fitbit.Name, RedirectURL: fitbittest.DefaultRedirectURL,
+	conn := connect(t, m.engine, user, fitbit.Name, fitbittest.DefaultRedirectURL, func(address string) (*url.URL, error) {
+		return m.fitbit.Authorize(account, address)
 	})
-	require.NoError(t, err)
-	back, err := m.fitbit.Authorize(account, address)
-	require.NoError(t, err)
-	conn, err := m.engine.Complete(t.Context(), back.Query())
-	require.NoError(t, err)
 	return conn
 }
 

@@ -3,6 +3,7 @@ package sync_test
 import (
 	"context"
 	"net/http"
+	"net/url"
 	gosync "sync"
 	"testing"
 	"testing/synctest"
@@ -54,14 +55,9 @@ func TestAnotherClientSpendsTheHour(t *testing.T) {
 			Providers: []providers.Provider{p}, Store: store.NewMemory(), Sealer: newKeyring(t), History: 60 * day,
 		})
 		require.NoError(t, err)
-		address, err := engine.Connect(t.Context(), healthsync.ConnectRequest{
-			User: "ada", Provider: fitbit.Name, RedirectURL: fitbittest.DefaultRedirectURL,
+		connect(t, engine, "ada", fitbit.Name, fitbittest.DefaultRedirectURL, func(address string) (*url.URL, error) {
+			return sim.Authorize(person.ID, address)
 		})
-		require.NoError(t, err)
-		back, err := sim.Authorize(person.ID, address)
-		require.NoError(t, err)
-		_, err = engine.Complete(t.Context(), back.Query())
-		require.NoError(t, err)
 
 		token := sim.Login(person.ID).AccessToken
 		spend := func() {
@@ -122,12 +118,9 @@ func TestBackfillBesideLiveWork(t *testing.T) {
 			}},
 		})
 		require.NoError(t, err)
-		address, err := engine.Connect(t.Context(), healthsync.ConnectRequest{User: "ada", Provider: fitbit.Name, RedirectURL: fitbittest.DefaultRedirectURL})
-		require.NoError(t, err)
-		back, err := sim.Authorize(person.ID, address)
-		require.NoError(t, err)
-		conn, err := engine.Complete(t.Context(), back.Query())
-		require.NoError(t, err)
+		conn := connect(t, engine, "ada", fitbit.Name, fitbittest.DefaultRedirectURL, func(address string) (*url.URL, error) {
+			return sim.Authorize(person.ID, address)
+		})
 		stop := running(t, engine)
 		defer stop()
 		for hour := 0; ; hour++ {

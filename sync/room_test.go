@@ -2,6 +2,7 @@ package sync_test
 
 import (
 	"context"
+	"net/url"
 	"testing"
 	"time"
 
@@ -44,14 +45,9 @@ func TestLargePagesKeepNoSmallOnesWaiting(t *testing.T) {
 		})
 		require.NoError(t, err)
 		user := sim.AddUser(withingstest.UserConfig{Timezone: "Europe/Paris"})
-		address, err := engine.Connect(t.Context(), healthsync.ConnectRequest{
-			User: "ada", Provider: withings.Name, RedirectURL: withingstest.DefaultRedirectURL,
+		conn := connect(t, engine, "ada", withings.Name, withingstest.DefaultRedirectURL, func(address string) (*url.URL, error) {
+			return sim.Authorize(user.ID, address)
 		})
-		require.NoError(t, err)
-		back, err := sim.Authorize(user.ID, address)
-		require.NoError(t, err)
-		conn, err := engine.Complete(t.Context(), back.Query())
-		require.NoError(t, err)
 		for range 3 {
 			report, err := engine.Sync(t.Context(), conn.ID)
 			require.ErrorIs(t, err, providers.ErrRateLimited)

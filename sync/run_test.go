@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	gosync "sync"
 	"sync/atomic"
@@ -31,6 +32,20 @@ func running(t testing.TB, engines ...*healthsync.Engine) (stop func()) {
 			require.NoError(t, <-ended)
 		}
 	}
+}
+
+// connect connects a user as a browser would: authorize has the person consent at
+// an address, and returns where the browser is sent.
+func connect(
+	t testing.TB, engine *healthsync.Engine, user, provider, redirect string, authorize func(address string) (*url.URL, error),
+) store.Connection {
+	address, err := engine.Connect(t.Context(), healthsync.ConnectRequest{User: user, Provider: provider, RedirectURL: redirect})
+	require.NoError(t, err)
+	back, err := authorize(address)
+	require.NoError(t, err)
+	conn, err := engine.Complete(t.Context(), back.Query())
+	require.NoError(t, err)
+	return conn
 }
 
 // watchedStore counts the calls by which Run looks for work, and may fail some.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	gosync "sync"
@@ -73,14 +74,9 @@ func newBenchOn(t testing.TB, db store.Store, action string) *bench {
 	})
 	require.NoError(t, err)
 	user := service.AddUser(withingstest.UserConfig{Timezone: "Europe/Paris"})
-	address, err := b.engine.Connect(t.Context(), healthsync.ConnectRequest{
-		User: "ada", Provider: withings.Name, RedirectURL: withingstest.DefaultRedirectURL,
+	b.conn = connect(t, b.engine, "ada", withings.Name, withingstest.DefaultRedirectURL, func(address string) (*url.URL, error) {
+		return service.Authorize(user.ID, address)
 	})
-	require.NoError(t, err)
-	back, err := service.Authorize(user.ID, address)
-	require.NoError(t, err)
-	b.conn, err = b.engine.Complete(t.Context(), back.Query())
-	require.NoError(t, err)
 	return b
 }
 

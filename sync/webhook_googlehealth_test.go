@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -62,14 +63,9 @@ func newGoogleHost(t testing.TB) *googleHost {
 	g.person = g.AddUser(googlehealthtest.UserConfig{Timezone: "Europe/Berlin"})
 	g.engine = g.engineOver(t)
 	g.handler = g.engine.Handler()
-	address, err := g.engine.Connect(t.Context(), healthsync.ConnectRequest{
-		User: "host", Provider: googlehealth.Name, RedirectURL: googlehealthtest.DefaultRedirectURL,
+	g.conn = connect(t, g.engine, "host", googlehealth.Name, googlehealthtest.DefaultRedirectURL, func(address string) (*url.URL, error) {
+		return g.Authorize(g.person.ID, address)
 	})
-	require.NoError(t, err)
-	back, err := g.Authorize(g.person.ID, address)
-	require.NoError(t, err)
-	g.conn, err = g.engine.Complete(t.Context(), back.Query())
-	require.NoError(t, err)
 	return g
 }
 
@@ -227,14 +223,9 @@ func TestGoogleHistoryIsComplete(t *testing.T) {
 			Providers: []providers.Provider{adapter}, Store: records, Sealer: newKeyring(t), History: 10 * 24 * time.Hour,
 		})
 		require.NoError(t, err)
-		address, err := engine.Connect(t.Context(), healthsync.ConnectRequest{
-			User: "host", Provider: googlehealth.Name, RedirectURL: googlehealthtest.DefaultRedirectURL,
+		conn := connect(t, engine, "host", googlehealth.Name, googlehealthtest.DefaultRedirectURL, func(address string) (*url.URL, error) {
+			return sim.Authorize(person.ID, address)
 		})
-		require.NoError(t, err)
-		back, err := sim.Authorize(person.ID, address)
-		require.NoError(t, err)
-		conn, err := engine.Complete(t.Context(), back.Query())
-		require.NoError(t, err)
 		stop := running(t, engine)
 		time.Sleep(12 * time.Hour)
 		stop()

@@ -77,14 +77,9 @@ func notificationsOverHTTP(t *testing.T, legacy bool) {
 	var conns []store.Connection
 	for i := range 3 {
 		user := sim.AddUser(withingstest.UserConfig{Timezone: "Europe/Paris"})
-		address, err := engine.Connect(t.Context(), healthsync.ConnectRequest{
-			User: fmt.Sprint("host", i), Provider: withings.Name, RedirectURL: withingstest.DefaultRedirectURL,
+		conn := connect(t, engine, fmt.Sprint("host", i), withings.Name, withingstest.DefaultRedirectURL, func(address string) (*url.URL, error) {
+			return sim.Authorize(user.ID, address)
 		})
-		require.NoError(t, err)
-		back, err := sim.Authorize(user.ID, address)
-		require.NoError(t, err)
-		conn, err := engine.Complete(t.Context(), back.Query())
-		require.NoError(t, err)
 		users, conns = append(users, user), append(conns, conn)
 	}
 	stop := running(t, engine)

@@ -72,14 +72,9 @@ func newScale(t testing.TB) *scale {
 	s.handler = s.engine.Handler()
 	for i := range 2 {
 		user := s.AddUser(withingstest.UserConfig{Timezone: "Europe/Paris"})
-		address, err := s.engine.Connect(t.Context(), healthsync.ConnectRequest{
-			User: fmt.Sprint("host", i), Provider: withings.Name, RedirectURL: withingstest.DefaultRedirectURL,
+		conn := connect(t, s.engine, fmt.Sprint("host", i), withings.Name, withingstest.DefaultRedirectURL, func(address string) (*url.URL, error) {
+			return s.Authorize(user.ID, address)
 		})
-		require.NoError(t, err)
-		back, err := s.Authorize(user.ID, address)
-		require.NoError(t, err)
-		conn, err := s.engine.Complete(t.Context(), back.Query())
-		require.NoError(t, err)
 		s.people, s.conns = append(s.people, user), append(s.conns, conn)
 	}
 	return s

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -68,12 +69,9 @@ func daysStay(t *testing.T, from, to string) {
 	st := store.NewMemory()
 	engine, err := healthsync.New(healthsync.Config{Providers: []providers.Provider{adapter}, Store: st, Sealer: newKeyring(t), History: -1, ReconcileEvery: -1})
 	require.NoError(t, err)
-	address, err := engine.Connect(t.Context(), healthsync.ConnectRequest{User: "ada", Provider: fitbit.Name, RedirectURL: fitbittest.DefaultRedirectURL})
-	require.NoError(t, err)
-	back, err := sim.Authorize(person.ID, address)
-	require.NoError(t, err)
-	conn, err := engine.Complete(t.Context(), back.Query())
-	require.NoError(t, err)
+	conn := connect(t, engine, "ada", fitbit.Name, fitbittest.DefaultRedirectURL, func(address string) (*url.URL, error) {
+		return sim.Authorize(person.ID, address)
+	})
 	read := func(times int) {
 		for range times {
 			_, err := engine.Sync(t.Context(), conn.ID)
