@@ -513,7 +513,7 @@ func (c *copier) assign(user string, items []InboxItem) error {
 	if _, err := c.dst.PutDelivery(c.ctx, carrier); err != nil {
 		return err
 	}
-	if err := c.dst.Assign(c.ctx, carrier.ID, items, nil); err != nil {
+	if err := c.dst.Assign(c.ctx, carrier.ID, Assignment{Items: items}); err != nil {
 		return err
 	}
 	for _, item := range items {

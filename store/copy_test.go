@@ -36,7 +36,7 @@ func TestCopyTellsOfWorkDone(t *testing.T) {
 	require.NoError(t, err)
 	_, err = src.PutDelivery(t.Context(), store.Delivery{ID: "d", Endpoint: "p", Status: store.DeliveryNew})
 	require.NoError(t, err)
-	require.NoError(t, src.Assign(t.Context(), "d", []store.InboxItem{{ID: "i", User: "ann", Connection: "c"}}, nil))
+	require.NoError(t, src.Assign(t.Context(), "d", store.Assignment{Items: []store.InboxItem{{ID: "i", User: "ann", Connection: "c"}}}))
 	_, err = store.Copy(t.Context(), dst, src)
 	require.NoError(t, err)
 	_, err = dst.Commit(t.Context(), store.Batch{User: "ann", Connection: "c", Unfenced: true, Now: time.Now(), Cause: store.CauseLive, Acks: []string{"i"}})

@@ -328,8 +328,8 @@ func (m *Memory) SetDue(ctx context.Context, due Due) error {
 		return err
 	}
 	defer d.mu.Unlock()
-	if due.Connection == "" || due.Task == "" {
-		return invalid("due time")
+	if err := due.Validate(); err != nil {
+		return err
 	}
 	d.setDue(due)
 	return nil

@@ -147,26 +147,19 @@ func (m *Memory) UpdateDelivery(ctx context.Context, v Delivery) error {
 }
 
 // Assign implements [Inbox].
-func (m *Memory) Assign(ctx context.Context, deliveryID string, items []InboxItem, rest []Delivery) error {
+func (m *Memory) Assign(ctx context.Context, deliveryID string, a Assignment) error {
 	d, err := m.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.mu.Unlock()
-	for i := range items {
-		if err := items[i].Validate(); err != nil {
-			return err
-		}
-	}
-	for i := range rest {
-		if err := rest[i].Validate(); err != nil {
-			return err
-		}
+	if err := a.Validate(); err != nil {
+		return err
 	}
 	if _, ok := d.deliveries[deliveryID]; !ok {
 		return nil
 	}
-	for _, item := range items {
+	for _, item := range a.Items {
 		if d.isErased(item.User) || item.Connection != "" && d.connections[item.Connection].User != item.User {
 			continue
 		}
@@ -177,7 +170,10 @@ func (m *Memory) Assign(ctx context.Context, deliveryID string, items []InboxIte
 			d.inbox[item.User][item.ID] = copyInboxItem(item)
 		}
 	}
-	for _, v := range rest {
+	for _, due := range a.Due {
+		d.setDue(due)
+	}
+	for _, v := range a.Rest {
 		d.putDelivery(v)
 	}
 	delete(d.deliveries, deliveryID)

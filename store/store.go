@@ -416,13 +416,13 @@ type Inbox interface {
 	// UpdateDelivery changes Status, Reason, Attempts and NextAt. ErrNotFound
 	// if there is no such delivery.
 	UpdateDelivery(ctx context.Context, d Delivery) error
-	// Assign moves a delivery into the inboxes of users: each item is put if
-	// absent, each delivery of rest as by PutDelivery, then the delivery is
-	// removed. A crash in between repeats harmlessly: when the delivery is
-	// gone, nothing is put. Items of erased users are dropped, and items for a
-	// connection that the user does not have. Without items and rest it
-	// removes the delivery.
-	Assign(ctx context.Context, deliveryID string, items []InboxItem, rest []Delivery) error
+	// Assign moves a delivery into the inboxes of users: first each item is put
+	// if absent, then the due times are set, each delivery of the rest is put as
+	// by PutDelivery, and at last the delivery is removed. A crash in between
+	// repeats harmlessly: when the delivery is gone, nothing is put and no due
+	// time set. Items of erased users are dropped, and items for a connection
+	// that the user does not have. An empty assignment removes the delivery.
+	Assign(ctx context.Context, deliveryID string, a Assignment) error
 	// InboxItems lists items by Received and ID; Batch.Acks removes them. A
 	// list ends before its payloads are more than 64 MiB together, unless the
 	// first alone is: only an empty one tells that there are no more.
@@ -430,6 +430,13 @@ type Inbox interface {
 	// UpdateItem changes Attempts and NextAt of an item. It returns nil when
 	// there is none.
 	UpdateItem(ctx context.Context, i InboxItem) error
+}
+
+// Assignment is what becomes of a delivery.
+type Assignment struct {
+	Items []InboxItem // for people who are known
+	Due   []Due       // when they are to be worked on, as by SetDue
+	Rest  []Delivery  // what is left of it
 }
 
 // InboxQuery selects the items of one user.

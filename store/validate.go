@@ -177,6 +177,36 @@ func (c *Connection) Validate() error {
 // [ErrInvalid].
 func (d *Delivery) Validate() error { return validateID(d.ID, "delivery") }
 
+// Validate reports the first breach of the contract in d, wrapped in
+// [ErrInvalid].
+func (d *Due) Validate() error {
+	if d.Connection == "" || d.Task == "" {
+		return invalid("due time")
+	}
+	return nil
+}
+
+// Validate reports the first breach of the contract in a, wrapped in
+// [ErrInvalid].
+func (a *Assignment) Validate() error {
+	for i := range a.Items {
+		if err := a.Items[i].Validate(); err != nil {
+			return err
+		}
+	}
+	for i := range a.Due {
+		if err := a.Due[i].Validate(); err != nil {
+			return err
+		}
+	}
+	for i := range a.Rest {
+		if err := a.Rest[i].Validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Validate reports the first breach of the contract in i, wrapped in
 // [ErrInvalid].
 func (i *InboxItem) Validate() error {

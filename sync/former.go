@@ -139,7 +139,7 @@ func (e *Engine) dropKept(ctx context.Context, provider, upstreamID string) (dro
 					q.After = d.ID
 					continue
 				}
-				if err := e.cfg.Store.Assign(ctx, d.ID, nil, nil); err != nil {
+				if err := e.cfg.Store.Assign(ctx, d.ID, store.Assignment{}); err != nil {
 					return dropped, err
 				}
 				e.dropParts(ctx, d.ID, partsOf(d))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -83,9 +82,6 @@ func (e *Engine) assignAll(ctx context.Context) error {
 	ready := func() ([]store.Delivery, error) {
 		return e.cfg.Store.Deliveries(ctx, store.DeliveryQuery{Status: store.DeliveryNew, ReadyAt: now(), Limit: inboxBatch})
 	}
-	if err := e.payDue(ctx); err != nil {
-		return err
-	}
 	list, err := ready()
 	if err != nil || len(list) == 0 {
 		return err
@@ -160,10 +156,11 @@ func (e *Engine) assignGroup(ctx context.Context, group []store.Delivery) error 
 		return e.failDelivery(ctx, done[0], err)
 	}
 	failpoint.Hit("inbox_before_assign")
-	if err := a.makeDueBefore(ctx); err != nil {
-		return err
+	moved := store.Assignment{Items: a.items, Rest: a.rest}
+	for _, connection := range a.touched {
+		moved.Due = append(moved.Due, store.Due{Connection: connection, Task: taskSync, At: now()})
 	}
-	err := e.cfg.Store.Assign(ctx, done[0].ID, a.items, a.rest)
+	err := e.cfg.Store.Assign(ctx, done[0].ID, moved)
 	if errors.Is(err, store.ErrInvalid) {
 		return e.failDelivery(ctx, done[0], err) // the others go on
 	}
@@ -171,18 +168,14 @@ func (e *Engine) assignGroup(ctx context.Context, group []store.Delivery) error 
 		return err
 	}
 	failpoint.Hit("inbox_after_assign")
+	e.poke()
 	for _, d := range done[1:] {
-		if err := e.cfg.Store.Assign(ctx, d.ID, nil, nil); err != nil {
+		if err := e.cfg.Store.Assign(ctx, d.ID, store.Assignment{}); err != nil {
 			return err
 		}
 	}
 	for _, d := range done {
 		e.dropParts(ctx, d.ID, partsOf(d))
-	}
-	// Afterwards: a connection whose due time is set by somebody else in the
-	// meantime is looked at by them.
-	if err := e.payDue(ctx, a.touched...); err != nil {
-		return err
 	}
 	for _, d := range done {
 		call(ctx, e, e.cfg.Hooks.Delivered, DeliveryEvent{Provider: providerOf(d), Delivery: d.ID, Attempts: d.Attempts})
@@ -197,38 +190,6 @@ func (e *Engine) assignGroup(ctx context.Context, group []store.Delivery) error 
 			}
 		case d.Reason == reasonUnreadable:
 			e.alarm(ctx, AlarmEvent{Kind: AlarmDeadLetter, Provider: providerOf(d)}, 1)
-		}
-	}
-	return nil
-}
-
-// makeDueBefore has Run look after the connections that are not in order, before
-// their items are there: they have no due time of their own, and if the process
-// ended after the assignment nobody would look.
-func (a *assignment) makeDueBefore(ctx context.Context) error {
-	for _, conn := range a.known {
-		if conn.ID != "" && !inOrder(conn) && slices.Contains(a.touched, conn.ID) {
-			if err := a.makeDue(ctx, conn.ID); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// payDue makes connections due. What the store does not take is owed: the
-// delivery is gone by then, and nobody would come back to it.
-func (e *Engine) payDue(ctx context.Context, connections ...string) error {
-	e.received.mu.Lock()
-	connections = append(e.received.owed, connections...)
-	e.received.owed = nil
-	e.received.mu.Unlock()
-	for i, connection := range connections {
-		if err := e.makeDue(ctx, connection); err != nil {
-			e.received.mu.Lock()
-			e.received.owed = append(e.received.owed, connections[i:]...)
-			e.received.mu.Unlock()
-			return err
 		}
 	}
 	return nil

@@ -25,7 +25,7 @@ import (
 type tampered struct {
 	*store.Memory
 	put     func(context.Context, store.Delivery) (bool, error)
-	assign  func(ctx context.Context, id string, items []store.InboxItem, rest []store.Delivery) error
+	assign  func(ctx context.Context, id string, a store.Assignment) error
 	grant   func(ctx context.Context, replaces string, c store.Credential) error
 	setDue  func(context.Context, store.Due) error
 	setting func(ctx context.Context, user, name string, old, value []byte) error
@@ -38,11 +38,11 @@ func (s *tampered) PutDelivery(ctx context.Context, d store.Delivery) (bool, err
 	return s.Memory.PutDelivery(ctx, d)
 }
 
-func (s *tampered) Assign(ctx context.Context, id string, items []store.InboxItem, rest []store.Delivery) error {
+func (s *tampered) Assign(ctx context.Context, id string, a store.Assignment) error {
 	if s.assign != nil {
-		return s.assign(ctx, id, items, rest)
+		return s.assign(ctx, id, a)
 	}
-	return s.Memory.Assign(ctx, id, items, rest)
+	return s.Memory.Assign(ctx, id, a)
 }
 
 func (s *tampered) PutGrant(ctx context.Context, replaces string, c store.Credential) error {
@@ -83,9 +83,9 @@ func putItem(t testing.TB, m *mailroom, conn store.Connection, id string, at tim
 	d := store.Delivery{ID: "d" + id, Endpoint: "provsim", Received: time.Now(), Status: store.DeliveryNew}
 	_, err := m.store.PutDelivery(t.Context(), d)
 	require.NoError(t, err)
-	require.NoError(t, m.store.Assign(t.Context(), d.ID, []store.InboxItem{{
+	require.NoError(t, m.store.Assign(t.Context(), d.ID, store.Assignment{Items: []store.InboxItem{{
 		ID: id, User: conn.User, Connection: conn.ID, Received: time.Now(), Payload: body, NextAt: at,
-	}}, nil))
+	}}}))
 }
 
 // TestItemsThatNobodyCanWorkOn: a connection that is being removed, or whose
@@ -159,8 +159,8 @@ func TestTriggerBehindManyThatWait(t *testing.T) {
 	})
 }
 
-// TestAssignmentThatCannotBeMadeDue: the store takes the item and not the due
-// time. Nobody sends the delivery again.
+// TestAssignmentThatCannotBeMadeDue: a store that keeps items and due times in
+// two places takes the item and not the due time. Nobody sends the delivery again.
 func TestAssignmentThatCannotBeMadeDue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m, s := newTampered(t, nil)
@@ -168,20 +168,24 @@ func TestAssignmentThatCannotBeMadeDue(t *testing.T) {
 		m.work(t, time.Hour)
 		m.send(t, weightEvent("u1", "w1", time.Now().Add(-time.Hour), 1, 70_000))
 		var failed atomic.Int64
-		s.setDue = func(ctx context.Context, d store.Due) error {
-			if failed.Add(1) <= 3 {
-				return errFlaky
+		s.assign = func(ctx context.Context, id string, a store.Assignment) error {
+			if failed.Add(1) > 3 {
+				return s.Memory.Assign(ctx, id, a)
 			}
-			return s.Memory.SetDue(ctx, d)
+			_, err := s.Memory.PutDelivery(ctx, store.Delivery{ID: "item", Received: time.Now(), Status: store.DeliveryParked})
+			require.NoError(t, err)
+			require.NoError(t, s.Memory.Assign(ctx, "item", store.Assignment{Items: a.Items}))
+			return errFlaky
 		}
 		m.work(t, 5*time.Minute)
+		require.EqualValues(t, 4, failed.Load())
 		require.EqualValues(t, 70_000, m.values(t, "u1", provsim.StreamEvents)["events/w1"])
 	})
 }
 
-// TestKilledBetweenAssignmentAndDueTime: a connection that is not in order has no
-// due time of its own, and its new upstream id would never be learnt.
-func TestKilledBetweenAssignmentAndDueTime(t *testing.T) {
+// TestKilledAfterAssignment: a connection that is not in order has no due time of
+// its own, and its new upstream id would never be learnt if its item had none.
+func TestKilledAfterAssignment(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m, s := newTampered(t, nil)
 		conn := m.link(t, "u1")
@@ -193,8 +197,8 @@ func TestKilledBetweenAssignmentAndDueTime(t *testing.T) {
 		require.NoError(t, m.store.SetDue(t.Context(), store.Due{Connection: conn.ID, Task: "sync"}))
 		m.send(t, provsim.Event{Type: provsim.TypeReauth, User: "u1b", OldUser: "u1"})
 		ctx, kill := context.WithCancel(t.Context())
-		s.assign = func(_ context.Context, id string, items []store.InboxItem, rest []store.Delivery) error {
-			err := s.Memory.Assign(t.Context(), id, items, rest)
+		s.assign = func(_ context.Context, id string, a store.Assignment) error {
+			err := s.Memory.Assign(t.Context(), id, a)
 			kill()
 			return err
 		}
@@ -217,11 +221,11 @@ func TestDeliveryThatTheStoreRefuses(t *testing.T) {
 		m.link(t, "u1")
 		m.link(t, "u2")
 		m.work(t, time.Hour)
-		s.assign = func(ctx context.Context, id string, items []store.InboxItem, rest []store.Delivery) error {
-			if len(items) > 0 && items[0].User == "u1" {
+		s.assign = func(ctx context.Context, id string, a store.Assignment) error {
+			if len(a.Items) > 0 && a.Items[0].User == "u1" {
 				return fmt.Errorf("%w: too long", store.ErrInvalid)
 			}
-			return s.Memory.Assign(ctx, id, items, rest)
+			return s.Memory.Assign(ctx, id, a)
 		}
 		m.send(t, weightEvent("u1", "w1", time.Now().Add(-time.Hour), 1, 70_000))
 		time.Sleep(time.Second)
@@ -269,9 +273,9 @@ func TestDeadLettersEnd(t *testing.T) {
 		m.work(t, time.Minute)
 		require.Len(t, m.kept(t, store.DeliveryDead), 1)
 		require.Len(t, m.kept(t, store.DeliveryParked), 1)
-		s.assign = func(ctx context.Context, id string, items []store.InboxItem, rest []store.Delivery) error {
+		s.assign = func(ctx context.Context, id string, a store.Assignment) error {
 			time.Sleep(5 * time.Second) // so that both come by
-			return s.Memory.Assign(ctx, id, items, rest)
+			return s.Memory.Assign(ctx, id, a)
 		}
 		both := func(at time.Time) {
 			var looking gosync.WaitGroup

@@ -642,11 +642,11 @@ func (f *flakyStore) fail(step string) error {
 	return nil
 }
 
-func (f *flakyStore) Assign(ctx context.Context, id string, items []store.InboxItem, rest []store.Delivery) error {
+func (f *flakyStore) Assign(ctx context.Context, id string, a store.Assignment) error {
 	if err := f.fail("assign"); err != nil {
 		return err
 	}
-	return f.Memory.Assign(ctx, id, items, rest)
+	return f.Memory.Assign(ctx, id, a)
 }
 
 func (f *flakyStore) Commit(ctx context.Context, b store.Batch) (store.Result, error) {

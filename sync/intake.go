@@ -415,8 +415,6 @@ type receiver struct {
 	bursts map[burstKey]*burst
 	// key makes the tokens of addresses; nil until it was read.
 	key []byte
-	// owed are connections that are to be made due.
-	owed []string
 }
 
 type burstKey struct {

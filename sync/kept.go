@@ -43,7 +43,7 @@ func (e *Engine) dropForgotten(ctx context.Context, d store.Delivery) (bool, err
 	if err != nil || known && conn.State != store.StateDeleting {
 		return false, err
 	}
-	return true, e.cfg.Store.Assign(ctx, d.ID, nil, nil)
+	return true, e.cfg.Store.Assign(ctx, d.ID, store.Assignment{})
 }
 
 // releaseParked has the worker look again at what waits for a person who became
@@ -126,7 +126,7 @@ func (e *Engine) review(ctx context.Context, ready func() ([]store.Delivery, err
 
 // drop removes a delivery that was kept for too long.
 func (e *Engine) drop(ctx context.Context, d store.Delivery) error {
-	if err := e.cfg.Store.Assign(ctx, d.ID, nil, nil); err != nil {
+	if err := e.cfg.Store.Assign(ctx, d.ID, store.Assignment{}); err != nil {
 		return err
 	}
 	e.dropParts(ctx, d.ID, partsOf(d))

@@ -146,7 +146,7 @@ func (e *Engine) dropParts(ctx context.Context, delivery string, p *parts) {
 		return
 	}
 	for i := range p.count() {
-		if err := e.cfg.Store.Assign(ctx, p.id(delivery, i), nil, nil); err != nil {
+		if err := e.cfg.Store.Assign(ctx, p.id(delivery, i), store.Assignment{}); err != nil {
 			e.cfg.Logger.WarnContext(ctx, "parts of a delivery not removed", "err", err)
 			return
 		}
@@ -226,7 +226,7 @@ func (e *Engine) sweepParts(ctx context.Context, at time.Time) error {
 				}
 			}
 		}
-		return e.cfg.Store.Assign(ctx, part.ID, nil, nil)
+		return e.cfg.Store.Assign(ctx, part.ID, store.Assignment{})
 	})
 }
 

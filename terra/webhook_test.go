@@ -163,7 +163,7 @@ func TestEnvelopeAccepted(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, c.reason, letters[0].Reason, row)
 		require.Equal(t, c.body, string(letters[0].Body), row)
-		require.NoError(t, h.store.Assign(t.Context(), letters[0].ID, nil, nil))
+		require.NoError(t, h.store.Assign(t.Context(), letters[0].ID, store.Assignment{}))
 	}
 	body := []byte(`{"type":"large_request_processing","status":"processing",` + user + `,"reference":"r"}`)
 	now := time.Now()
@@ -227,7 +227,7 @@ func TestEventTypes(t *testing.T) {
 		}
 		require.Len(t, left, 1, body)
 		require.Equal(t, want, left[0].Status, body)
-		require.NoError(t, h.store.Assign(t.Context(), left[0].ID, nil, nil))
+		require.NoError(t, h.store.Assign(t.Context(), left[0].ID, store.Assignment{}))
 	}
 }
 

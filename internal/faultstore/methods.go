@@ -128,8 +128,8 @@ func (s *Store) UpdateDelivery(ctx context.Context, d store.Delivery) error {
 }
 
 // Assign is [store.Store].Assign with faults.
-func (s *Store) Assign(ctx context.Context, deliveryID string, items []store.InboxItem, rest []store.Delivery) error {
-	return only(s, "Assign", func() error { return s.Store.Assign(ctx, deliveryID, items, rest) })
+func (s *Store) Assign(ctx context.Context, deliveryID string, a store.Assignment) error {
+	return only(s, "Assign", func() error { return s.Store.Assign(ctx, deliveryID, a) })
 }
 
 // InboxItems is [store.Store].InboxItems with faults.

@@ -45,8 +45,7 @@ func TestBodiesThatAreNotNeeded(t *testing.T) {
 		return ok
 	}
 	assign := func(delivery, item, connection string) {
-		require.NoError(t, s.Assign(t.Context(), delivery,
-			[]store.InboxItem{{ID: item, User: "u", Connection: connection, Payload: large, Received: testNow}}, nil))
+		require.NoError(t, s.Assign(t.Context(), delivery, store.Assignment{Items: []store.InboxItem{{ID: item, User: "u", Connection: connection, Payload: large, Received: testNow}}}))
 	}
 	_, err := s.PutConnection(t.Context(), store.Connection{ID: "c", User: "u", Provider: "p", UpstreamID: "account"})
 	require.NoError(t, err)
@@ -76,10 +75,10 @@ func TestBodiesThatAreNotNeeded(t *testing.T) {
 	require.Equal(t, large, list[0].Body)
 
 	require.True(t, put("6", "", store.DeliveryNew, nil))
-	require.NoError(t, s.Assign(t.Context(), "6", nil, []store.Delivery{
+	require.NoError(t, s.Assign(t.Context(), "6", store.Assignment{Rest: []store.Delivery{
 		{ID: "7", Key: "key", Endpoint: "p", Subject: "account", Status: store.DeliveryDead, Received: testNow, Body: large},
 		{ID: "8", Endpoint: "p", Subject: "account", Status: store.DeliveryDead, Received: testNow, Body: large},
-	}))
+	}}))
 	require.Equal(t, 3, bodies(), "of the rest of a delivery")
 
 	_, err = s.Erase(t.Context(), "u")

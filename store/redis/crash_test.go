@@ -347,7 +347,7 @@ func TestReshardedInbox(t *testing.T) {
 		_, err := s.PutDelivery(ctx, delivery(id, store.DeliveryParked))
 		require.NoError(t, err)
 	}
-	require.NoError(t, s.Assign(ctx, "settled", nil, nil)) // now there are keys of all but the orders of other states
+	require.NoError(t, s.Assign(ctx, "settled", store.Assignment{})) // now there are keys of all but the orders of other states
 
 	small := delivery("small", store.DeliveryNew)
 	small.Body = nil
@@ -358,7 +358,7 @@ func TestReshardedInbox(t *testing.T) {
 		func() error {
 			part := small
 			part.ID, part.Status = "part", store.DeliveryPart
-			return s.Assign(ctx, "whole", nil, []store.Delivery{part})
+			return s.Assign(ctx, "whole", store.Assignment{Rest: []store.Delivery{part}})
 		},
 		func() error { _, err := s.Erase(ctx, "u"); return err },
 	}

@@ -24,8 +24,8 @@ func (s *Store) SetDue(ctx context.Context, d store.Due) error {
 		return err
 	}
 	defer end()
-	if d.Connection == "" || d.Task == "" {
-		return invalid("due time")
+	if err := d.Validate(); err != nil {
+		return err
 	}
 	return s.setDue(ctx, []store.Due{d}, false)
 }

@@ -550,10 +550,10 @@ func TestNothingOfAnErasedUserIsLeft(t *testing.T) {
 	require.NoError(t, a.PutFlow(ctx, store.Flow{ID: "f", User: user, ExpiresAt: time.Now().Add(time.Hour)}))
 	_, err = a.PutDelivery(ctx, store.Delivery{ID: "d", Received: testNow, Status: store.DeliveryNew, Body: []byte("b")})
 	require.NoError(t, err)
-	require.NoError(t, a.Assign(ctx, "d", []store.InboxItem{
+	require.NoError(t, a.Assign(ctx, "d", store.Assignment{Items: []store.InboxItem{
 		{ID: "small", User: user, Connection: "w", Received: testNow, Payload: []byte("x")},
 		{ID: "large", User: user, Connection: "w", Received: testNow, Payload: make([]byte, 3<<20)},
-	}, nil))
+	}}))
 	_, err = a.PutDelivery(ctx, store.Delivery{
 		ID: "parked", Endpoint: "p", Subject: "upstream-of-w", Received: testNow, Status: store.DeliveryParked, Body: []byte("b"),
 	})

@@ -282,21 +282,14 @@ func (s *Store) UpdateDelivery(ctx context.Context, v store.Delivery) error {
 }
 
 // Assign implements [store.Inbox].
-func (s *Store) Assign(ctx context.Context, deliveryID string, items []store.InboxItem, rest []store.Delivery) error {
+func (s *Store) Assign(ctx context.Context, deliveryID string, a store.Assignment) error {
 	end, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
-	for i := range items {
-		if err := items[i].Validate(); err != nil {
-			return err
-		}
-	}
-	for i := range rest {
-		if err := rest[i].Validate(); err != nil {
-			return err
-		}
+	if err := a.Validate(); err != nil {
+		return err
 	}
 	text, there, err := s.field(ctx, s.inboxKey("fixed"), deliveryID)
 	if err != nil || !there {
@@ -311,26 +304,33 @@ func (s *Store) Assign(ctx context.Context, deliveryID string, items []store.Inb
 	// nothing to them.
 	byUser := map[string][]*store.InboxItem{}
 	var users []string
-	for i := range items {
-		user := items[i].User
+	for i := range a.Items {
+		user := a.Items[i].User
 		if byUser[user] == nil {
 			users = append(users, user)
 		}
-		byUser[user] = append(byUser[user], &items[i])
+		byUser[user] = append(byUser[user], &a.Items[i])
 	}
 	for _, user := range users {
 		if err := s.putItems(ctx, user, deliveryID, byUser[user]); err != nil {
 			return err
 		}
 	}
+	// Then the due times, so that somebody looks after the items, and at last the
+	// delivery, which has all of it done again until then.
+	if len(a.Due) > 0 {
+		if err := s.setDue(ctx, a.Due, false); err != nil {
+			return err
+		}
+	}
 	var bodies []string
-	args := []any{deliveryID, "", len(rest)}
+	args := []any{deliveryID, "", len(a.Rest)}
 	if w.size > 0 {
 		bodies = append(bodies, s.bodyKey(w.body))
 		args[1] = bodies[0]
 	}
-	for i := range rest {
-		put, body, err := s.putArgs(ctx, &rest[i])
+	for i := range a.Rest {
+		put, body, err := s.putArgs(ctx, &a.Rest[i])
 		if err != nil {
 			return err
 		}

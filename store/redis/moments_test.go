@@ -100,7 +100,7 @@ func TestLateBody(t *testing.T) {
 			require.True(t, put)
 		}
 		item := store.InboxItem{ID: "item", User: "u", Received: testNow, Payload: body}
-		require.NoError(t, a.Assign(t.Context(), "of an item", []store.InboxItem{item}, nil))
+		require.NoError(t, a.Assign(t.Context(), "of an item", store.Assignment{Items: []store.InboxItem{item}}))
 
 		require.NotZero(t, late.Len())
 		conn, err := net.Dial("tcp", s.Addr())
@@ -335,7 +335,7 @@ func TestPayloadExpires(t *testing.T) {
 		item := store.InboxItem{ID: "large", User: "u", Received: testNow, Payload: bytes.Repeat([]byte("payload"), 20_000)}
 		_, err := a.PutDelivery(t.Context(), store.Delivery{ID: "d", Received: testNow, Status: store.DeliveryNew})
 		require.NoError(t, err)
-		require.NoError(t, a.Assign(t.Context(), "d", []store.InboxItem{item}, nil))
+		require.NoError(t, a.Assign(t.Context(), "d", store.Assignment{Items: []store.InboxItem{item}}))
 		list, err := a.InboxItems(t.Context(), store.InboxQuery{User: "u"})
 		require.NoError(t, err)
 		require.Len(t, list, 1, moment)
@@ -362,7 +362,7 @@ func TestBodyExpires(t *testing.T) {
 		},
 		"assign": func(a store.Store) error {
 			whole := store.Delivery{ID: "whole", Received: testNow, Status: store.DeliveryParked}
-			return a.Assign(t.Context(), "d", nil, []store.Delivery{whole, rest})
+			return a.Assign(t.Context(), "d", store.Assignment{Rest: []store.Delivery{whole, rest}})
 		},
 	} {
 		a := openBefore(t, s, "evalsha", func() {
@@ -379,11 +379,43 @@ func TestBodyExpires(t *testing.T) {
 		require.Equal(t, "d", list[0].ID)
 		require.Equal(t, []byte("all"), list[0].Body)
 	}
-	require.NoError(t, direct.Assign(t.Context(), "d", nil, []store.Delivery{rest}))
+	require.NoError(t, direct.Assign(t.Context(), "d", store.Assignment{Rest: []store.Delivery{rest}}))
 	list, err := direct.Deliveries(t.Context(), store.DeliveryQuery{})
 	require.NoError(t, err)
 	require.Len(t, list, 1)
 	require.Equal(t, []byte("part"), list[0].Body)
+}
+
+// TestDeliveryGoesLast looks at the moment before a delivery is removed: its items
+// are there and somebody was told of them, so that a process that ends at any
+// moment before that leaves the delivery, and after it nothing that nobody knows.
+func TestDeliveryGoesLast(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	direct := open(t, at(s.Addr()))
+	_, err := direct.PutDelivery(t.Context(), store.Delivery{ID: "d", Received: testNow, Status: store.DeliveryNew})
+	require.NoError(t, err)
+	looked := false
+	a := openBefore(t, s, "vitalmux:{inbox}:settled", func() {
+		looked = true
+		items, err := direct.InboxItems(t.Context(), store.InboxQuery{User: "u"})
+		require.NoError(t, err)
+		require.Len(t, items, 1)
+		due, err := direct.Due(t.Context(), "sync", testNow, 0)
+		require.NoError(t, err)
+		require.Equal(t, []store.Due{{Connection: "c", Task: "sync", At: testNow}}, due)
+		left, err := direct.Deliveries(t.Context(), store.DeliveryQuery{})
+		require.NoError(t, err)
+		require.Len(t, left, 1)
+	})
+	require.NoError(t, a.Assign(t.Context(), "d", store.Assignment{
+		Items: []store.InboxItem{{ID: "i", User: "u", Received: testNow}},
+		Due:   []store.Due{{Connection: "c", Task: "sync", At: testNow}},
+	}))
+	require.True(t, looked)
+	left, err := direct.Deliveries(t.Context(), store.DeliveryQuery{})
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
 
 // TestClaimOfTheFuture leaves a claim without a fact, of a clock that was ahead:

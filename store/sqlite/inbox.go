@@ -228,27 +228,30 @@ func (s *Store) UpdateDelivery(ctx context.Context, d store.Delivery) error {
 }
 
 // Assign implements [store.Inbox].
-func (s *Store) Assign(ctx context.Context, deliveryID string, items []store.InboxItem, rest []store.Delivery) error {
-	payloads, left := make([][]byte, len(items)), make(incomings, len(rest))
-	for i := range items {
-		if err := items[i].Validate(); err != nil {
-			return err
-		}
-		payloads[i] = s.packer.bulk(nil, items[i].Payload)
+func (s *Store) Assign(ctx context.Context, deliveryID string, a store.Assignment) error {
+	if err := a.Validate(); err != nil {
+		return err
 	}
-	for i := range rest {
-		if err := rest[i].Validate(); err != nil {
-			return err
-		}
-		left[i] = newIncoming(&rest[i], s.packer.bulk(nil, rest[i].Body))
+	payloads, left := make([][]byte, len(a.Items)), make(incomings, len(a.Rest))
+	for i := range a.Items {
+		payloads[i] = s.packer.bulk(nil, a.Items[i].Payload)
+	}
+	for i := range a.Rest {
+		left[i] = newIncoming(&a.Rest[i], s.packer.bulk(nil, a.Rest[i].Body))
 	}
 	return s.write(ctx, func(t *tx) error {
 		number, err := t.deliveryNumber(deliveryID)
 		if err != nil || number == 0 {
 			return err
 		}
-		for i := range items {
-			if err := t.putItem(&items[i], payloads[i]); err != nil {
+		for i := range a.Items {
+			if err := t.putItem(&a.Items[i], payloads[i]); err != nil {
+				return err
+			}
+		}
+		for _, d := range a.Due {
+			t.touch(d.Connection)
+			if err := t.setDue(d); err != nil {
 				return err
 			}
 		}

@@ -99,8 +99,8 @@ func (s *Store) Release(ctx context.Context, l store.Lease) error {
 
 // SetDue implements [store.Scheduler].
 func (s *Store) SetDue(ctx context.Context, d store.Due) error {
-	if d.Connection == "" || d.Task == "" {
-		return invalid("due time")
+	if err := d.Validate(); err != nil {
+		return err
 	}
 	return s.write(ctx, func(t *tx) error {
 		t.touch(d.Connection)

@@ -278,7 +278,7 @@ func TestEraseLeavesNothing(t *testing.T) {
 		require.True(t, put)
 	}
 	item := store.InboxItem{ID: "delivery 0/0", User: "CANARY-user", Connection: "c1", Received: testNow, Payload: []byte("CANARY payload")}
-	require.NoError(t, s.Assign(ctx, "delivery 0", []store.InboxItem{item}, nil))
+	require.NoError(t, s.Assign(ctx, "delivery 0", store.Assignment{Items: []store.InboxItem{item}}))
 	job := store.Job{ID: "job", Provider: "withings", Kind: "revoke", Sealed: []byte("sealed"), Receipt: "receipt"}
 	require.NoError(t, s.PutJob(ctx, job))
 	stored := append(snapshot(t, path), snapshot(t, path+"-wal")...)

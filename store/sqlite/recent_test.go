@@ -169,7 +169,7 @@ func checkDeliveries(t *testing.T, random *rand.Rand) {
 				require.NoError(t, err)
 				results[i] = fresh
 			case action < 7:
-				require.NoError(t, s.Assign(ctx, d.ID, nil, rest))
+				require.NoError(t, s.Assign(ctx, d.ID, store.Assignment{Rest: rest}))
 			case action < 8:
 				d.Attempts = step
 				results[i] = errors.Is(s.UpdateDelivery(ctx, d), store.ErrNotFound)
@@ -276,7 +276,7 @@ func TestNamesThatAnotherProcessRemoved(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, fresh)
 		require.NoError(t, other.UpdateDelivery(ctx, delivery(i)))
-		require.NoError(t, one.Assign(ctx, strconv.Itoa(i), nil, nil))
+		require.NoError(t, one.Assign(ctx, strconv.Itoa(i), store.Assignment{}))
 		require.LessOrEqual(t, kept(), 2*most+2)
 	}
 	require.NotZero(t, kept())

@@ -191,7 +191,7 @@ func fill(ctx context.Context, s store.Store) error {
 	same, last := item, item // two people may have items of one id
 	same.User, same.Connection = "u2", "theirs"
 	last.ID, last.Received = "d1/1", at.Add(time.Second)
-	if err := s.Assign(ctx, "d1", []store.InboxItem{item, same, last}, nil); err != nil {
+	if err := s.Assign(ctx, "d1", store.Assignment{Items: []store.InboxItem{item, same, last}}); err != nil {
 		return err
 	}
 	if err := s.UpdateItem(ctx, item); err != nil {

@@ -28,11 +28,11 @@ type forgetful struct {
 	items, erasures bool
 }
 
-func (f forgetful) Assign(ctx context.Context, id string, items []store.InboxItem, rest []store.Delivery) error {
-	if f.items && len(items) > 1 {
-		items = items[1:]
+func (f forgetful) Assign(ctx context.Context, id string, a store.Assignment) error {
+	if f.items && len(a.Items) > 1 {
+		a.Items = a.Items[1:]
 	}
-	return f.Memory.Assign(ctx, id, items, rest)
+	return f.Memory.Assign(ctx, id, a)
 }
 
 func (f forgetful) Erase(ctx context.Context, user string) (store.Erasure, error) {

@@ -32,7 +32,7 @@ type fake struct {
 	putDelivery      func(ctx context.Context, d store.Delivery) (bool, error)
 	updateDelivery   func(ctx context.Context, d store.Delivery) error
 	deliveries       func(ctx context.Context, q store.DeliveryQuery) ([]store.Delivery, error)
-	assign           func(ctx context.Context, id string, items []store.InboxItem, rest []store.Delivery) error
+	assign           func(ctx context.Context, id string, a store.Assignment) error
 	inboxItems       func(ctx context.Context, q store.InboxQuery) ([]store.InboxItem, error)
 	updateItem       func(ctx context.Context, i store.InboxItem) error
 	putJob           func(ctx context.Context, j store.Job) error
@@ -134,8 +134,8 @@ func (f *fake) UpdateDelivery(ctx context.Context, d store.Delivery) error {
 	return f.updateDelivery(ctx, d)
 }
 
-func (f *fake) Assign(ctx context.Context, id string, items []store.InboxItem, rest []store.Delivery) error {
-	return f.assign(ctx, id, items, rest)
+func (f *fake) Assign(ctx context.Context, id string, a store.Assignment) error {
+	return f.assign(ctx, id, a)
 }
 
 func (f *fake) UpdateCredential(ctx context.Context, c store.Credential) error {

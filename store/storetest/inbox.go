@@ -26,6 +26,7 @@ func inboxCases() []testCase {
 		{id: "inbox-delivery", rule: "a delivery is stored once, listed by arrival and filtered", check: checkInboxDelivery},
 		{id: "inbox-key", rule: "a delivery of a key that came lately is not stored, and nothing is remembered of it", check: checkInboxKey},
 		{id: "inbox-update", rule: "an update changes where a delivery stands and nothing else", check: checkInboxUpdate},
+		{id: "inbox-due", rule: "assigning sets due times, unless the delivery is gone", check: checkInboxDue},
 		{id: "inbox-assign", rule: "assigning moves a delivery into inboxes; doing it again is harmless", check: checkInboxAssign},
 		{id: "inbox-subject", rule: "a delivery is found by its id, and by whom it is about", check: checkInboxSubject},
 		{id: "inbox-pages", rule: "deliveries are listed in pages, to the last and each once", check: checkInboxPages},
@@ -248,7 +249,7 @@ func checkInboxKey(c *checker) {
 	c.equal("what is stored", ids(list), "a b c d")
 	c.sameDelivery("one with a key", list[0], deliveryOf("a", 0))
 	c.equal("the key", list[0].Key, "")
-	c.ok(c.s.Assign(c.ctx, "a", nil, nil), "Assign")
+	c.ok(c.s.Assign(c.ctx, "a", store.Assignment{}), "Assign")
 	c.that(!c.deliver(keyed("e", "k1")), "a key is forgotten with its delivery")
 	c.equal("what is left", ids(c.deliveries(store.DeliveryQuery{})), "b c d")
 	fresh := make([]bool, 20)
@@ -319,8 +320,8 @@ func checkInboxAssign(c *checker) {
 	c.deliver(deliveryOf("empty", 1))
 	c.deliver(deliveryOf("rest", 2))
 	items := []store.InboxItem{itemOf("d/1", user, 2), itemOf("d/0", user, 1), itemOf("d/2", "user-2", 3)}
-	c.ok(c.s.Assign(c.ctx, "d", items, nil), "Assign")
-	c.ok(c.s.Assign(c.ctx, "empty", nil, nil), "Assign to nobody")
+	c.ok(c.s.Assign(c.ctx, "d", store.Assignment{Items: items}), "Assign")
+	c.ok(c.s.Assign(c.ctx, "empty", store.Assignment{}), "Assign to nobody")
 	c.equal("deliveries left", ids(c.deliveries(store.DeliveryQuery{})), "rest")
 	c.equal("items", c.items(user, 0), "d/0 d/1")
 	c.equal("a limit", c.items(user, 1), "d/0")
@@ -330,20 +331,20 @@ func checkInboxAssign(c *checker) {
 	c.that(list[0].Received.Equal(items[1].Received), "got arrival %s, want %s", list[0].Received, items[1].Received)
 
 	// The worker does not know that it got through, and does it again.
-	c.ok(c.s.Assign(c.ctx, "d", items, nil), "Assign once more")
+	c.ok(c.s.Assign(c.ctx, "d", store.Assignment{Items: items}), "Assign once more")
 	c.equal("items after a repeat", c.items(user, 0), "d/0 d/1")
 	c.that(!c.deliver(deliveryOf("d", 0)), "a delivery that was assigned lately is new")
 	b := batchOf()
 	b.Acks = []string{"d/0"}
 	c.commit(b)
-	c.ok(c.s.Assign(c.ctx, "d", items, nil), "Assign after an item was settled")
+	c.ok(c.s.Assign(c.ctx, "d", store.Assignment{Items: items}), "Assign after an item was settled")
 	c.equal("items after a late repeat", c.items(user, 0), "d/1")
 
 	// An item that is there, from a crash between the items and the removal of
 	// the delivery, stays as it is.
 	again := itemOf("d/1", user, 9)
 	again.Payload = []byte("another")
-	c.ok(c.s.Assign(c.ctx, "rest", []store.InboxItem{again, itemOf("rest/0", user, 5)}, nil), "Assign of a known item")
+	c.ok(c.s.Assign(c.ctx, "rest", store.Assignment{Items: []store.InboxItem{again, itemOf("rest/0", user, 5)}}), "Assign of a known item")
 	c.equal("items in the end", c.items(user, 0), "d/1 rest/0")
 	c.equal("deliveries in the end", ids(c.deliveries(store.DeliveryQuery{})), "")
 }
@@ -352,7 +353,7 @@ func checkInboxAcks(c *checker) {
 	c.connect(conn, user)
 	c.connect("conn-2", "user-2")
 	c.deliver(deliveryOf("d", 0))
-	c.ok(c.s.Assign(c.ctx, "d", []store.InboxItem{itemOf("1", user, 1), itemOf("2", user, 2), itemOf("3", "user-2", 1)}, nil), "Assign")
+	c.ok(c.s.Assign(c.ctx, "d", store.Assignment{Items: []store.InboxItem{itemOf("1", user, 1), itemOf("2", user, 2), itemOf("3", "user-2", 1)}}), "Assign")
 	b := fullBatch()
 	b.Acks = []string{"1"}
 	b.Cursors[0].Old.HighWater = "elsewhere"
@@ -439,7 +440,7 @@ func checkInboxPages(c *checker) {
 	}
 	c.ok(c.s.UpdateDelivery(c.ctx, store.Delivery{ID: "004", Status: store.DeliveryDead}), "UpdateDelivery")
 	c.equal("after one that changed", ids(c.deliveries(store.DeliveryQuery{After: "004", Limit: 2})), "005 006")
-	c.ok(c.s.Assign(c.ctx, "004", nil, nil), "Assign")
+	c.ok(c.s.Assign(c.ctx, "004", store.Assignment{}), "Assign")
 	c.equal("after one that is gone", ids(c.deliveries(store.DeliveryQuery{After: "004", Limit: 2})), "000 001")
 }
 
@@ -461,11 +462,36 @@ func checkInboxBodies(c *checker) {
 	c.equal("the third page", ids(c.deliveries(store.DeliveryQuery{After: "large"})), "after")
 	item := itemOf("0", user, 0)
 	item.Payload = large.Body
-	c.ok(c.s.Assign(c.ctx, "before", []store.InboxItem{item, itemOf("1", user, 1)}, nil), "Assign")
+	c.ok(c.s.Assign(c.ctx, "before", store.Assignment{Items: []store.InboxItem{item, itemOf("1", user, 1)}}), "Assign")
 	list, err := c.s.InboxItems(c.ctx, store.InboxQuery{User: user})
 	c.ok(err, "InboxItems")
 	c.that(len(list) == 1 && bytes.Equal(list[0].Payload, large.Body), "got %d items on a page that the first fills", len(list))
 	c.equal("the next page", c.inbox(store.InboxQuery{User: user, After: "0"}), "1:conn-1:0")
+}
+
+func checkInboxDue(c *checker) {
+	c.connect(conn, user)
+	c.deliver(deliveryOf("d", 0))
+	c.setDue(conn, "sync", 40)
+	c.setDue(conn, "backfill", 50)
+	c.setDue("conn-2", "sync", 60)
+	a := store.Assignment{
+		Items: []store.InboxItem{itemOf("d/0", user, 0)},
+		Due:   []store.Due{{Connection: conn, Task: "sync", At: present}, {Connection: "conn-2", Task: "sync"}},
+	}
+	bad := a
+	bad.Due = []store.Due{a.Due[0], a.Due[1], {Connection: conn}}
+	c.is(c.s.Assign(c.ctx, "d", bad), store.ErrInvalid, "Assign with a due time of no task")
+	c.equal("after a refusal", c.dueAt(present.Add(time.Hour), 0), []string{"conn-1 sync 40", "conn-1 backfill 50", "conn-2 sync 60"})
+	c.equal("items after a refusal", c.items(user, 0), "")
+
+	c.ok(c.s.Assign(c.ctx, "d", a), "Assign")
+	c.nextDue(0)
+	c.equal("after an assignment", c.dueAt(present.Add(time.Hour), 0), []string{"conn-1 sync 0", "conn-1 backfill 50"})
+
+	c.setDue(conn, "sync", 70)
+	c.ok(c.s.Assign(c.ctx, "d", a), "Assign once more")
+	c.equal("after a repeat", c.dueAt(present.Add(time.Hour), 0), []string{"conn-1 backfill 50", "conn-1 sync 70"})
 }
 
 func checkInboxRest(c *checker) {
@@ -479,11 +505,11 @@ func checkInboxRest(c *checker) {
 	another.Body = []byte("another")
 	rest := []store.Delivery{parked, another, deliveryOf("d", 7)}
 	items := []store.InboxItem{itemOf("d/0", user, 0)}
-	c.is(c.s.Assign(c.ctx, "d", items, []store.Delivery{parked, {}}), store.ErrInvalid, "Assign with a rest without id")
+	c.is(c.s.Assign(c.ctx, "d", store.Assignment{Items: items, Rest: []store.Delivery{parked, {}}}), store.ErrInvalid, "Assign with a rest without id")
 	c.equal("deliveries after a refusal", ids(c.deliveries(store.DeliveryQuery{})), "d there")
 	c.equal("items after a refusal", c.items(user, 0), "")
 
-	c.ok(c.s.Assign(c.ctx, "d", items, rest), "Assign")
+	c.ok(c.s.Assign(c.ctx, "d", store.Assignment{Items: items, Rest: rest}), "Assign")
 	c.equal("deliveries left", ids(c.deliveries(store.DeliveryQuery{})), "d/1 there")
 	c.sameDelivery("the rest", c.deliveries(store.DeliveryQuery{ID: "d/1"})[0], parked)
 	c.sameDelivery("one that was there", c.deliveries(store.DeliveryQuery{ID: "there"})[0], deliveryOf("there", 1))
@@ -492,24 +518,24 @@ func checkInboxRest(c *checker) {
 	// The worker that crashed before it knew does it again, after others have
 	// worked on what it put.
 	c.s = c.open()
-	c.ok(c.s.Assign(c.ctx, "d/1", nil, nil), "Assign of the rest to nobody")
+	c.ok(c.s.Assign(c.ctx, "d/1", store.Assignment{}), "Assign of the rest to nobody")
 	b := batchOf()
 	b.Acks = []string{"d/0"}
 	c.commit(b)
-	c.ok(c.s.Assign(c.ctx, "d", items, rest), "Assign once more")
+	c.ok(c.s.Assign(c.ctx, "d", store.Assignment{Items: items, Rest: rest}), "Assign once more")
 	c.equal("deliveries after a repeat", ids(c.deliveries(store.DeliveryQuery{})), "there")
 	c.equal("items after a repeat", c.items(user, 0), "")
 
-	c.ok(c.s.Assign(c.ctx, "there", nil, []store.Delivery{parked, deliveryOf("new", 3)}), "Assign with a rest that was assigned lately")
+	c.ok(c.s.Assign(c.ctx, "there", store.Assignment{Rest: []store.Delivery{parked, deliveryOf("new", 3)}}), "Assign with a rest that was assigned lately")
 	c.equal("deliveries in the end", ids(c.deliveries(store.DeliveryQuery{})), "new")
 
 	parts := func(i int) []store.Delivery { return []store.Delivery{deliveryOf(fmt.Sprintf("part %d", i), 4)} }
 	other := c.open()
 	for i, err := range together(16, func(i int) error {
 		if i%2 == 0 {
-			return c.s.Assign(c.ctx, "new", nil, parts(i))
+			return c.s.Assign(c.ctx, "new", store.Assignment{Rest: parts(i)})
 		}
-		return other.Assign(c.ctx, "new", nil, parts(i))
+		return other.Assign(c.ctx, "new", store.Assignment{Rest: parts(i)})
 	}) {
 		c.ok(err, "Assign by %d", i)
 	}
@@ -535,7 +561,7 @@ func checkInboxItems(c *checker) {
 	loose.Connection, more.Connection = "", "more"
 	more.Attempts, more.NextAt = 4, present.Add(2*time.Hour)
 	same := itemOf("0", "user-2", 0)
-	c.ok(c.s.Assign(c.ctx, "d", []store.InboxItem{more, loose, itemOf("1", user, 1), itemOf("0", user, 0), same}, nil), "Assign")
+	c.ok(c.s.Assign(c.ctx, "d", store.Assignment{Items: []store.InboxItem{more, loose, itemOf("1", user, 1), itemOf("0", user, 0), same}}), "Assign")
 	c.equal("all", c.inbox(store.InboxQuery{User: user}), "0:conn-1:0 1:conn-1:0 2::0 3:more:4")
 	_, err := c.s.InboxItems(c.ctx, store.InboxQuery{Connection: conn})
 	c.is(err, store.ErrInvalid, "InboxItems of no user")
@@ -610,7 +636,7 @@ func checkInboxItemPages(c *checker) {
 		all, items = append(all, item.ID), append(items, item)
 	}
 	same := itemOf("004", "user-2", 100)
-	c.ok(c.s.Assign(c.ctx, "d", append(items, same), nil), "Assign")
+	c.ok(c.s.Assign(c.ctx, "d", store.Assignment{Items: append(items, same)}), "Assign")
 	for _, limit := range []int{0, 1, 7, 129, 130} {
 		c.equal(fmt.Sprintf("all in pages of %d", limit), c.itemPages(store.InboxQuery{User: user, Limit: limit}), strings.Join(all, " "))
 		c.equal(fmt.Sprintf("those of a connection in pages of %d", limit),
@@ -639,13 +665,13 @@ func checkInboxConnection(c *checker) {
 		items = append(items, item)
 	}
 	items = append(items, itemOf("6", "user-2", 6))
-	c.ok(c.s.Assign(c.ctx, "d", items, nil), "Assign")
+	c.ok(c.s.Assign(c.ctx, "d", store.Assignment{Items: items}), "Assign")
 	c.equal("items that came", c.inbox(store.InboxQuery{User: user}), "0:conn-1:0 1:keeps:0 2:loses:0 3::0")
 	c.ok(c.s.DeleteConnection(c.ctx, "keeps", false), "DeleteConnection")
 	c.ok(c.s.DeleteConnection(c.ctx, "loses", true), "DeleteConnection")
 	c.equal("items that are left", c.inbox(store.InboxQuery{User: user}), "0:conn-1:0 3::0")
 	c.equal("items of the other user", c.inbox(store.InboxQuery{User: "user-2"}), "6:conn-2:0")
 	c.deliver(deliveryOf("late", 0))
-	c.ok(c.s.Assign(c.ctx, "late", items[1:3], nil), "Assign")
+	c.ok(c.s.Assign(c.ctx, "late", store.Assignment{Items: items[1:3]}), "Assign")
 	c.equal("items after a late delivery", c.inbox(store.InboxQuery{User: user}), "0:conn-1:0 3::0")
 }

@@ -76,7 +76,7 @@ func calls() []call {
 			return s.UpdateDelivery(ctx, store.Delivery{ID: "d", Status: store.DeliveryDead})
 		}},
 		{"Assign", func(ctx context.Context, s store.Store) error {
-			return s.Assign(ctx, "d", []store.InboxItem{itemOf("new", user, 0)}, nil)
+			return s.Assign(ctx, "d", store.Assignment{Items: []store.InboxItem{itemOf("new", user, 0)}})
 		}},
 		{"InboxItems", func(ctx context.Context, s store.Store) error {
 			_, err := s.InboxItems(ctx, store.InboxQuery{User: user})
@@ -136,7 +136,7 @@ func (c *checker) settle() {
 	c.furnish("conn-2", "user-2")
 	c.deliver(deliveryOf("d", 0))
 	c.deliver(deliveryOf("e", 1))
-	c.ok(c.s.Assign(c.ctx, "e", []store.InboxItem{itemOf("i", user, 0), itemOf("j", "user-2", 0)}, nil), "Assign")
+	c.ok(c.s.Assign(c.ctx, "e", store.Assignment{Items: []store.InboxItem{itemOf("i", user, 0), itemOf("j", "user-2", 0)}}), "Assign")
 	c.ok(c.s.PutFlow(c.ctx, flowOf("flow", time.Hour)), "PutFlow")
 	other := flowOf("other", time.Hour)
 	other.User = "user-2"
@@ -336,7 +336,7 @@ func checkEraseForever(c *checker) {
 	c.that(c.s.PutGrant(c.ctx, "", credentialOf("g", "p", 1)) != nil, "PutGrant brings a token back")
 	c.that(c.s.SwapCredential(c.ctx, "g", "p", credentialOf("g", "q", 2)) != nil, "SwapCredential brings a token back")
 	c.deliver(deliveryOf("late", 5))
-	c.ok(c.s.Assign(c.ctx, "late", []store.InboxItem{itemOf("x", user, 5), itemOf("y", "user-2", 5)}, nil), "Assign")
+	c.ok(c.s.Assign(c.ctx, "late", store.Assignment{Items: []store.InboxItem{itemOf("x", user, 5), itemOf("y", "user-2", 5)}}), "Assign")
 	c.equal("items of the erased user", c.items(user, 0), "")
 	c.equal("items of the other user", c.items("user-2", 0), "j y")
 	for _, change := range position {

@@ -59,7 +59,7 @@ func endpointSabotages() []sabotage {
 				if _, err := f.Store.PutDelivery(ctx, key); err != nil {
 					return false, err
 				}
-				return false, f.Store.Assign(ctx, key.ID, nil, nil)
+				return false, f.Store.Assign(ctx, key.ID, store.Assignment{})
 			}
 		}), "inbox-key"},
 
@@ -71,21 +71,41 @@ func endpointSabotages() []sabotage {
 		}), "inbox-bodies"},
 
 		{"forgets what is left of a delivery", plain(func(f *fake) {
-			f.assign = func(ctx context.Context, id string, items []store.InboxItem, _ []store.Delivery) error {
-				return f.Store.Assign(ctx, id, items, nil)
+			f.assign = func(ctx context.Context, id string, a store.Assignment) error {
+				a.Rest = nil
+				return f.Store.Assign(ctx, id, a)
 			}
 		}), "inbox-rest"},
 
 		{"puts what is left of a delivery in a step of its own", plain(func(f *fake) {
-			f.assign = func(ctx context.Context, id string, items []store.InboxItem, rest []store.Delivery) error {
-				for _, d := range rest {
+			f.assign = func(ctx context.Context, id string, a store.Assignment) error {
+				for _, d := range a.Rest {
 					if _, err := f.Store.PutDelivery(ctx, d); err != nil {
 						return err
 					}
 				}
-				return f.Store.Assign(ctx, id, items, nil)
+				a.Rest = nil
+				return f.Store.Assign(ctx, id, a)
 			}
 		}), "inbox-rest"},
+
+		{"tells nobody of what was assigned", plain(func(f *fake) {
+			f.assign = func(ctx context.Context, id string, a store.Assignment) error {
+				a.Due = nil
+				return f.Store.Assign(ctx, id, a)
+			}
+		}), "inbox-due"},
+
+		{"tells of what was assigned once more", plain(func(f *fake) {
+			f.assign = func(ctx context.Context, id string, a store.Assignment) error {
+				for _, d := range a.Due {
+					if err := f.SetDue(ctx, d); err != nil {
+						return err
+					}
+				}
+				return f.Store.Assign(ctx, id, a)
+			}
+		}), "inbox-due"},
 
 		{"lists items before their time", plain(func(f *fake) {
 			f.inboxItems = func(ctx context.Context, q store.InboxQuery) ([]store.InboxItem, error) {
@@ -119,14 +139,15 @@ func endpointSabotages() []sabotage {
 		}), "inbox-items"},
 
 		{"takes items for any connection", plain(func(f *fake) {
-			f.assign = func(ctx context.Context, id string, items []store.InboxItem, rest []store.Delivery) error {
-				items = slices.Clone(items)
-				for i := range items {
-					if c, err := f.Store.Connection(ctx, items[i].Connection); err == nil && c.User != items[i].User || errors.Is(err, store.ErrNotFound) {
-						items[i].Connection = ""
+			f.assign = func(ctx context.Context, id string, a store.Assignment) error {
+				a.Items = slices.Clone(a.Items)
+				for i := range a.Items {
+					item := &a.Items[i]
+					if c, err := f.Store.Connection(ctx, item.Connection); err == nil && c.User != item.User || errors.Is(err, store.ErrNotFound) {
+						item.Connection = ""
 					}
 				}
-				return f.Store.Assign(ctx, id, items, rest)
+				return f.Store.Assign(ctx, id, a)
 			}
 		}), "inbox-connection"},
 

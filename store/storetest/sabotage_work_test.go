@@ -187,7 +187,7 @@ func workSabotages() []sabotage {
 				slices.Reverse(list)
 				return list, err
 			}
-		}), "due-moves due-order"},
+		}), "due-moves due-order inbox-due"},
 
 		{"lists what is due of every task", plain(func(f *fake) {
 			f.due = func(ctx context.Context, _ string, now time.Time, limit int) ([]store.Due, error) {
@@ -222,17 +222,17 @@ func workSabotages() []sabotage {
 		}), "inbox-assign inbox-delivery inbox-key reopen"},
 
 		{"assigns what was assigned before", plain(func(f *fake) {
-			f.assign = func(ctx context.Context, id string, items []store.InboxItem, rest []store.Delivery) error {
-				if err := f.Store.Assign(ctx, id, items, rest); err != nil || len(items) == 0 {
+			f.assign = func(ctx context.Context, id string, a store.Assignment) error {
+				if err := f.Store.Assign(ctx, id, a); err != nil || len(a.Items) == 0 {
 					return err
 				}
 				again := fmt.Sprintf("%s-%d", id, time.Now().UnixNano())
 				if _, err := f.Store.PutDelivery(ctx, store.Delivery{ID: again}); err != nil {
 					return err
 				}
-				return f.Store.Assign(ctx, again, items, rest)
+				return f.Store.Assign(ctx, again, a)
 			}
-		}), "inbox-assign inbox-rest"},
+		}), "inbox-assign inbox-due inbox-rest"},
 
 		{"updates all of a delivery's standing but the reason", plain(func(f *fake) {
 			f.updateDelivery = func(ctx context.Context, d store.Delivery) error {
