@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/providers/fitbit"
 	"github.com/vitalmux/vitalmux/providers/fitbit/fitbittest"
@@ -292,6 +293,9 @@ func relinked(t testing.TB, s store.Store) []store.Change {
 // live through its end and consent at its successor, and compares the resolved
 // history with what the tracker measured, per day and metric.
 func TestTwoYearsThenTheSuccessor(t *testing.T) {
+	if proof.WithoutRace(t) {
+		return
+	}
 	bubble(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 10, 20, 12, 0, 0, 0, time.UTC)))
 		const days = 730

@@ -46,6 +46,9 @@ func announcedDeletions(t testing.TB, s store.Store) (keys []string) {
 // to sixty, and looks after the night's reconciliation, which is configured to
 // reach as far.
 func TestLateDataIsFound(t *testing.T) {
+	if proof.WithoutRace(t) {
+		return
+	}
 	sequences := proof.N(20, 2000)
 	counts := proof.Counts{"sequences": sequences, "records up to 7 days late": 0, "records up to 60 days late": 0}
 	proof.Row(t, "S3", counts)

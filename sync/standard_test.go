@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/store"
 	healthsync "github.com/vitalmux/vitalmux/sync"
@@ -100,6 +101,9 @@ type step struct {
 // go and come back while pages fail and are refused, and looks after the night's
 // reconciliation. The case's number replays it.
 func TestWhateverThePersonDoesTheStoreFollows(t *testing.T) {
+	if proof.WithoutRace(t) {
+		return
+	}
 	steps := rapid.SliceOfN(rapid.Custom(func(r *rapid.T) step {
 		return step{
 			op: rapid.IntRange(0, 2).Draw(r, "op"), id: rapid.IntRange(1, 28).Draw(r, "id"),

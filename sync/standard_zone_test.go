@@ -125,6 +125,9 @@ func moves() []move {
 // record for each civil day, with the service's number, whatever is read again
 // and when. At the end the service corrects the zone of all days.
 func TestChangesOfZone(t *testing.T) {
+	if proof.WithoutRace(t) {
+		return
+	}
 	all := moves()
 	proof.Row(t, "S6", proof.Counts{"changes of zone": len(all), "services": 4})
 	require.GreaterOrEqual(t, len(all), 40)

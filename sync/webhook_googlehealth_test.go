@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/providers/googlehealth"
 	"github.com/vitalmux/vitalmux/providers/googlehealth/googlehealthtest"
@@ -209,6 +210,9 @@ func TestNoticesOfTheServiceAreFollowed(t *testing.T) {
 // TestGoogleHistoryIsComplete reads all streams of a person who has a history,
 // within the quota, and compares with what the service has.
 func TestGoogleHistoryIsComplete(t *testing.T) {
+	if proof.WithoutRace(t) {
+		return
+	}
 	bubble(t, func(t *testing.T) {
 		at2026()
 		sim := googlehealthtest.New(googlehealthtest.Config{Seed: 9, Days: 12, HeartRateEvery: time.Hour})

@@ -104,6 +104,9 @@ func (j job) engine(file *sqlitestore.Store) (*healthsync.Engine, error) {
 // parts and in disorder, and kills the process that receives and works on them,
 // with no warning.
 func TestYearAsOneRequest(t *testing.T) {
+	if proof.WithoutRace(t) {
+		return
+	}
 	kills := proof.N(1, 10)
 	random := rand.New(rand.NewPCG(proof.Seed(t), 0))
 	free, err := net.Listen("tcp", "127.0.0.1:0")

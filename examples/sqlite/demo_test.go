@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vitalmux/vitalmux/examples/internal/demo"
+	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/store"
 	sqlitestore "github.com/vitalmux/vitalmux/store/sqlite"
 )
@@ -32,6 +33,9 @@ func TestDemoRunsTwice(t *testing.T) {
 }
 
 func TestDemoOfOtherServices(t *testing.T) {
+	if proof.WithoutRace(t) {
+		return
+	}
 	for _, provider := range []string{"fitbit", "googlehealth"} {
 		t.Run(provider, func(t *testing.T) {
 			o := demo.Options{State: filepath.Join(t.TempDir(), "demo.db"), Provider: provider, Users: 2, Days: 6, Seed: 1}

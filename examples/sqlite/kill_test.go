@@ -37,23 +37,15 @@ import (
 // VITALMUX_KILL_DAYS the length of the history.
 //
 // The race detector would slow the comparing down, not the program, which is
-// built without it: the test builds itself without it too and runs that.
+// built without it.
 func TestKilledAtAnyMoment(t *testing.T) {
-	if os.Getenv(withoutRace) == "" {
-		proof.Row(t, "S1", proof.Counts{"kills of the example": number(t, "VITALMUX_KILLS", 200)})
-		inner := filepath.Join(t.TempDir(), "inner.test")
-		output, err := exec.Command("go", "test", "-c", "-race=false", "-o", inner, ".").CombinedOutput()
-		require.NoError(t, err, "%s", output)
-		run := exec.Command(inner, "-test.v", "-test.timeout=10m", "-test.run=^TestKilledAtAnyMoment$")
-		run.Env = append(os.Environ(), withoutRace+"=1")
-		output, err = run.CombinedOutput()
-		require.NoError(t, err, "%s", output)
-		t.Logf("%s", output)
+	if proof.WithoutRace(t) {
 		return
 	}
 	kills := number(t, "VITALMUX_KILLS", 200)
+	proof.Row(t, "S1", proof.Counts{"kills of the example": kills})
 	seed := uint64(number(t, "VITALMUX_SEED", int(time.Now().UnixNano()&0xffffff)))
-	days := number(t, "VITALMUX_KILL_DAYS", 30)
+	days := number(t, "VITALMUX_KILL_DAYS", 12)
 	t.Logf("VITALMUX_SEED=%d VITALMUX_KILLS=%d VITALMUX_KILL_DAYS=%d", seed, kills, days)
 	program := filepath.Join(t.TempDir(), "demo")
 	build := exec.Command("go", "build", "-race=false", "-o", program, ".")
@@ -64,17 +56,20 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	const workers = 8
 	var working sync.WaitGroup
 	var hits atomic.Int64
-	var timed sync.Mutex
+	timed := new(clock)
 	failures := make(chan error, workers)
 	for w := range workers {
 		working.Go(func() {
 			h := &harness{
-				program: program, dir: t.TempDir(), days: days, timed: &timed,
+				program: program, dir: t.TempDir(), days: days, clock: timed,
 				random: rand.New(rand.NewPCG(seed, uint64(w))),
 			}
 			defer h.start()()
 			failures <- func() error {
-				if err := h.reference(t); err != nil {
+				if err := h.measure(t); err != nil {
+					return err
+				}
+				if err := h.account(t, h.want); err != nil {
 					return err
 				}
 				for i := w; i < kills; i += workers {
@@ -103,8 +98,6 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	require.GreaterOrEqual(t, hits.Load()*100, int64(kills)*80)
 }
 
-const withoutRace = "VITALMUX_WITHOUT_RACE"
-
 func number(t *testing.T, name string, otherwise int) int {
 	text := os.Getenv(name)
 	if text == "" {
@@ -123,12 +116,19 @@ type harness struct {
 	sim          *withingstest.Server
 	address      string
 	want         map[string]string
-	// timed is held while a run is measured or killed, so that both are under
-	// the same load.
-	timed *sync.Mutex
-	// took are the durations of the last whole syncs.
+	*clock
+}
+
+// clock is held while a run is measured or killed, so that both are under the
+// same load.
+type clock struct {
+	sync.Mutex
+	// took are the durations of the whole syncs so far.
 	took []time.Duration
 }
+
+// duration is the shortest of the last whole syncs.
+func (c *clock) duration() time.Duration { return slices.Min(c.took[max(0, len(c.took)-3):]) }
 
 const killUsers = 3
 
@@ -139,6 +139,7 @@ func (h *harness) start() (stop func()) {
 	now := time.Now().UTC().Truncate(time.Second)
 	h.sim = withingstest.New(withingstest.Config{
 		Seed: 1, Now: func() time.Time { return now }, RateLimit: -1, IdenticalCallWindow: -1,
+		IntradayDays: h.days / 2,
 	})
 	for i := range killUsers {
 		// A little less history than is asked for, so that all of it is.
@@ -198,33 +199,19 @@ func (h *harness) whole(db string) (time.Duration, error) {
 	}
 }
 
-// reference measures runs that are not killed, and checks one of them against
-// the simulator's own account.
-func (h *harness) reference(t *testing.T) error {
-	for range 3 {
-		if err := h.measure(t); err != nil {
-			return err
-		}
-	}
-	return h.account(t, h.want)
-}
-
 // measure lets one run finish.
 func (h *harness) measure(t *testing.T) error {
-	db := filepath.Join(h.dir, fmt.Sprintf("whole-%d.db", len(h.took)))
-	h.timed.Lock()
+	db := filepath.Join(h.dir, "whole.db")
+	h.Lock()
 	took, err := h.whole(db)
-	h.timed.Unlock()
+	h.took = append(h.took, took)
+	h.Unlock()
 	if err != nil {
 		return err
 	}
-	h.took = append(h.took, took)
 	h.want, err = contents(t, db)
-	return errors.Join(err, os.Remove(db))
+	return errors.Join(err, os.Remove(db), os.Remove(db+".key"))
 }
-
-// duration is the shortest of the last whole syncs.
-func (h *harness) duration() time.Duration { return slices.Min(h.took[max(0, len(h.took)-3):]) }
 
 // account compares a file with the truth of the simulator.
 func (h *harness) account(t *testing.T, have map[string]string) error {
@@ -287,7 +274,7 @@ func (h *harness) account(t *testing.T, have map[string]string) error {
 // kill hit a process that had committed something and was not finished.
 func (h *harness) round(t *testing.T, i int) (bool, error) {
 	db := filepath.Join(h.dir, fmt.Sprintf("%d.db", i))
-	killed, err := h.kill(db, time.Duration(h.random.Int64N(int64(h.duration()))))
+	killed, err := h.kill(db)
 	if err != nil {
 		return false, err
 	}
@@ -318,15 +305,16 @@ func (h *harness) round(t *testing.T, i int) (bool, error) {
 	return killed && len(after) > 0, nil
 }
 
-// kill starts a run and kills it that long after its sync began. It reports
-// whether the run was not finished.
-func (h *harness) kill(db string, after time.Duration) (bool, error) {
-	h.timed.Lock()
-	defer h.timed.Unlock()
+// kill starts a run and kills it at some moment of its sync. It reports whether
+// the run was not finished.
+func (h *harness) kill(db string) (bool, error) {
+	h.Lock()
+	defer h.Unlock()
 	cmd, out, err := h.begin(db)
 	if err != nil {
 		return false, err
 	}
+	after := time.Duration(h.random.Int64N(int64(h.duration())))
 	timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
 	_, _ = io.Copy(io.Discard, out)

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -199,25 +198,16 @@ func (w *world) missing() string {
 // a machine that does something else for a while is no fault of the fleet's.
 //
 // The race detector makes every request several times as expensive, and so
-// decides how many there are: the test builds itself without it and runs that.
-// The other tests have it.
+// decides how many there are. The other tests have it.
 func TestFleetHoldsTheLimit(t *testing.T) {
 	if short(t) {
 		return
 	}
-	const windows = 10
-	if os.Getenv(withoutRace) == "" {
-		proof.Row(t, "S7", proof.Counts{"windows of a fleet": windows, "kills of a worker": 1})
-		inner := filepath.Join(t.TempDir(), "inner.test")
-		output, err := exec.Command("go", "test", "-c", "-race=false", "-o", inner, ".").CombinedOutput()
-		require.NoError(t, err, "%s", output)
-		run := exec.Command(inner, "-test.v", "-test.timeout=60m", "-test.run=^"+t.Name()+"$")
-		run.Env = append(os.Environ(), withoutRace+"=1")
-		output, err = run.CombinedOutput()
-		require.NoError(t, err, "%s", output)
-		t.Logf("%s", output)
+	if proof.WithoutRace(t) {
 		return
 	}
+	const windows = 10
+	proof.Row(t, "S7", proof.Counts{"windows of a fleet": windows, "kills of a worker": 1})
 	// The clock of the service is fast in CI, and its limit of 120 a minute with
 	// it.
 	fast := time.Duration(proof.N(30, 1))
@@ -262,8 +252,6 @@ func TestFleetHoldsTheLimit(t *testing.T) {
 		require.NotEqual(t, withingstest.StatusTooManyRequests, r.Status)
 	}
 }
-
-const withoutRace = "VITALMUX_WITHOUT_RACE"
 
 // TestFleetEndsWithAllRecords kills workers of a fleet and starts others, and
 // compares what is there in the end.

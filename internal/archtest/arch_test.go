@@ -12,11 +12,8 @@ import (
 
 // TestTree holds the repository against every rule.
 func TestTree(t *testing.T) {
-	root, err := filepath.Abs("../..")
-	require.NoError(t, err)
+	tree, root := theTree(t)
 	require.FileExists(t, filepath.Join(root, "go.mod"))
-	tree, err := loadTree(root)
-	require.NoError(t, err)
 	require.Contains(t, tree.packages, module+"/health")
 	for _, r := range rules() {
 		t.Run(r.name, func(t *testing.T) {

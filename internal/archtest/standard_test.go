@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,14 +17,18 @@ import (
 	"github.com/vitalmux/vitalmux/internal/proof"
 )
 
-// theTree is the repository.
+// theTree is the repository, which is read once.
 func theTree(t *testing.T) (*tree, string) {
-	root, err := filepath.Abs("../..")
+	tree, err := repository()
 	require.NoError(t, err)
-	tree, err := loadTree(root)
+	root, err := filepath.Abs(repositoryRoot)
 	require.NoError(t, err)
 	return tree, root
 }
+
+const repositoryRoot = "../.."
+
+var repository = sync.OnceValues(func() (*tree, error) { return loadTree(repositoryRoot) })
 
 // guests returns what linked code does to the process that it is linked into,
 // beyond what checkProcess looks for.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -155,4 +156,15 @@ func TestTable(t *testing.T) {
 	}
 	require.Equal(t, []string{"W2", "X14", "X15"}, later)
 	require.Len(t, due, 18+17-1+10+15-2+1)
+}
+
+func TestWithoutRace(t *testing.T) {
+	if proof.WithoutRace(t) {
+		return
+	}
+	info, ok := debug.ReadBuildInfo()
+	require.True(t, ok)
+	for _, s := range info.Settings {
+		require.NotEqual(t, "-race", s.Key)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/providers/fitbit"
 	"github.com/vitalmux/vitalmux/providers/fitbit/fitbittest"
@@ -52,6 +53,9 @@ func TestConformance(t *testing.T) {
 
 // The other ways to ask: sleep by its list, heart rate by the minute, no zone.
 func TestConformanceByLists(t *testing.T) {
+	if proof.WithoutRace(t) {
+		return
+	}
 	providertest.Run(t, harness(nil, func(c *fitbit.Config) {
 		c.SleepList, c.HeartRateDetail, c.RoutesPerPage = true, fitbit.DetailMinute, 3
 	}))

