@@ -719,7 +719,7 @@ func TestConsentThatEndsIsAnnounced(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		at2026()
 		m := newRemoval(t, 2, func(c *googlehealthtest.Config) { c.Testing = true })
-		m.config.Interval = time.Hour
+		m.config.Interval = 6 * time.Hour
 		m.engine = must(healthsync.New(m.config))
 		began := time.Now()
 		conn := m.toGoogle(t, healthsync.ConnectRequest{User: "ada"}, m.account().ID)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/faultstore"
+	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/providers/providertest"
 	"github.com/vitalmux/vitalmux/providers/withings"
@@ -389,6 +390,9 @@ func TestMigrateKilled(t *testing.T) {
 // TestMigrateStoreFaults has each call of the store that a migration makes fail in
 // each way. The pair is not lost: it is presented once, whatever fails.
 func TestMigrateStoreFaults(t *testing.T) {
+	if proof.WithoutRace(t) {
+		return
+	}
 	for _, method := range []string{
 		"Connection", "Credential", "Acquire", "BeginAttempt", "SwapCredential", "PutConnection", "Release", "SetDue",
 	} {

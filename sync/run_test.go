@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/store"
 	healthsync "github.com/vitalmux/vitalmux/sync"
@@ -476,6 +477,9 @@ func (s *scoped) Exchange(ctx context.Context, cb providers.Callback) (providers
 // TestConsentDuringTheLastTurnOfABackfill: the person allows one more stream
 // while the backfill of the others ends. Its history is read, too.
 func TestConsentDuringTheLastTurnOfABackfill(t *testing.T) {
+	if proof.WithoutRace(t) {
+		return
+	}
 	bubble(t, func(t *testing.T) {
 		extra := weightWindows
 		extra.Name, extra.Scopes = "zextra", []string{"more"}

@@ -247,6 +247,9 @@ func TestRefusalsForTheLimitAreWaitedOut(t *testing.T) {
 // data, and later for a new record, with and without one whose history is a
 // million records.
 func TestLongHistoryDelaysNobody(t *testing.T) {
+	if proof.WithoutRace(t) {
+		return
+	}
 	const people = 499
 	pageSize := proof.N(20, 1000)
 	const bigPages = 1000
