@@ -45,9 +45,9 @@ demo: ## sync simulated wearables into demo.db; needs no account and no network
 ##@ Check it
 
 # Four packages at a time, also on two cores: many wait for leases of killed
-# processes to end. The longest that does not wait goes first, because at the end
-# it would keep one core busy and leave the other idle.
-LONGEST = $$([ ! -d sync ] || echo ./sync)
+# processes to end. What takes one core for long goes first, because at the end it
+# would leave the other idle.
+LONGEST = $$([ ! -d sync ] || echo ./sync ./terra/...)
 
 .PHONY: test
 test: redis-server ## the whole test suite under the race detector, nested modules too

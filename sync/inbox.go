@@ -176,8 +176,6 @@ func (e *Engine) assignGroup(ctx context.Context, group []store.Delivery) error 
 	}
 	for _, d := range done {
 		e.dropParts(ctx, d.ID, partsOf(d))
-	}
-	for _, d := range done {
 		call(ctx, e, e.cfg.Hooks.Delivered, DeliveryEvent{Provider: providerOf(d), Delivery: d.ID, Attempts: d.Attempts})
 	}
 	for _, d := range a.rest {

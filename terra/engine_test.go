@@ -277,6 +277,7 @@ func TestDataBeforeAuth(t *testing.T) {
 // TestReauthentication: the connection gets the new id and keeps its data,
 // whichever of the two deliveries comes first.
 func TestReauthentication(t *testing.T) {
+	t.Parallel()
 	for name, order := range map[string][]int{"in order": {0, 1}, "auth first": {1, 0}} {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t, terratest.Config{DisabledTypes: allButDaily()}, nil)

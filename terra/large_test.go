@@ -104,6 +104,7 @@ func (j job) engine(file *sqlitestore.Store) (*healthsync.Engine, error) {
 // parts and in disorder, and kills the process that receives and works on them,
 // with no warning.
 func TestYearAsOneRequest(t *testing.T) {
+	t.Parallel()
 	if proof.WithoutRace(t) {
 		return
 	}

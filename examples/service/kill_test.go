@@ -65,6 +65,9 @@ func simulated(upstream string) withings.Config {
 // notifications arrive, over and over. At the end nobody has to consent again,
 // and each measurement that was notified of is there once.
 func TestServiceIsKilledAtAnyMoment(t *testing.T) {
+	if proof.WithoutRace(t) {
+		return
+	}
 	kills, lanes := proof.N(60, 600), 6
 	counts := proof.Counts{"kills of the example": kills, "notifications": 0}
 	proof.Row(t, "W1", counts)

@@ -12,7 +12,7 @@ import (
 // without the race detector, if this one was built with it, and reports whether
 // it did: then there is nothing left to do. It is for tests that take minutes
 // with the detector and show it nothing that the others of the package do not.
-// It is called first in a test, and not in a subtest.
+// It is called at the beginning of a test, and not in a subtest.
 func WithoutRace(t *testing.T) bool {
 	t.Helper()
 	if !raced {

@@ -46,6 +46,9 @@ func TestContractSentinel(t *testing.T) {
 		return
 	}
 	t.Parallel()
+	if proof.WithoutRace(t) {
+		return
+	}
 	s, err := redistest.StartSentinel(redistest.Config{DownAfter: time.Minute}, 1, 1)
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
@@ -65,6 +68,9 @@ func TestContractCluster(t *testing.T) {
 		return
 	}
 	t.Parallel()
+	if proof.WithoutRace(t) {
+		return
+	}
 	c, err := redistest.StartCluster(redistest.Config{}, 3, false)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)

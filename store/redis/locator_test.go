@@ -114,6 +114,9 @@ func TestRecordsInLine(t *testing.T) {
 		return
 	}
 	t.Parallel()
+	if proof.WithoutRace(t) {
+		return
+	}
 	seed := proof.Seed(t)
 	s, memory := open(t, at(start(t).Addr())), store.NewMemory()
 	for round := range proof.N(12, 400) {
