@@ -575,9 +575,11 @@ func TestNothingOfAnErasedUserIsLeft(t *testing.T) {
 		for _, word := range []string{"user of", "upstream-of", "sealed", "measure"} {
 			require.NotContains(t, text, word, key)
 		}
-		if strings.HasSuffix(key, "}") {
+		switch {
+		case strings.Contains(key, "}:u:"): // there for a moment only; it ends in random bytes
+		case strings.HasSuffix(key, "}"):
 			marks++
-		} else if !strings.Contains(key, "}:u:") { // there for a moment only
+		default:
 			require.Contains(t, []string{
 				"vitalmux:{index}:erased", "vitalmux:{due}:tasks", "vitalmux:{settings}:names", "vitalmux:{inbox}:settled", "vitalmux:{feed}:count", "vitalmux:{feed}:sweeps",
 			}, key)
