@@ -50,7 +50,7 @@ demo: ## sync simulated wearables into demo.db; needs no account and no network
 LONGEST = $$([ ! -d sync ] || echo ./sync ./terra/...)
 
 .PHONY: test
-test: redis-server ## the whole test suite under the race detector, nested modules too
+test: redis-server ## the whole test suite with the race detector, nested modules too
 	@$(call each,CGO_ENABLED=1 $(GO) test $(RACE) -shuffle=on -p 4 -timeout 20m $(LONGEST) ./...)
 
 .PHONY: check
