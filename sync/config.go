@@ -40,8 +40,8 @@ type Config struct {
 	// news; default 15 minutes. A tenth of it is added or taken at random.
 	// All connections together have to fit into the limits of an application: one
 	// of Withings takes about 70 requests an hour at 15 minutes, so that 120 a
-	// minute are enough for a hundred. For more, and where notifications tell what
-	// is new, choose hours.
+	// minute are enough for a hundred. More take turns, and each is read less often.
+	// For those, and where notifications tell what is new, choose hours.
 	Interval time.Duration
 	// History is how far a newly completed connection is read back; default
 	// 90 days, negative for nothing.

@@ -45,7 +45,8 @@
 // Backfills leave a fifth of each limit to other work, and other work as much to a
 // backfill that waits: where there is more to read than a limit allows, both go on,
 // at that pace.
-// Nothing orders the connections among which a limit is shared: while they ask for
-// more than it allows, some are read several times and others wait for hours. See
-// [Config.Interval].
+// Connections that share a limit, and together ask for more than it allows, take
+// turns, longest wait first: each is read less often than its interval says. A
+// process knows the turns that it gave itself; hosts that distribute the work, and
+// several processes, keep that order less exactly. See [Config.Interval].
 package sync

@@ -31,9 +31,22 @@ type work struct {
 	notBefore time.Time
 	// fails counts the failures in a row, by task.
 	fails map[string]int
+	// waits are the tasks that wait for room in a shared limit.
+	waits map[string]limitWait
 	// forget is when nothing of this matters any more.
 	forget time.Time
 }
+
+// limitWait is a task's place among those that wait for room in a limit that all
+// connections of a provider share.
+type limitWait struct {
+	provider     string
+	since, until time.Time
+}
+
+// over reports whether the task has no place any more: it did not come back, so
+// that another process may have taken it up.
+func (w limitWait) over(now time.Time) bool { return now.Sub(w.until) >= placeKept }
 
 const (
 	// pollEvery is how often Run looks for work that another process made due,
@@ -50,6 +63,9 @@ const (
 	// failedPause is how long a connection that failed is left alone, whatever
 	// makes it due.
 	failedPause = 2 * time.Second
+	// placeKept is for how long a task that was to come back keeps its place among
+	// those that wait for room in a shared limit.
+	placeKept = time.Minute
 	// The pauses between rounds of what is not about one connection: trimming
 	// the change feed and the dead letters, looking at parked deliveries, at
 	// credentials, and at what is left to do at providers.
@@ -205,7 +221,7 @@ func (e *Engine) claim(t task, now time.Time) (notBefore time.Time, ok bool) {
 	defer e.mu.Unlock()
 	w := e.works[t.connection]
 	if w == nil {
-		w = &work{fails: make(map[string]int)}
+		w = &work{fails: make(map[string]int), waits: make(map[string]limitWait)}
 		e.works[t.connection] = w
 	}
 	if w.running || now.Before(w.notBefore) {
@@ -231,6 +247,36 @@ func (e *Engine) count(t task, err error) int {
 	return w.fails[t.name]
 }
 
+// enqueue gives a task that waits for room in a shared limit its place, behind
+// those that have done so for longer, and returns when it is to come back. All are
+// told of the same room, and each needs some of it: who came at once would be
+// refused, or would take it from one that has waited for longer.
+func (e *Engine) enqueue(t task, now time.Time, wait *waitError) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	waits := e.works[t.connection].waits
+	own := waits[t.name]
+	if own.over(now) {
+		own = limitWait{provider: wait.provider, since: now}
+	}
+	ahead := time.Duration(0)
+	for _, w := range e.works {
+		if other := w.waits[t.name]; other.provider == own.provider && other.since.Before(own.since) && !other.over(now) {
+			ahead++
+		}
+	}
+	own.until = wait.until.Add(ahead * wait.pace)
+	waits[t.name] = own
+	return own.until
+}
+
+// dequeue takes away a task's place.
+func (e *Engine) dequeue(t task) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.works[t.connection].waits, t.name)
+}
+
 // unclaim ends what claim began, and forgets what no longer matters.
 func (e *Engine) unclaim(t task, now, notBefore time.Time) {
 	e.mu.Lock()
@@ -239,6 +285,9 @@ func (e *Engine) unclaim(t task, now, notBefore time.Time) {
 	w.running, w.notBefore, w.forget = false, notBefore, notBefore
 	if len(w.fails) > 0 {
 		w.forget = now.Add(forgetAfter + e.cfg.Interval)
+	}
+	for _, wait := range w.waits {
+		w.forget = maxTime(w.forget, wait.until.Add(placeKept))
 	}
 	maps.DeleteFunc(e.works, func(_ string, w *work) bool { return !w.running && !now.Before(w.forget) })
 }
@@ -334,9 +383,14 @@ func (e *Engine) settleDue(ctx context.Context, t task, grant string, now time.T
 	}
 	next := store.Due{Connection: t.connection, Task: t.name}
 	wait, waiting := errors.AsType[*waitError](err)
+	if !waiting || wait.provider == "" || errors.Is(err, errYield) {
+		e.dequeue(t)
+	}
 	switch {
 	case errors.Is(err, errYield):
 		next.At = now
+	case waiting && wait.provider != "":
+		next.At = e.enqueue(t, now, wait)
 	case waiting:
 		next.At = wait.until
 	case final(err):

@@ -61,6 +61,10 @@ var errYield = errors.New("sync: turn over")
 type waitError struct {
 	until time.Time
 	err   error
+	// With a wait for room in a limit that all connections of a provider share:
+	// the provider, and how far apart the requests are that just use the limit up.
+	provider string
+	pace     time.Duration
 }
 
 func (w *waitError) Error() string { return "sync: waiting: " + w.err.Error() }
@@ -411,7 +415,11 @@ func (s *session) spend(ctx context.Context, stream providers.Stream, lane store
 			Connection: s.conn.ID, Provider: s.conn.Provider, Stream: stream.Name, Wait: wait,
 		})
 		if wait > s.patience {
-			return nil, &waitError{until: now().Add(wait), err: providers.ErrRateLimited}
+			e := &waitError{until: now().Add(wait), err: providers.ErrRateLimited}
+			if l := sharedLimit(s.caps.Limits); wait <= l.Per { // else another one is used up
+				e.provider, e.pace = s.conn.Provider, l.Per/time.Duration(l.Requests)
+			}
+			return nil, e
 		}
 		select {
 		case <-ctx.Done():
@@ -419,6 +427,20 @@ func (s *session) spend(ctx context.Context, stream providers.Stream, lane store
 		case <-time.After(wait):
 		}
 	}
+}
+
+// sharedLimit returns the limit of the whole application that lets in the fewest
+// requests; the zero limit if there is none.
+func sharedLimit(limits []providers.RateLimit) (least providers.RateLimit) {
+	for _, l := range limits {
+		if l.Scope != providers.LimitPerApp || l.Requests <= 0 || l.Per <= 0 {
+			continue
+		}
+		if least.Per == 0 || l.Per/time.Duration(l.Requests) > least.Per/time.Duration(least.Requests) {
+			least = l
+		}
+	}
+	return least
 }
 
 // permitted reports whether the grant has the scopes a stream needs, as far as

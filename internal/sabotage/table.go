@@ -166,6 +166,9 @@ func table() []fault {
 		{name: "budget-live-takes-all", pkg: "sync", test: "^TestBudgetIsShared$|^TestBackfillBesideLiveWork$", file: "sync/budget.go",
 			old: "case w.backfillWaits(a.now):",
 			new: "case false:"},
+		{name: "limit-turns-not-kept", pkg: "sync", test: "^TestCrowdedLimitServesEverybody$", file: "sync/run.go",
+			old: "own.until = wait.until.Add(ahead * wait.pace)",
+			new: "own.until = wait.until"},
 
 		// Refresh.
 		{name: "refresh-no-reread", pkg: "sync", test: "^TestCredentialIsReadAgainUnderTheLease$", file: "sync/credential.go",
