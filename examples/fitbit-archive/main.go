@@ -21,12 +21,12 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"text/tabwriter"
 	"time"
 
+	"github.com/vitalmux/vitalmux/examples/internal/command"
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/providers/fitbit"
@@ -40,13 +40,13 @@ func main() {
 	dir := flag.String("dir", "", "folder of the archive; empty makes one that is removed in the end")
 	days := flag.Int("days", 30, "days of history of a new archive")
 	seed := flag.Uint64("seed", 1, "what the simulated world is made from")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Stdout, *dir, *days, *seed); err != nil {
-		fmt.Fprintln(os.Stderr, "fitbit-archive:", err)
-		os.Exit(1)
+	interrupted := func() string {
+		if *dir == "" {
+			return "The archive was removed."
+		}
+		return "An archive that is not whole is made anew the next time."
 	}
+	command.Main("fitbit-archive", interrupted, func(ctx context.Context) error { return run(ctx, os.Stdout, *dir, *days, *seed) })
 }
 
 func run(ctx context.Context, out io.Writer, dir string, days int, seed uint64) (err error) {
@@ -57,7 +57,7 @@ func run(ctx context.Context, out io.Writer, dir string, days int, seed uint64) 
 		if dir, err = os.MkdirTemp("", "fitbit-archive-*"); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+		defer func() { err = errors.Join(err, os.RemoveAll(dir), os.RemoveAll(dir+".part")) }()
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -72,7 +72,7 @@ func run(ctx context.Context, out io.Writer, dir string, days int, seed uint64) 
 		return err
 	}
 	if len(entries) == 0 {
-		files, err := keep(ctx, adapter, sim, dir, days)
+		files, err := keepWhole(ctx, adapter, sim, dir, days)
 		if err != nil {
 			return err
 		}
@@ -111,6 +111,23 @@ func newEngine(adapter *fitbit.Provider, records store.Store) (*healthsync.Engin
 		return nil, err
 	}
 	return healthsync.New(healthsync.Config{Providers: []providers.Provider{adapter}, Store: records, Sealer: keys})
+}
+
+// keepWhole fills a folder that is empty or missing. It has that name once all
+// answers are in it: half an archive looks like a whole one.
+func keepWhole(ctx context.Context, adapter *fitbit.Provider, sim *fitbittest.Server, dir string, days int) (int, error) {
+	part := filepath.Clean(dir) + ".part"
+	if err := os.RemoveAll(part); err != nil { // of a run that did not come to its end
+		return 0, err
+	}
+	files, err := keep(ctx, adapter, sim, part, days)
+	if err != nil {
+		return 0, err
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	return files, os.Rename(part, dir)
 }
 
 // keep writes the answers about the last days into a folder and returns how many there are.
@@ -195,6 +212,9 @@ func table(ctx context.Context, out io.Writer, records store.Store, user string)
 			day := time.UnixMilli(wall).UTC().Format(time.DateOnly)
 			l.first, l.last = min(cmp.Or(l.first, day), day), max(l.last, day)
 		}
+	}
+	if len(lines) == 0 {
+		return errors.New("there are no answers of the Fitbit Web API in the folder")
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "stream\trecords\tfirst day\tlast day\t")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,6 +35,26 @@ func TestArchiveIsMadeAndImported(t *testing.T) {
 	require.NotContains(t, second.String(), "Kept")
 	require.Contains(t, second.String(), " 1 set aside.")
 	require.Equal(t, strings.Count(text, "\n")-2, strings.Count(second.String(), "\n"), "no devices")
+}
+
+// TestHalfAnArchiveIsNone: what an interrupted run leaves is not taken for an
+// archive.
+func TestHalfAnArchiveIsNone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "archive")
+	require.NoError(t, os.MkdirAll(filepath.Join(dir+".part", "profile"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir+".part", "profile", "profile.json"), []byte("{"), 0o600))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out bytes.Buffer
+	require.ErrorIs(t, run(ctx, &out, dir, 2, 3), context.Canceled)
+	require.NoDirExists(t, dir)
+	require.NoError(t, run(t.Context(), &out, dir, 2, 3))
+	require.Contains(t, out.String(), " 0 set aside.")
+	require.NoDirExists(t, dir+".part")
+
+	other := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(other, "notes.txt"), []byte("x"), 0o600))
+	require.ErrorContains(t, run(t.Context(), &out, other, 2, 3), "no answers")
 }
 
 func TestFolderOfItsOwnIsRemoved(t *testing.T) {

@@ -17,11 +17,11 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/signal"
 	"slices"
 	"text/tabwriter"
 	"time"
 
+	"github.com/vitalmux/vitalmux/examples/internal/command"
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/providers/googlehealth"
@@ -34,13 +34,8 @@ import (
 func main() {
 	days := flag.Int("days", 14, "days of history to read")
 	seed := flag.Uint64("seed", 1, "what the simulated world is made from")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Stdout, *days, *seed); err != nil {
-		fmt.Fprintln(os.Stderr, "googlehealth:", err)
-		os.Exit(1)
-	}
+	nothing := func() string { return "Nothing was kept: it was all in memory." }
+	command.Main("googlehealth", nothing, func(ctx context.Context) error { return run(ctx, os.Stdout, *days, *seed) })
 }
 
 func run(ctx context.Context, out io.Writer, days int, seed uint64) error {

@@ -23,6 +23,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/vitalmux/vitalmux/examples/internal/command"
 	"github.com/vitalmux/vitalmux/examples/internal/demo"
 	"github.com/vitalmux/vitalmux/store"
 	redisstore "github.com/vitalmux/vitalmux/store/redis"
@@ -36,8 +37,7 @@ func main() {
 	flag.BoolVar(&o.lossy, "allow-lossy", false, "take a server that may lose what it acknowledged")
 	flag.StringVar(&o.State, "state", "demo-redis.db", "with -redis-url: what the names of the files with the key and the simulated world begin with")
 	o.Flags()
-	flag.Parse()
-	demo.Main(o.interrupted(), func(ctx context.Context) error { return run(ctx, o, os.Stdin, os.Stdout) })
+	command.Main("demo", o.interrupted, func(ctx context.Context) error { return run(ctx, o, os.Stdin, os.Stdout) })
 }
 
 type options struct {
@@ -51,7 +51,7 @@ func (o *options) interrupted() string {
 	if o.url == "" {
 		return "The data went with the server. -redis-url keeps them."
 	}
-	return demo.GoesOn
+	return demo.GoesOn()
 }
 
 func run(ctx context.Context, o options, in io.Reader, out io.Writer) (err error) {

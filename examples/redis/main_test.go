@@ -42,7 +42,7 @@ func TestDemoOnAServerOfItsOwn(t *testing.T) {
 // TestInterrupted says only of a server that stays that nothing is lost.
 func TestInterrupted(t *testing.T) {
 	require.NotContains(t, (&options{}).interrupted(), "goes on")
-	require.Equal(t, demo.GoesOn, (&options{url: "redis://127.0.0.1:6379"}).interrupted())
+	require.Equal(t, demo.GoesOn(), (&options{url: "redis://127.0.0.1:6379"}).interrupted())
 }
 
 func TestDemoGoesOnWhereItWas(t *testing.T) {

@@ -27,10 +27,7 @@ type fitbitPerson struct {
 }
 
 func startFitbit(o options, base string) instance {
-	cfg := fitbittest.Config{Seed: o.seed, Days: o.days, BaseURL: base}
-	if o.redirectURL != "" {
-		cfg.RedirectURLs = []string{o.redirectURL}
-	}
+	cfg := fitbittest.Config{Seed: o.seed, Days: o.days, BaseURL: base, RedirectURLs: o.redirectURLs.of("fitbit")}
 	sim := fitbittest.New(cfg)
 	cfg = sim.Config()
 	about := fitbitAbout{

@@ -18,7 +18,7 @@ func TestFitbit(t *testing.T) {
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)
 	defer server.Close()
-	in := startFitbit(options{seed: 5, users: 2, days: 60, redirectURL: "http://127.0.0.1/fitbit/callback"}, server.URL+"/fitbit")
+	in := startFitbit(options{seed: 5, users: 2, days: 60, redirectURLs: redirects{"": "http://127.0.0.1/fitbit/callback"}}, server.URL+"/fitbit")
 	mux.Handle("/fitbit/", http.StripPrefix("/fitbit", in.handler))
 	about, ok := in.about.(fitbitAbout)
 	require.True(t, ok)

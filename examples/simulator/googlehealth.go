@@ -30,10 +30,7 @@ type googleHealthUser struct {
 }
 
 func startGoogleHealth(o options, base string) instance {
-	cfg := googlehealthtest.Config{Seed: o.seed, Days: o.days}
-	if o.redirectURL != "" {
-		cfg.RedirectURLs = []string{o.redirectURL}
-	}
+	cfg := googlehealthtest.Config{Seed: o.seed, Days: o.days, RedirectURLs: o.redirectURLs.of("googlehealth")}
 	sim := googlehealthtest.New(cfg)
 	cfg = sim.Config()
 	about := googleHealthAbout{

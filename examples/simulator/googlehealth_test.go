@@ -20,7 +20,7 @@ func TestGoogleHealth(t *testing.T) {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	const redirect = "http://127.0.0.1/googlehealth/callback"
-	in := startGoogleHealth(options{seed: 5, users: 2, days: 10, redirectURL: redirect}, server.URL+"/googlehealth")
+	in := startGoogleHealth(options{seed: 5, users: 2, days: 10, redirectURLs: redirects{"": redirect}}, server.URL+"/googlehealth")
 	mux.Handle("/googlehealth/", http.StripPrefix("/googlehealth", in.handler))
 	about, ok := in.about.(googleHealthAbout)
 	require.True(t, ok)

@@ -17,9 +17,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -42,11 +44,41 @@ type options struct {
 	users, days   int
 	grow          time.Duration
 	allowLoopback bool
-	redirectURL   string
+	redirectURLs  redirects
+}
+
+// redirects are the registered redirect addresses by provider; that of the empty
+// name is for all that have none of their own.
+type redirects map[string]string
+
+// String is for package flag.
+func (r redirects) String() string { return "" }
+
+// Set takes ADDRESS or PROVIDER=ADDRESS.
+func (r redirects) Set(text string) error {
+	name, address, own := strings.Cut(text, "=")
+	if _, known := services()[name]; !own || !known {
+		name, address = "", text
+	}
+	if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return fmt.Errorf("%q is not an address", address)
+	}
+	r[name] = address
+	return nil
+}
+
+// of returns the addresses to register for a provider: none for its default.
+func (r redirects) of(provider string) []string {
+	for _, name := range []string{provider, ""} {
+		if address := r[name]; address != "" {
+			return []string{address}
+		}
+	}
+	return nil
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
-	var o options
+	o := options{redirectURLs: redirects{}}
 	fs := flag.NewFlagSet("simulator", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.StringVar(&o.addr, "addr", "127.0.0.1:0", "`host:port` to listen on; port 0 picks a free one")
@@ -55,7 +87,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.days, "days", 90, "days of history of each user")
 	fs.DurationVar(&o.grow, "grow", time.Minute, "how often new data appears; 0 is never")
 	fs.BoolVar(&o.allowLoopback, "allow-loopback", false, "accept registered redirect addresses on loopback hosts")
-	fs.StringVar(&o.redirectURL, "redirect-url", "", "registered redirect `address`; empty is the provider's default")
+	fs.Var(o.redirectURLs, "redirect-url", "registered redirect `address`; provider=address for one provider; may be repeated")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}

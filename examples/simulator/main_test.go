@@ -22,7 +22,7 @@ func TestServesAndStops(t *testing.T) {
 	out, stdout := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		err := run(ctx, []string{"-seed", "5", "-users", "2", "-days", "10", "-allow-loopback", "-redirect-url", "http://127.0.0.1/cb", "-grow", "1ms"}, stdout, io.Discard)
+		err := run(ctx, []string{"-seed", "5", "-users", "2", "-days", "10", "-allow-loopback", "-redirect-url", "withings=http://127.0.0.1/cb", "-grow", "1ms"}, stdout, io.Discard)
 		stdout.CloseWithError(io.EOF)
 		done <- err
 	}()

@@ -41,11 +41,12 @@ type withingsUser struct {
 	OAuth1Secret string `json:"oauth1_token_secret"`
 }
 
+// firstWithingsUser is the first user id, and that of whom examples/sqlite and
+// examples/redis connect first.
+const firstWithingsUser = 1001
+
 func startWithings(o options, base string) instance {
-	cfg := withingstest.Config{Seed: o.seed, Days: o.days, AllowLoopback: o.allowLoopback}
-	if o.redirectURL != "" {
-		cfg.RedirectURLs = []string{o.redirectURL}
-	}
+	cfg := withingstest.Config{Seed: o.seed, Days: o.days, AllowLoopback: o.allowLoopback, RedirectURLs: o.redirectURLs.of("withings")}
 	var callbacks *http.Transport
 	if o.allowLoopback { // there are services on this machine that can be called
 		callbacks = &http.Transport{}
@@ -68,8 +69,8 @@ func startWithings(o options, base string) instance {
 			ConsumerSecret:  cfg.Legacy.ConsumerSecret,
 		},
 	}
-	for range o.users {
-		u := sim.AddUser(withingstest.UserConfig{})
+	for i := range o.users {
+		u := sim.AddUser(withingstest.UserConfig{ID: int64(firstWithingsUser + i)})
 		token := sim.Login(u.ID)
 		legacy := sim.LegacyLogin(u.ID)
 		about.Users = append(about.Users, withingsUser{

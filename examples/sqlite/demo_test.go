@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -77,7 +78,7 @@ func (c *cancelling) Write(p []byte) (int, error) {
 }
 
 func TestRealServiceAsksForThePastedAddress(t *testing.T) {
-	o := demo.Options{State: filepath.Join(t.TempDir(), "demo.db"), ClientID: "id", ClientSecret: "secret", RedirectURL: "https://host.example.com/cb"}
+	o := ownApplication(t)
 	var out bytes.Buffer
 	err := run(t.Context(), o, strings.NewReader("https://host.example.com/cb?nothing=here\n"), &out)
 	require.ErrorContains(t, err, "has no state")
@@ -86,7 +87,39 @@ func TestRealServiceAsksForThePastedAddress(t *testing.T) {
 	require.NotContains(t, out.String(), "secret")
 
 	o.ClientSecret = ""
-	require.ErrorContains(t, run(t.Context(), o, strings.NewReader(""), &out), "-client-secret")
+	require.ErrorContains(t, run(t.Context(), o, strings.NewReader(""), &out), "needs -client-secret")
+	o.ClientSecret, o.ClientID = "secret", ""
+	require.ErrorContains(t, run(t.Context(), o, strings.NewReader(""), &out), "need -client-id", "and nothing is simulated")
+}
+
+func TestPromptIsInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	in, typed := io.Pipe()
+	defer typed.Close()
+	out := &cancelling{cancel: cancel} // with the second line, which is of the prompt
+	require.ErrorIs(t, run(ctx, ownApplication(t), in, out), context.Canceled)
+	require.Contains(t, out.String(), "within 30 seconds")
+}
+
+// TestFileIsOfOneWorld: people of another service, simulated or not, do not come
+// among those of a file.
+func TestFileIsOfOneWorld(t *testing.T) {
+	o := demo.Options{State: filepath.Join(t.TempDir(), "demo.db"), Users: 1, Days: 3, Seed: 1}
+	require.NoError(t, run(t.Context(), o, strings.NewReader(""), &bytes.Buffer{}))
+	other := o
+	other.Provider = "fitbit"
+	require.ErrorContains(t, run(t.Context(), other, strings.NewReader(""), &bytes.Buffer{}), "people of withings: name another file")
+	mine := ownApplication(t)
+	mine.State = o.State
+	require.ErrorContains(t, run(t.Context(), mine, strings.NewReader(""), &bytes.Buffer{}), "simulated people: name another file")
+}
+
+// ownApplication is one at the real service.
+func ownApplication(t *testing.T) demo.Options {
+	return demo.Options{
+		State: filepath.Join(t.TempDir(), "demo.db"), Users: 3, Days: 90,
+		ClientID: "id", ClientSecret: "secret", RedirectURL: "https://host.example.com/cb",
+	}
 }
 
 // keys returns the identities of all live records in the file.

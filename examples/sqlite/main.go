@@ -21,6 +21,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/vitalmux/vitalmux/examples/internal/command"
 	"github.com/vitalmux/vitalmux/examples/internal/demo"
 	"github.com/vitalmux/vitalmux/store"
 	sqlitestore "github.com/vitalmux/vitalmux/store/sqlite"
@@ -30,8 +31,7 @@ func main() {
 	var o demo.Options
 	flag.StringVar(&o.State, "db", "demo.db", "the SQLite file; its key is kept beside it")
 	o.Flags()
-	flag.Parse()
-	demo.Main(demo.GoesOn, func(ctx context.Context) error { return run(ctx, o, os.Stdin, os.Stdout) })
+	command.Main("demo", demo.GoesOn, func(ctx context.Context) error { return run(ctx, o, os.Stdin, os.Stdout) })
 }
 
 func run(ctx context.Context, o demo.Options, in io.Reader, out io.Writer) error {

@@ -6,7 +6,8 @@
 // signature is printed: parameters, base string, key without its secrets,
 // signature, address. Then body measures, activity, sleep and workouts are synced
 // into one SQLite file by signed requests. At last the connection is moved to
-// OAuth 2.0 and synced again, which changes nothing that was there.
+// OAuth 2.0 and synced again: nothing that was there is lost or doubled, and sleep
+// stages get the heart rate and breathing that only the newer interface tells.
 //
 // It may be interrupted at any moment; the next run goes on with the same file.
 package main
@@ -19,11 +20,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
+	"github.com/vitalmux/vitalmux/examples/internal/command"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/providers/withings"
 	"github.com/vitalmux/vitalmux/providers/withings/withingstest"
@@ -38,19 +38,8 @@ func main() {
 	flag.IntVar(&o.days, "days", 30, "days of history to read, at most 60")
 	flag.Uint64Var(&o.seed, "seed", 1, "what the simulated world is made from")
 	flag.BoolVar(&o.all, "all", false, "show the signature of each data call, and not of the first alone")
-	flag.Parse()
-
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := run(ctx, o, os.Stdout)
-	switch {
-	case ctx.Err() != nil:
-		fmt.Println("\nInterrupted. Nothing is lost: run it again and it goes on.")
-		os.Exit(130)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "withings-legacy:", err)
-		os.Exit(1)
-	}
+	goesOn := func() string { return "Nothing is lost: run it again and it goes on." }
+	command.Main("withings-legacy", goesOn, func(ctx context.Context) error { return run(ctx, o, os.Stdout) })
 }
 
 type options struct {

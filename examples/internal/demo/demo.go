@@ -17,6 +17,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -25,9 +26,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/vitalmux/vitalmux/providers"
@@ -37,23 +36,7 @@ import (
 )
 
 // GoesOn is what an interrupted demonstration says whose store stays.
-const GoesOn = "Nothing is lost: run it again and it goes on."
-
-// Main runs a demonstration until it ends or is interrupted, when it tells what
-// that means, and exits if it fails.
-func Main(interrupted string, run func(context.Context) error) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := run(ctx)
-	switch {
-	case ctx.Err() != nil:
-		fmt.Println("\nInterrupted. " + interrupted)
-		os.Exit(130)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "demo:", err)
-		os.Exit(1)
-	}
-}
+func GoesOn() string { return "Nothing is lost: run it again and it goes on." }
 
 // Options say what is demonstrated.
 type Options struct {
@@ -76,36 +59,64 @@ type Options struct {
 	Verbose bool
 }
 
-// Flags has the command line set the options, all but State.
+// Flags has the command line set the options, all but State. The application at
+// the real service may also be in the environment.
 func (o *Options) Flags() {
 	flag.StringVar(&o.Provider, "provider", withings.Name, "withings, fitbit or googlehealth")
 	flag.IntVar(&o.Users, "users", 3, "simulated people")
 	flag.IntVar(&o.Days, "days", 90, "days of history to read")
 	flag.Uint64Var(&o.Seed, "seed", 1, "what the simulated world is made from")
 	flag.StringVar(&o.Simulator, "simulator", "", "address of a simulator that runs elsewhere (see examples/simulator)")
-	flag.StringVar(&o.ClientID, "client-id", os.Getenv("WITHINGS_CLIENT_ID"), "client id at the real service")
-	flag.StringVar(&o.ClientSecret, "client-secret", os.Getenv("WITHINGS_CLIENT_SECRET"), "client secret at the real service")
-	flag.StringVar(&o.RedirectURL, "redirect-url", os.Getenv("WITHINGS_REDIRECT_URL"), "callback address registered at the real service")
+	// The environment is not what a flag has by default: -h would show it.
+	flag.StringVar(&o.ClientID, "client-id", "", "client id at the real service; else $WITHINGS_CLIENT_ID")
+	flag.StringVar(&o.ClientSecret, "client-secret", "", "client secret at the real service; else $WITHINGS_CLIENT_SECRET")
+	flag.StringVar(&o.RedirectURL, "redirect-url", "", "callback address registered at the real service; else $WITHINGS_REDIRECT_URL")
+	o.ClientID, o.ClientSecret, o.RedirectURL = os.Getenv("WITHINGS_CLIENT_ID"), os.Getenv("WITHINGS_CLIENT_SECRET"), os.Getenv("WITHINGS_REDIRECT_URL")
 	flag.BoolVar(&o.Verbose, "v", false, "log what the engine does")
 }
 
 func (o Options) real() bool { return o.ClientID != "" && o.Simulator == "" && o.ofWithings() }
 
-func (o Options) ofWithings() bool { return o.Provider == "" || o.Provider == withings.Name }
+// check refuses what cannot be demonstrated.
+func (o Options) check() error {
+	switch {
+	case o.Days < 1:
+		return errors.New("-days must be at least 1")
+	case o.Users < 1 || o.Users > len(Names()):
+		return fmt.Errorf("-users must be 1 to %d", len(Names()))
+	case o.ClientID == "" && o.ofWithings() && o.Simulator == "" && (o.ClientSecret != "" || o.RedirectURL != ""):
+		return errors.New("-client-secret and -redirect-url need -client-id too")
+	case o.real() && (o.ClientSecret == "" || o.RedirectURL == ""):
+		return errors.New("-client-id needs -client-secret and -redirect-url too")
+	case o.Simulator != "" && !o.ofWithings():
+		return errors.New("-simulator is for -provider withings")
+	}
+	if simulators[o.provider()] == nil {
+		return fmt.Errorf("there is no demonstration of provider %q", o.Provider)
+	}
+	return nil
+}
+
+func (o Options) provider() string { return cmp.Or(o.Provider, withings.Name) }
+
+func (o Options) ofWithings() bool { return o.provider() == withings.Name }
 
 // Run shows what there is to see, with open for the store, which it closes.
 func Run(ctx context.Context, o Options, open func() (store.Store, error), in io.Reader, out io.Writer) (err error) {
-	service, err := openService(o, in, out)
-	if err != nil {
+	if err := o.check(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, service.close()) }()
-
 	db, err := open()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+
+	service, err := openService(o, in, out)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, service.close()) }()
 
 	engine, err := newEngine(o, service.provider, db, out)
 	if err != nil {

@@ -42,9 +42,6 @@ func openService(o Options, in io.Reader, out io.Writer) (*service, error) {
 		return realService(o, in, out)
 	}
 	if o.Simulator != "" {
-		if !o.ofWithings() {
-			return nil, errors.New("-simulator is for -provider withings")
-		}
 		return simulatorElsewhere(o)
 	}
 	return simulatorInside(o, out)
@@ -53,8 +50,8 @@ func openService(o Options, in io.Reader, out io.Writer) (*service, error) {
 // realService talks to Withings. The person pastes the address that the
 // browser ends up at, because the callback must be a public https address.
 func realService(o Options, in io.Reader, out io.Writer) (*service, error) {
-	if o.ClientSecret == "" || o.RedirectURL == "" {
-		return nil, errors.New("-client-id needs -client-secret and -redirect-url too")
+	if _, err := os.Stat(o.worldFile()); err == nil {
+		return nil, fmt.Errorf("%s is about simulated people: name another file", o.State)
 	}
 	adapter, err := withings.New(withings.Config{ClientID: o.ClientID, ClientSecret: providers.NewSecret(o.ClientSecret)})
 	if err != nil {
@@ -66,20 +63,37 @@ func realService(o Options, in io.Reader, out io.Writer) (*service, error) {
 		redirectURL: o.RedirectURL,
 		people:      []string{"me"},
 		close:       func() error { return nil },
-		consent: func(_ context.Context, _ int, address string) (url.Values, error) {
+		consent: func(ctx context.Context, _ int, address string) (url.Values, error) {
 			fmt.Fprintf(out, "Open this address in a browser and allow access:\n\n  %s\n\n", address)
 			fmt.Fprintln(out, "Then paste here, within 30 seconds, the whole address the browser was sent to")
 			fmt.Fprint(out, "(the code in it lives no longer; if it is too late, run this again): ")
-			if !lines.Scan() {
-				return nil, errors.Join(errors.New("no address was pasted"), lines.Err())
+			line, err := nextLine(ctx, lines)
+			if err != nil {
+				return nil, err
 			}
-			u, err := url.Parse(strings.TrimSpace(lines.Text()))
+			u, err := url.Parse(strings.TrimSpace(line))
 			if err != nil || !u.Query().Has("state") {
 				return nil, errors.New("that is not the address the browser was sent to: it has no state")
 			}
 			return u.Query(), nil
 		},
 	}, nil
+}
+
+// nextLine waits for a line, or for the end of ctx. What waits for the line then
+// goes on until the program ends.
+func nextLine(ctx context.Context, lines *bufio.Scanner) (string, error) {
+	read := make(chan bool, 1)
+	go func() { read <- lines.Scan() }()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case ok := <-read:
+		if !ok {
+			return "", errors.Join(errors.New("no address was pasted"), lines.Err())
+		}
+		return lines.Text(), nil
+	}
 }
 
 // simulatorElsewhere talks to a simulator in another process.
@@ -91,7 +105,7 @@ func simulatorElsewhere(o Options) (*service, error) {
 	s := &service{
 		provider:    adapter,
 		redirectURL: withingstest.DefaultRedirectURL,
-		people:      Names()[:min(o.Users, len(Names()))],
+		people:      Names()[:o.Users],
 		close:       func() error { return nil },
 	}
 	s.consent = func(ctx context.Context, person int, address string) (url.Values, error) {
@@ -120,26 +134,39 @@ const heldBack = 2
 
 // world is what makes two runs see the same simulated service.
 type world struct {
+	Provider   string    `json:"provider"`
 	Seed       uint64    `json:"seed"`
 	Started    time.Time `json:"started"`
 	Users      int       `json:"users"`
+	Days       int       `json:"days"`
 	Evolutions int       `json:"evolutions"`
 }
+
+// now is the time in the world, which stands still.
+func (w world) now() time.Time { return w.Started }
+
+// worldFile is where the simulated world is kept.
+func (o Options) worldFile() string { return o.State + ".world" }
 
 // simulatorInside starts a simulator on a free loopback port. Its clock stands
 // still at the moment of the first run, so that a later run finds the same
 // world again; what it did meanwhile is repeated from the file beside the
 // database.
 func simulatorInside(o Options, out io.Writer) (*service, error) {
-	file := o.State + ".world"
-	w := world{Seed: o.Seed, Started: time.Now().UTC().Truncate(time.Second), Users: min(max(o.Users, 1), len(Names()))}
+	file := o.worldFile()
+	w := world{
+		Provider: o.provider(), Seed: o.Seed, Started: time.Now().UTC().Truncate(time.Second), Users: o.Users, Days: o.Days,
+	}
 	text, err := os.ReadFile(file)
 	switch {
 	case err == nil:
 		if err := json.Unmarshal(text, &w); err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
-		fmt.Fprintf(out, "Going on with %s.\n", o.State)
+		if w.Provider != o.provider() {
+			return nil, fmt.Errorf("%s is about people of %s: name another file", o.State, w.Provider)
+		}
+		fmt.Fprintf(out, "Going on with %s: %d people, %d days, seed %d.\n", o.State, w.Users, w.Days, w.Seed)
 	case errors.Is(err, os.ErrNotExist):
 		if err := w.save(file); err != nil {
 			return nil, err
@@ -152,7 +179,7 @@ func simulatorInside(o Options, out io.Writer) (*service, error) {
 		return nil, err
 	}
 	address := "http://" + listener.Addr().String()
-	sim, err := simulate(o, w, address)
+	sim, err := simulators[w.Provider](w, address)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
@@ -234,7 +261,8 @@ func browse(ctx context.Context, address string, person int) (url.Values, error)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusFound {
-		return nil, fmt.Errorf("the consent page answered %s", answer.Status)
+		text, _ := io.ReadAll(io.LimitReader(answer.Body, 200))
+		return nil, fmt.Errorf("the consent page answered %s: %s", answer.Status, strings.TrimSpace(string(text)))
 	}
 	to, err := answer.Location()
 	if err != nil {

@@ -40,25 +40,16 @@ func zoneOf(i int) string {
 	return []string{"Europe/Berlin", "America/New_York", "Asia/Kathmandu"}[i%3]
 }
 
-// simulate returns the simulator of a provider at an address. Its clock stands
+// simulators make the simulator of a provider at an address. Its clock stands
 // still, which would never let a limit pass, so that there are none.
-func simulate(o Options, w world, address string) (simulated, error) {
-	now := func() time.Time { return w.Started }
-	switch o.Provider {
-	case "", withings.Name:
-		return simulateWithings(o, w, address, now)
-	case fitbit.Name:
-		return simulateFitbit(o, w, address, now)
-	case googlehealth.Name:
-		return simulateGoogleHealth(o, w, address, now)
-	}
-	return simulated{}, fmt.Errorf("there is no demonstration of provider %q", o.Provider)
+var simulators = map[string]func(w world, address string) (simulated, error){
+	withings.Name: simulateWithings, fitbit.Name: simulateFitbit, googlehealth.Name: simulateGoogleHealth,
 }
 
-func simulateWithings(o Options, w world, address string, now func() time.Time) (simulated, error) {
-	sim := withingstest.New(withingstest.Config{Seed: w.Seed, Now: now, RateLimit: -1, IdenticalCallWindow: -1})
+func simulateWithings(w world, address string) (simulated, error) {
+	sim := withingstest.New(withingstest.Config{Seed: w.Seed, Now: w.now, RateLimit: -1, IdenticalCallWindow: -1})
 	for i := range w.Users {
-		sim.AddUser(withingstest.UserConfig{ID: int64(1001 + i), Days: o.Days, HoldBack: heldBack, Timezone: zoneOf(i)})
+		sim.AddUser(withingstest.UserConfig{ID: int64(1001 + i), Days: w.Days, HoldBack: heldBack, Timezone: zoneOf(i)})
 	}
 	adapter, err := withings.New(simulatorConfig(address))
 	return simulated{
@@ -75,10 +66,10 @@ func simulateWithings(o Options, w world, address string, now func() time.Time) 
 }
 
 // simulateFitbit shows the legacy service as it was before it ended.
-func simulateFitbit(o Options, w world, address string, now func() time.Time) (simulated, error) {
-	sim := fitbittest.New(fitbittest.Config{Seed: w.Seed, Now: now, RateLimit: -1, IntradayDays: 2, BaseURL: address})
+func simulateFitbit(w world, address string) (simulated, error) {
+	sim := fitbittest.New(fitbittest.Config{Seed: w.Seed, Now: w.now, RateLimit: -1, IntradayDays: 2, BaseURL: address})
 	for i := range w.Users {
-		sim.AddPerson(fitbittest.PersonConfig{ID: personID(i), Days: o.Days, HoldBack: heldBack, Timezone: zoneOf(i)})
+		sim.AddPerson(fitbittest.PersonConfig{ID: personID(i), Days: w.Days, HoldBack: heldBack, Timezone: zoneOf(i)})
 	}
 	adapter, err := fitbit.New(fitbit.Config{
 		ClientID: fitbittest.DefaultClientID, ClientSecret: providers.NewSecret(fitbittest.DefaultClientSecret),
@@ -106,10 +97,10 @@ func simulateFitbit(o Options, w world, address string, now func() time.Time) (s
 	}, err
 }
 
-func simulateGoogleHealth(o Options, w world, address string, now func() time.Time) (simulated, error) {
-	sim := googlehealthtest.New(googlehealthtest.Config{Seed: w.Seed, Now: now, RateLimit: -1})
+func simulateGoogleHealth(w world, address string) (simulated, error) {
+	sim := googlehealthtest.New(googlehealthtest.Config{Seed: w.Seed, Now: w.now, RateLimit: -1})
 	for i := range w.Users {
-		sim.AddUser(googlehealthtest.UserConfig{ID: personID(i), Days: o.Days, HoldBack: heldBack, Timezone: zoneOf(i)})
+		sim.AddUser(googlehealthtest.UserConfig{ID: personID(i), Days: w.Days, HoldBack: heldBack, Timezone: zoneOf(i)})
 	}
 	adapter, err := googlehealth.New(googlehealth.Config{
 		ClientID: googlehealthtest.DefaultClientID, ClientSecret: providers.NewSecret(googlehealthtest.DefaultClientSecret),
