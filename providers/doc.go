@@ -6,6 +6,8 @@
 //
 //   - [Authorizer] when people connect their account through the adapter.
 //   - [Refresher] when access tokens expire and can be renewed.
+//   - [Recoverer] when the service gives a new pair where refresh tokens were lost.
+//   - [Migrator] when a connection of OAuth 1.0 can be moved to OAuth 2.0.
 //   - [Revoker] when a grant can be taken back.
 //   - [Subscriber] when the service sends notifications that have to be asked for.
 //   - [WebhookParser] when the service sends anything to a webhook, and with it

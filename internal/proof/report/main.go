@@ -13,6 +13,11 @@ import (
 func main() {
 	output := flag.String("o", "docs/reliability.md", "file to write")
 	flag.Parse()
+	if flag.NArg() == 0 {
+		fmt.Fprintln(os.Stderr, "report: no results to write about")
+		flag.Usage()
+		os.Exit(2)
+	}
 	if err := run(*output, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "report:", err)
 		os.Exit(1)
