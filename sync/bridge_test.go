@@ -293,6 +293,7 @@ func relinked(t testing.TB, s store.Store) []store.Change {
 // live through its end and consent at its successor, and compares the resolved
 // history with what the tracker measured, per day and metric.
 func TestTwoYearsThenTheSuccessor(t *testing.T) {
+	t.Parallel()
 	if proof.WithoutRace(t) {
 		return
 	}

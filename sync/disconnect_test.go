@@ -122,6 +122,7 @@ func (pointless) FetchPayload() {}
 // TestJobsAreTriedFor30Days runs the engine against a service that never takes
 // the grant back.
 func TestJobsAreTriedFor30Days(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		p, conn := newConnected(t, provsim.Config{}, func(p *portal) {
 			// A month of loops that look for other work every few seconds is

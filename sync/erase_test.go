@@ -55,6 +55,7 @@ func newCrowd(t testing.TB, s store.Store, n int) *crowd {
 
 // TestErase is X9: a tenth of the people are erased while everything goes on.
 func TestErase(t *testing.T) {
+	t.Parallel()
 	counts := proof.Counts{}
 	proof.Row(t, "X9", counts)
 	random := rand.New(rand.NewPCG(proof.Seed(t), 9))

@@ -75,6 +75,7 @@ func readExport(t testing.TB, text []byte) exported {
 
 // TestExportIsTheStore is X10.
 func TestExportIsTheStore(t *testing.T) {
+	t.Parallel()
 	each := map[string]int{"memory": proof.N(30, 500), "sqlite": proof.N(30, 500), "redis": proof.N(15, 500)}
 	counts := proof.Counts{}
 	proof.Row(t, "X10", counts)

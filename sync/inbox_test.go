@@ -28,6 +28,7 @@ import (
 // addresses to fetch from, and about chunks that are missing, are of the adapter
 // for Terra: no other service sends such deliveries.
 func TestDeliveries(t *testing.T) {
+	t.Parallel()
 	hour := time.Hour
 	for _, c := range []struct {
 		row string
@@ -317,6 +318,7 @@ func TestDisorderAndDuplicates(t *testing.T) {
 // TestNotificationDuringAReadIsFollowedByAnother interleaves notifications with
 // the steps of reads in every way.
 func TestNotificationDuringAReadIsFollowedByAnother(t *testing.T) {
+	t.Parallel()
 	const notifies = 3
 	counts := proof.Counts{"notifications": notifies, "seeds": proof.N(50, 1000)}
 	proof.Row(t, "W9", counts)
@@ -529,6 +531,7 @@ func TestItemsOfAConnectionOutOfOrder(t *testing.T) {
 
 // TestSubscriptionsAreMadeAndMended looks after a connection's subscriptions.
 func TestSubscriptionsAreMadeAndMended(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		m := newMailroom(t, func(c *mailConfig) {
 			c.wrap = func(p *provsim.Provider) providers.Provider { return topical{p} }

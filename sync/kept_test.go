@@ -16,6 +16,7 @@ import (
 
 // TestDataBeforeThePersonIsKnown sends data of many people, then connects them.
 func TestDataBeforeThePersonIsKnown(t *testing.T) {
+	t.Parallel()
 	counts := proof.Counts{"people": proof.N(100, 500)}
 	proof.Row(t, "W13", counts)
 	bubble(t, func(t *testing.T) {

@@ -98,6 +98,7 @@ func TestAnotherClientSpendsTheHour(t *testing.T) {
 // ask for more than an hour allows. The history is read to its end all the same,
 // and no stream is left behind meanwhile.
 func TestBackfillBesideLiveWork(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		time.Sleep(36 * time.Hour)
 		sim := fitbittest.New(fitbittest.Config{Seed: 3, Days: 12, IntradayDays: 12})

@@ -336,6 +336,7 @@ func (s *steps) SetDue(ctx context.Context, d store.Due) (err error) {
 // process finishes it, with one more presentation at most, and with none where
 // the pair was stored.
 func TestMigrateKilled(t *testing.T) {
+	t.Parallel()
 	var all []string
 	run := func(t *testing.T, at int, after bool) (log []string) {
 		bubbled(t, func(t *testing.T) {
@@ -390,6 +391,7 @@ func TestMigrateKilled(t *testing.T) {
 // TestMigrateStoreFaults has each call of the store that a migration makes fail in
 // each way. The pair is not lost: it is presented once, whatever fails.
 func TestMigrateStoreFaults(t *testing.T) {
+	t.Parallel()
 	if proof.WithoutRace(t) {
 		return
 	}

@@ -162,6 +162,7 @@ func heldPair(t testing.TB, e *Engine, s store.Store, conn store.Connection) (st
 
 // TestPairIsDurableWhenItsAccessTokenArrives (R6).
 func TestPairIsDurableWhenItsAccessTokenArrives(t *testing.T) {
+	t.Parallel()
 	refreshes := proof.N(5_000, 100_000)
 	proof.Row(t, "R6", proof.Counts{"refreshes": refreshes})
 	bubbled(t, func(t *testing.T) {
@@ -193,6 +194,7 @@ func TestPairIsDurableWhenItsAccessTokenArrives(t *testing.T) {
 
 // TestRefusedApplicationTouchesNoUser (R8).
 func TestRefusedApplicationTouchesNoUser(t *testing.T) {
+	t.Parallel()
 	const users = 500
 	proof.Row(t, "R8", proof.Counts{"users": users})
 	bubbled(t, func(t *testing.T) {

@@ -197,6 +197,7 @@ func (f *fate) Check() {
 // answers, consents, revocations, erasures and crashes come in, the store holds
 // what the model says.
 func TestOrderOfRefreshesAndConsents(t *testing.T) {
+	t.Parallel()
 	sequences := proof.N(3_000, 10_000)
 	proof.Row(t, "R10", proof.Counts{"sequences": sequences})
 	for range sequences / 100 { // rapid checks a hundred at a time

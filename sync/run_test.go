@@ -477,6 +477,7 @@ func (s *scoped) Exchange(ctx context.Context, cb providers.Callback) (providers
 // TestConsentDuringTheLastTurnOfABackfill: the person allows one more stream
 // while the backfill of the others ends. Its history is read, too.
 func TestConsentDuringTheLastTurnOfABackfill(t *testing.T) {
+	t.Parallel()
 	if proof.WithoutRace(t) {
 		return
 	}

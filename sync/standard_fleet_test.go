@@ -247,6 +247,7 @@ func TestRefusalsForTheLimitAreWaitedOut(t *testing.T) {
 // data, and later for a new record, with and without one whose history is a
 // million records.
 func TestLongHistoryDelaysNobody(t *testing.T) {
+	t.Parallel()
 	if proof.WithoutRace(t) {
 		return
 	}

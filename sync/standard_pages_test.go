@@ -46,6 +46,7 @@ func announcedDeletions(t testing.TB, s store.Store) (keys []string) {
 // to sixty, and looks after the night's reconciliation, which is configured to
 // reach as far.
 func TestLateDataIsFound(t *testing.T) {
+	t.Parallel()
 	if proof.WithoutRace(t) {
 		return
 	}

@@ -101,6 +101,7 @@ type step struct {
 // go and come back while pages fail and are refused, and looks after the night's
 // reconciliation. The case's number replays it.
 func TestWhateverThePersonDoesTheStoreFollows(t *testing.T) {
+	t.Parallel()
 	if proof.WithoutRace(t) {
 		return
 	}

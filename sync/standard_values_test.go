@@ -21,6 +21,7 @@ import (
 // each other, in one order, and again in another one and repeated: both leave
 // the same records, byte for byte.
 func TestPagesInAnyOrderLeaveTheSameBytes(t *testing.T) {
+	t.Parallel()
 	sequences := map[string]int{"memory": proof.N(1000, 5000), "sqlite": proof.N(30, 1000), "redis": proof.N(30, 1000)}
 	counts := proof.Counts{}
 	proof.Row(t, "S2", counts)

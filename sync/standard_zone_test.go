@@ -125,6 +125,7 @@ func moves() []move {
 // record for each civil day, with the service's number, whatever is read again
 // and when. At the end the service corrects the zone of all days.
 func TestChangesOfZone(t *testing.T) {
+	t.Parallel()
 	if proof.WithoutRace(t) {
 		return
 	}

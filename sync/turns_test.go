@@ -53,6 +53,7 @@ func (c *shelves) Fetch(ctx context.Context, cred providers.Credential, q provid
 // TestCrowdedLimitServesEverybody: a limit of the whole application allows less
 // than all connections ask for. Each is read all the same, in its turn.
 func TestCrowdedLimitServesEverybody(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		var refusals atomic.Int64
 		const people, streams, perMinute = 250, 4, 40

@@ -210,6 +210,7 @@ func TestNoticesOfTheServiceAreFollowed(t *testing.T) {
 // TestGoogleHistoryIsComplete reads all streams of a person who has a history,
 // within the quota, and compares with what the service has.
 func TestGoogleHistoryIsComplete(t *testing.T) {
+	t.Parallel()
 	if proof.WithoutRace(t) {
 		return
 	}

@@ -105,6 +105,7 @@ func at2026() { time.Sleep(time.Until(time.Date(2026, 11, 21, 12, 0, 0, 0, time.
 // TestForgedNotifications has somebody who knows a connection's address send
 // whatever comes to mind.
 func TestForgedNotifications(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(proof.Seed(t), 14))
 	counts := proof.Counts{"notifications": proof.N(1000, 10_000)}
 	proof.Row(t, "W14", counts)

@@ -155,6 +155,7 @@ func (a *almanac) record(row almanacRow, date time.Time, zone *time.Location) he
 // whenever its zone is told, in the end every record is as it is of a connection
 // that knew its zone from the beginning.
 func TestOrderOfStreamsDoesNotMatter(t *testing.T) {
+	t.Parallel()
 	if proof.WithoutRace(t) {
 		return
 	}
