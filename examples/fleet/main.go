@@ -32,6 +32,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/vitalmux/vitalmux/examples/internal/command"
 	"github.com/vitalmux/vitalmux/store/redis/redistest"
 	healthsync "github.com/vitalmux/vitalmux/sync"
 )
@@ -52,7 +53,7 @@ func main() {
 	flag.StringVar(&o.redisURL, "redis-url", "", "the server, as redis://user:password@host:port/db; empty starts one")
 	flag.StringVar(&o.prefix, "prefix", "vitalmux-fleet:", "what the keys of the store begin with")
 	flag.Uint64Var(&o.seed, "seed", 1, "what the simulated world is made from, and which workers are killed")
-	flag.Parse()
+	command.Parse("fleet")
 	err := run(ctx, o, os.Stdout)
 	switch {
 	case err == nil:

@@ -39,6 +39,11 @@ func main() {
 }
 
 func run(ctx context.Context) error {
+	for _, name := range []string{"WITHINGS_CLIENT_ID", "WITHINGS_CLIENT_SECRET", "VITALMUX_PUBLIC_URL", "VITALMUX_KEY"} {
+		if os.Getenv(name) == "" {
+			return errors.New(name + " is not set")
+		}
+	}
 	key, err := hex.DecodeString(os.Getenv("VITALMUX_KEY"))
 	if err != nil {
 		return errors.New("VITALMUX_KEY is not hexadecimal")
@@ -53,6 +58,7 @@ func run(ctx context.Context) error {
 		return wearables(ctx, mux, "health.db", account, os.Getenv("VITALMUX_PUBLIC_URL"), key)
 	})
 	group.Go(func() error {
+		slog.Info("serving", "address", server.Addr)
 		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}

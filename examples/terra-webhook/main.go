@@ -34,6 +34,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/vitalmux/vitalmux/examples/internal/command"
 	"github.com/vitalmux/vitalmux/providers"
 	sqlitestore "github.com/vitalmux/vitalmux/store/sqlite"
 	healthsync "github.com/vitalmux/vitalmux/sync"
@@ -53,7 +54,7 @@ func main() {
 	flag.StringVar(&o.provider, "provider", "", "send people straight to one `provider` (GARMIN, ...), not to the widget")
 	flag.BoolVar(&o.once, "once", false, "end after the simulated person has disconnected")
 	flag.BoolVar(&o.verbose, "v", false, "log what the engine does")
-	flag.Parse()
+	command.Parse("terra-webhook")
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

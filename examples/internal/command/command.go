@@ -8,7 +8,7 @@
 //
 // # Concurrency
 //
-// [Main] is called once, by main.
+// [Main] or [Parse] is called once, by main.
 //
 // # Limits
 //
@@ -24,16 +24,21 @@ import (
 	"syscall"
 )
 
-// Main parses the flags and runs the program with a context that ends with
-// SIGINT or SIGTERM. It does not return unless run returned nil. Interrupted is
-// what the program says if it was interrupted: what becomes of what it did.
-func Main(name string, interrupted func() string, run func(context.Context) error) {
+// Parse parses the flags of a program. It exits after a wrong command line.
+func Parse(name string) {
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "%s: unexpected argument %q\n", name, flag.Arg(0))
 		flag.Usage()
 		os.Exit(2)
 	}
+}
+
+// Main parses the flags and runs the program with a context that ends with
+// SIGINT or SIGTERM. It does not return unless run returned nil. Interrupted is
+// what the program says if it was interrupted: what becomes of what it did.
+func Main(name string, interrupted func() string, run func(context.Context) error) {
+	Parse(name)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := run(ctx)

@@ -172,7 +172,11 @@ func newEngine(o Options, provider providers.Provider, db store.Store, out io.Wr
 		// simulator answers fast enough for short ones.
 		config.LeaseTTL, config.RefreshTimeout = 3*time.Second, time.Second
 	}
-	return healthsync.New(config)
+	engine, err := healthsync.New(config)
+	if errors.Is(err, healthsync.ErrKeys) {
+		err = fmt.Errorf("the key in %s.key is not that of the stored tokens: %w", o.State, err)
+	}
+	return engine, err
 }
 
 // patiently calls work again for as long as the connection is leased to somebody
