@@ -37,8 +37,14 @@ func main() {
 	flag.BoolVar(&o.lossy, "allow-lossy", false, "take a server that may lose what it acknowledged")
 	flag.StringVar(&o.State, "state", "demo-redis.db", "with -redis-url: what the names of the files with the key and the simulated world begin with")
 	o.Flags()
+	goredis.SetLogger(quiet{})
 	command.Main("demo", o.interrupted, func(ctx context.Context) error { return run(ctx, o, os.Stdin, os.Stdout) })
 }
+
+// quiet drops a line for each connection that fails: the store's error says it.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
 
 type options struct {
 	demo.Options
@@ -79,7 +85,11 @@ func run(ctx context.Context, o options, in io.Reader, out io.Writer) (err error
 		Username: parsed.Username, Password: parsed.Password, TLSConfig: parsed.TLSConfig,
 	}
 	open := func() (store.Store, error) {
-		return redisstore.Open(ctx, redisstore.Options{Redis: where, Prefix: o.prefix, AllowLossy: o.lossy})
+		db, err := redisstore.Open(ctx, redisstore.Options{Redis: where, Prefix: o.prefix, AllowLossy: o.lossy})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", parsed.Addr, err)
+		}
+		return db, nil
 	}
 	if err := demo.Run(ctx, o.Options, open, in, out); err != nil {
 		return err
