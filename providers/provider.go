@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -169,12 +170,35 @@ type Query struct {
 	// again, when it becomes known: of two versions that differ in nothing else
 	// the one in the zone wins.
 	Zone *time.Location
+	// Begins is when the first day of the window begins, where that is not when
+	// it begins in Zone: after a journey the first day begins where the last one
+	// ended in the zone of then, and so holds more than its own hours, or less.
+	// It is set for GrainDay only, and zero otherwise. An adapter that asks its
+	// service for the instants of days asks for nothing before it, see Period. A
+	// day that is over by then is empty. What the mapping takes of it has to be
+	// in the names of the bodies, because Remap is not told. An adapter that asks
+	// for civil days has no use for it.
+	Begins time.Time
 	// HighWater asks a stream with Changes for everything that changed at or
 	// after this mark, which an earlier page gave as its Candidate.
 	HighWater string
 	// PageToken continues a walk: the token of the page before, with all
 	// other fields as they were.
 	PageToken string
+}
+
+// Period returns the instants that the days of the window cover in Zone, or in
+// UTC while that is not known, and from Begins on: the periods of neighbouring
+// days touch, also across a journey. It is empty, with to not after from, where
+// there is no such instant.
+func (q Query) Period() (from, to time.Time) {
+	zone := cmp.Or(q.Zone, time.UTC)
+	from, _, _ = q.Window.First.Bounds(zone)
+	_, to, _ = q.Window.Last.Bounds(zone)
+	if !q.Begins.IsZero() {
+		from = q.Begins
+	}
+	return from, to
 }
 
 // Page is one page of a stream. The caller owns it: the adapter keeps no

@@ -20,7 +20,8 @@ var answered = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 func bodyName(st *stream) string {
 	switch {
 	case st.shape == shapeDense:
-		from, to := bounds(health.Day{Year: 2026, Month: 11, Dom: 20}, health.Day{Year: 2026, Month: 11, Dom: 20}, berlin())
+		day := dayAt2026(11, 20)
+		from, to := providers.Query{Window: health.Window{First: day, Last: day}, Zone: berlin()}.Period()
 		return st.data.path + ":reconcile/2026-11-20/" + periodText(from.UnixMilli(), to.UnixMilli()) + "/1"
 	case st.shape == shapeHours:
 		return st.data.path + ":rollUp/2026-11-19/2026-11-20/1"

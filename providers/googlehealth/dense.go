@@ -11,6 +11,7 @@ import (
 	"github.com/vitalmux/vitalmux/health"
 	"github.com/vitalmux/vitalmux/internal/fitbitmap"
 	"github.com/vitalmux/vitalmux/internal/jsonscan"
+	"github.com/vitalmux/vitalmux/providers"
 )
 
 // Dense points are read without building anything per point: the scanner walks
@@ -208,14 +209,17 @@ func (c *collection) open(name string, as shape, zone *time.Location) error {
 	}
 	c.name = whole
 	rest, second, _ := cutLast(whole)
+	start, end, bounded := readPeriod(second)
+	if bounded && as == shapeHours {
+		rest, second, _ = cutLast(rest)
+	}
 	_, first, _ := cutLast(rest)
 	from, err := health.ParseDay(first)
 	if err != nil {
 		return malformed(codeBodyName)
 	}
 	if as == shapeDense {
-		start, end, ok := readPeriod(second)
-		if !ok {
+		if !bounded {
 			return malformed(codeBodyName)
 		}
 		c.days = []span{{from, start, end}}
@@ -226,9 +230,15 @@ func (c *collection) open(name string, as shape, zone *time.Location) error {
 		return malformed(codeBodyName)
 	}
 	for day := from; day.Compare(to) <= 0; day = day.Add(1) {
-		start, end := hours(bounds(day, day, zone))
-		c.days = append(c.days, span{day, start.UnixMilli(), end.UnixMilli()})
-		c.sources = append(c.sources, &collected{})
+		begins, ends := hours(providers.Query{Window: health.Window{First: day, Last: day}, Zone: zone}.Period())
+		asked := span{day, begins.UnixMilli(), ends.UnixMilli()}
+		if bounded && (day == from || asked.from < start) {
+			asked.from = start
+		}
+		if asked.from < asked.to {
+			c.days = append(c.days, asked)
+			c.sources = append(c.sources, &collected{})
+		}
 	}
 	return nil
 }

@@ -86,7 +86,8 @@
 // by the hour are asked for by instants: their streams take a civil day and turn
 // it into its 23 to 25 hours in the person's zone (UTC as long as it is not
 // known), so that the days partition time and each series is complete for its
-// window. Days of hours begin at a whole hour of UTC.
+// window. The first day after a journey begins where the last one ended. Days of
+// hours begin at a whole hour of UTC.
 //
 // # Changes
 //
@@ -124,7 +125,7 @@
 //
 // 300 requests per minute for each person. Sums are asked for in windows of 90
 // days, those of heart rate, active minutes and calories of 14, sums by the hour
-// of one day less. Sleep and exercise come in pages of 25. One page of dense
+// of two days less. Sleep and exercise come in pages of 25. One page of dense
 // points is a whole day and makes up to 100 requests for heart rate, 20 for
 // others, most often one to four. One page of weights makes two, up to four: the
 // body mass index is computed with the height of then. All other pages make one.

@@ -279,7 +279,7 @@ func (f *fetch) points(ctx context.Context) (providers.Page, error) {
 	if !ok {
 		return providers.Page{}, f.invalid(codePageToken)
 	}
-	filtered, err := f.st.filterOf(w, nil)
+	filtered, err := f.st.filterOf(f.q)
 	if err != nil {
 		return providers.Page{}, f.invalid(codeWindow)
 	}
@@ -299,11 +299,14 @@ func (f *fetch) dense(ctx context.Context) (providers.Page, error) {
 	case f.q.PageToken != "":
 		return providers.Page{}, f.invalid(codePageToken)
 	}
-	filtered, err := f.st.filterOf(w, f.q.Zone)
+	from, to := f.q.Period()
+	if !from.Before(to) {
+		return providers.Page{}, nil
+	}
+	filtered, err := f.st.filterOf(f.q)
 	if err != nil {
 		return providers.Page{}, f.invalid(codeWindow)
 	}
-	from, to := bounds(w.First, w.First, f.q.Zone)
 	_, name := f.listRequest(f.st.data, filtered, place{})
 	name += "/" + w.First.String() + "/" + periodText(from.UnixMilli(), to.UnixMilli())
 	return f.allPages(ctx, name, f.st.pageSize(), func(at place) (httpx.Request, error) {
@@ -383,8 +386,14 @@ func (f *fetch) hours(ctx context.Context, path string) (providers.Page, error) 
 		return providers.Page{}, f.invalid(codePageToken)
 	}
 	w := f.q.Window
-	from, to := hours(bounds(w.First, w.Last, f.q.Zone))
+	from, to := hours(f.q.Period())
+	if !from.Before(to) {
+		return providers.Page{}, nil
+	}
 	name := f.st.data.path + ":rollUp/" + w.First.String() + "/" + w.Last.String()
+	if !f.q.Begins.IsZero() {
+		name += "/" + periodText(from.UnixMilli(), to.UnixMilli())
+	}
 	return f.allPages(ctx, name, f.st.pageSize(), func(at place) (httpx.Request, error) {
 		return f.rollupRequest(path, rollupRequest{
 			Range:      physicalRange{string(instantLiteral(from)), string(instantLiteral(to))},

@@ -111,6 +111,63 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// TestTheFirstDayAfterAJourney: what is asked for by instants begins where the
+// last day ended, and the answer maps to the same records again.
+func TestTheFirstDayAfterAJourney(t *testing.T) {
+	at := func(dom, hour int) time.Time { return time.Date(2026, 11, dom, hour, 0, 0, 0, time.UTC) }
+	two := health.Window{First: dayAt2026(11, 19), Last: dayAt2026(11, 20)}
+	one := health.Window{First: two.Last, Last: two.Last}
+	hour := func(from time.Time) string {
+		return fmt.Sprintf(`{"startTime":%q,"endTime":%q,"steps":{"countSum":"7"}}`, from.Format(time.RFC3339), from.Add(time.Hour).Format(time.RFC3339))
+	}
+	point := func(from time.Time) string {
+		return fmt.Sprintf(`{"steps":{"interval":{"startTime":%q,"endTime":%q},"count":"7"}}`, from.Format(time.RFC3339), from.Add(time.Minute).Format(time.RFC3339))
+	}
+	for _, c := range []struct {
+		name   string
+		stream string
+		window health.Window
+		begins time.Time
+		asked  string
+		answer string
+		keys   []string // and when their series begin
+	}{
+		{"dense, west", "steps", one, at(19, 14), `steps.interval.start_time >= "2026-11-19T14:00:00Z" AND steps.interval.start_time < "2026-11-20T23:00:00Z"`,
+			`{"dataPoints":[` + point(at(19, 14)) + `]}`, []string{"steps/2026-11-20 2026-11-19T14:00:00Z"}},
+		{"dense, east", "steps", one, at(20, 8), `steps.interval.start_time >= "2026-11-20T08:00:00Z" AND steps.interval.start_time < "2026-11-20T23:00:00Z"`,
+			`{"dataPoints":[` + point(at(20, 8)) + `]}`, []string{"steps/2026-11-20 2026-11-20T08:00:00Z"}},
+		{"dense, over before it begins", "steps", one, at(20, 23), "", "", nil},
+		{"hours, west", "steps_hourly", two, at(18, 14), `"range":{"startTime":"2026-11-18T14:00:00Z","endTime":"2026-11-20T23:00:00Z"}`,
+			`{"rollupDataPoints":[` + hour(at(18, 14)) + `,` + hour(at(20, 1)) + `]}`,
+			[]string{"steps_hourly/2026-11-19 2026-11-18T14:00:00Z", "steps_hourly/2026-11-20 2026-11-19T23:00:00Z"}},
+		{"hours, the first day is left out", "steps_hourly", two, at(20, 1), `"range":{"startTime":"2026-11-20T01:00:00Z","endTime":"2026-11-20T23:00:00Z"}`,
+			`{"rollupDataPoints":[` + hour(at(20, 1)) + `]}`, []string{"steps_hourly/2026-11-20 2026-11-20T01:00:00Z"}},
+		{"hours, over before they begin", "steps_hourly", two, at(20, 23), "", "", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, s := scripted(t, Config{Streams: []string{c.stream}}, func(*http.Request, string) (int, string) { return http.StatusOK, c.answer })
+			page, err := p.Fetch(context.Background(), cred, providers.Query{Stream: c.stream, Window: c.window, Zone: berlin(), Begins: c.begins})
+			require.NoError(t, err)
+			if c.asked == "" {
+				require.Empty(t, s.asked)
+				require.Zero(t, page)
+				return
+			}
+			require.Len(t, s.asked, 1)
+			require.Contains(t, s.asked[0].URL.Query().Get("filter")+s.bodies[0], c.asked)
+			require.Empty(t, page.Quarantined)
+			var keys []string
+			for _, r := range page.Records {
+				keys = append(keys, r.Key+" "+time.UnixMilli(r.Series[0].From).UTC().Format(time.RFC3339))
+			}
+			require.Equal(t, c.keys, keys)
+			again, err := p.Remap(health.RawPage{Stream: c.stream, Date: page.Date, Zone: berlin().String(), Bodies: page.Raw})
+			require.NoError(t, err)
+			require.Equal(t, page.Records, again)
+		})
+	}
+}
+
 func TestSleepTakesNoFamilyInLists(t *testing.T) {
 	p, s := scripted(t, Config{BySource: true, Family: FamilyGoogleWearables}, func(*http.Request, string) (int, string) { return http.StatusOK, `{}` })
 	for _, stream := range []string{"sleep", "exercise"} {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/providers"
 )
 
 // A filter is a conjunction of bounds, the one form of AIP-160 that the service
@@ -90,11 +91,11 @@ func quote(text string) string {
 }
 
 // filterOf returns the filter for the window of a query.
-func (s *stream) filterOf(w health.Window, zone *time.Location) (filter, error) {
-	t := s.data
+func (s *stream) filterOf(q providers.Query) (filter, error) {
+	t, w := s.data, q.Window
 	switch {
 	case s.shape == shapeDense:
-		from, to := bounds(w.First, w.Last, zone)
+		from, to := q.Period()
 		path := memberStart
 		if t.record == recordSample {
 			path = memberPhysical
@@ -116,17 +117,6 @@ func (s *stream) filterOf(w health.Window, zone *time.Location) (filter, error) 
 }
 
 var errNoFilter = errors.New("the type is not listed")
-
-// bounds returns the instants that the days from first to last cover in a zone,
-// UTC for one that is not known.
-func bounds(first, last health.Day, zone *time.Location) (from, to time.Time) {
-	if zone == nil {
-		zone = time.UTC
-	}
-	from, _, _ = first.Bounds(zone)
-	_, to, _ = last.Bounds(zone)
-	return from, to
-}
 
 // hours widens instants to whole hours of UTC downwards, so that the hours of
 // neighbouring days touch and none is in two.

@@ -235,11 +235,12 @@ func (s *stream) facts() providers.Stream {
 			f.MaxWindow = shortDays * day
 		}
 	case shapeHours:
-		// One day less than the service takes: in a zone that sets its clocks
-		// back, 90 days are an hour longer than 90 times 24 hours.
-		f.MaxWindow = (longRange - 1) * day
+		// Two days less than the service takes: in a zone that sets its clocks
+		// back, 90 days are an hour longer than 90 times 24 hours, and the first
+		// one after a journey may have a day more than its own hours.
+		f.MaxWindow = (longRange - 2) * day
 		if s.data.can(shortRange) {
-			f.MaxWindow = (shortDays - 1) * day
+			f.MaxWindow = (shortDays - 2) * day
 		}
 		f.Interval = time.Hour
 	default:

@@ -104,6 +104,13 @@ func brokenData() map[string]map[string]func(*broken) {
 		})},
 		"raw": {
 			"none": pages(func(_ providers.Query, p *providers.Page) { p.Raw = nil }),
+			"not told when the day begins": pages(func(q providers.Query, p *providers.Page) {
+				for i := range p.Records {
+					if !q.Begins.IsZero() {
+						p.Records[i].Span.Start = health.At(q.Begins)
+					}
+				}
+			}),
 			"remap differs": func(b *broken) {
 				b.remap = func(p health.RawPage) ([]health.Record, error) {
 					all, err := b.adapter.Remap(p)

@@ -281,6 +281,13 @@ func checkRaw(s *session) error {
 		if err != nil {
 			return err
 		}
+		for _, q := range s.journeys(st) {
+			more, err := s.walk(q, nil)
+			if err != nil {
+				return fmt.Errorf("after a journey: %w", err)
+			}
+			pages = append(pages, more...)
+		}
 		for _, page := range pages {
 			for _, raw := range page.Raw {
 				if raw.Name == "" || len(raw.Body) == 0 {

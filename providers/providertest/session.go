@@ -73,6 +73,23 @@ func (s *session) queries(st providers.Stream) []providers.Query {
 	return s.split(st, s.sim.Window(st.Name))
 }
 
+// journeys returns queries of a stream of days whose first day begins earlier or
+// later than its own midnight, and one that is over before it begins.
+func (s *session) journeys(st providers.Stream) []providers.Query {
+	if st.Grain != providers.GrainDay {
+		return nil
+	}
+	var all []providers.Query
+	for _, q := range s.queries(st) {
+		from, to := q.Period()
+		for _, begins := range []time.Time{from.Add(-9 * time.Hour), from.Add(9 * time.Hour), to.Add(time.Hour)} {
+			q.Begins = begins
+			all = append(all, q)
+		}
+	}
+	return all
+}
+
 func (s *session) split(st providers.Stream, w health.Window) []providers.Query {
 	var all []providers.Query
 	add := func(w health.Window) {

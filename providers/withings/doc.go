@@ -65,12 +65,13 @@
 // a time, and turn each into its 23 to 25 hours in the person's zone (UTC as
 // long as the zone is not known): the key is the day that was asked for and not
 // anything computed from an instant, so that asking again finds the same record
-// under any zone, the windows tile time without gaps, and each series is
-// complete for exactly the window its answer covers. Samples outside of sessions
-// are owned by their source and not by the record, so points that a corrected
-// zone moves to the neighbouring day replace themselves. The nights of sleep are
-// sessions: learn the zone, which measures and devices tell, before fetching
-// them, because noon elsewhere may be in the middle of a night.
+// under any zone, the windows tile time without gaps, and each series is complete
+// for exactly the window its answer covers. The first day or night after a
+// journey begins where the last one ended. Samples outside of sessions are owned
+// by their source and not by the record, so points that a corrected zone moves to
+// the neighbouring day replace themselves. The nights of sleep are sessions:
+// learn the zone, which measures and devices tell, before fetching them, because
+// noon elsewhere may be in the middle of a night.
 //
 // # The OAuth 1.0 era
 //
@@ -155,7 +156,7 @@
 // 120 requests per minute for all users of an application together, and no two
 // identical calls within ten seconds: the service answers both with status 601.
 // In the OAuth 1.0 era it was 60.
-// One page of heart makes up to 21 requests, one of intraday or sleep up to 2,
+// One page of heart makes up to 21 requests, one of intraday or sleep up to 3,
 // all others make 1. A page with more than 10,000 data that are not usable is
 // ErrMalformed. Zones come from the zone database of the process; a name it does
 // not have counts as not told.

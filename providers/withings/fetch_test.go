@@ -232,6 +232,63 @@ func TestDaysOfOddLength(t *testing.T) {
 	}
 }
 
+// TestTheFirstDayAfterAJourney: it begins where the last one ended, and a night
+// half a day earlier, in pieces of 24 hours at most.
+func TestTheFirstDayAfterAJourney(t *testing.T) {
+	angeles, err := time.LoadLocation("America/Los_Angeles")
+	require.NoError(t, err)
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	at := func(dom, hour int) time.Time { return time.Date(2026, 11, dom, hour, 0, 0, 0, time.UTC) }
+	for _, c := range []struct {
+		stream   string
+		zone     *time.Location
+		begins   time.Time
+		calls    int
+		from, to time.Time
+	}{
+		{"intraday", angeles, at(19, 23), 2, at(19, 23), at(21, 8)},
+		{"sleep", angeles, at(19, 23), 2, at(19, 11), at(20, 20)},
+		{"intraday", angeles, at(18, 22), 3, at(18, 22), at(21, 8)},
+		{"intraday", berlin, at(20, 8), 1, at(20, 8), at(20, 23)},
+		{"sleep", berlin, at(20, 8), 1, at(19, 20), at(20, 11)},
+		{"intraday", berlin, at(20, 23), 0, at(20, 23), at(20, 23)},
+		{"sleep", berlin, at(21, 1), 0, at(20, 23), at(20, 23)},
+	} {
+		s := &script{answer: func(form url.Values) string {
+			start := form.Get("startdate")
+			n, _ := strconv.ParseInt(start, 10, 64)
+			if c.stream == "intraday" {
+				return fmt.Sprintf(`{"status":0,"body":{"series":{"%d":{"steps":1,"deviceid":"d"},"%d":{"steps":1,"deviceid":"d"}}}}`, n-60, n)
+			}
+			return fmt.Sprintf(`{"status":0,"body":{"model":32,"series":[{"startdate":%d,"enddate":%d,"state":1,"hash_deviceid":"d","hr":{"%d":50}}]}}`, n, n+60, n)
+		}}
+		p := newProvider(t, s, nil)
+		facts, _ := p.Capabilities().StreamNamed(c.stream)
+		require.LessOrEqual(t, c.calls, facts.CallsPerPage)
+		q := providers.Query{Stream: c.stream, Zone: c.zone, Begins: c.begins, Window: health.Window{First: day("2026-11-20"), Last: day("2026-11-20")}}
+		page, err := p.Fetch(context.Background(), cred, q)
+		require.NoError(t, err)
+		require.Len(t, s.asked, c.calls, "%s from %s", c.stream, c.begins)
+		if c.calls == 0 {
+			require.Zero(t, page, "a day that is over before it begins")
+			continue
+		}
+		require.Equal(t, strconv.FormatInt(c.from.Unix(), 10), s.asked[0].Get("startdate"))
+		require.Equal(t, strconv.FormatInt(c.to.Unix(), 10), s.asked[c.calls-1].Get("enddate"))
+		require.Len(t, page.Records, 1)
+		r := page.Records[0]
+		require.Equal(t, day("2026-11-20"), r.Span.Day)
+		require.Equal(t, c.from.UnixMilli(), r.Series[0].From)
+		require.Equal(t, c.to.UnixMilli(), r.Series[0].To)
+		require.Equal(t, c.from.UnixMilli(), r.Series[0].Times[0], "what was before is of the day before")
+
+		again, err := p.Remap(health.RawPage{Stream: c.stream, Date: page.Date, Zone: c.zone.String(), Bodies: page.Raw})
+		require.NoError(t, err)
+		require.Equal(t, page.Records, again)
+	}
+}
+
 // Asked again under another zone, a day keeps its key, and its points replace
 // themselves because they are owned by their source.
 func TestACorrectedZoneMakesNoSecondRecord(t *testing.T) {

@@ -209,9 +209,9 @@ var legacyStreams = map[string]*stream{
 	streamSleep: {
 		facts: providers.Stream{
 			Kinds: []health.Kind{health.KindSleep}, Grain: providers.GrainDay, MaxWindow: day, Lookback: 3 * day,
-			AbsenceDeletes: true, CallsPerPage: 2,
+			AbsenceDeletes: true, CallsPerPage: dailyCalls,
 		},
-		fetch:   daily{path: "v2/sleep", action: "get", name: "sleep/get", bounds: nightBounds}.fetch,
+		fetch:   daily{path: "v2/sleep", action: "get", name: "sleep/get", ahead: night}.fetch,
 		mapPage: (*mapper).sleepSegments,
 	},
 }

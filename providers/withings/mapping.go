@@ -588,9 +588,3 @@ func (m *mapper) daySpan(d health.Day, zone string) health.Span {
 	}
 	return d.Span(m.profile, health.ZoneFromProfile)
 }
-
-// dayBounds is the whole of a civil day, in seconds.
-func dayBounds(d health.Day, zone *time.Location) (from, to int64) {
-	start, end, _ := d.Bounds(zone)
-	return start.Unix(), end.Unix()
-}

@@ -87,21 +87,20 @@ var streams = map[string]*stream{
 	streamSleep: {
 		facts: providers.Stream{
 			Kinds: []health.Kind{health.KindSleep}, Scopes: []string{ScopeActivity}, Grain: providers.GrainDay,
-			MaxWindow: day, Lookback: 3 * day, AbsenceDeletes: true, CallsPerPage: 2,
+			MaxWindow: day, Lookback: 3 * day, AbsenceDeletes: true, CallsPerPage: dailyCalls,
 		},
 		fetch: daily{
-			path: "v2/sleep", action: "get", name: "sleep/get", fields: names(sleepSignals), bounds: nightBounds,
+			path: "v2/sleep", action: "get", name: "sleep/get", fields: names(sleepSignals), ahead: night,
 		}.fetch,
 		mapPage: (*mapper).sleepSegments,
 	},
 	streamIntraday: {
 		facts: providers.Stream{
 			Kinds: []health.Kind{health.KindSamples}, Scopes: []string{ScopeActivity}, Grain: providers.GrainDay,
-			MaxWindow: day, Lookback: 3 * day, CallsPerPage: 2,
+			MaxWindow: day, Lookback: 3 * day, CallsPerPage: dailyCalls,
 		},
 		fetch: daily{
 			path: "v2/measure", action: "getintradayactivity", name: "getintradayactivity", fields: names(intradayFields),
-			bounds: dayBounds,
 		}.fetch,
 		mapPage: (*mapper).intraday,
 	},
@@ -240,22 +239,22 @@ func parsePosition(token string) (position, error) {
 }
 
 // daily is a service of instants that answers for 24 hours at most. It is asked
-// for one civil day, of which bounds returns the period in seconds.
+// for one civil day, which begins and ends by ahead earlier.
 type daily struct {
 	path, action, name, fields string
-	bounds                     func(health.Day, *time.Location) (from, to int64)
+	ahead                      time.Duration
 }
 
-// nightBounds is from noon of the day before to noon: what is slept in a night
-// falls into one day, the one on which it ends.
-func nightBounds(d health.Day, zone *time.Location) (from, to int64) {
-	before := d.Add(-1)
-	return noon(before, zone), noon(d, zone)
-}
-
-func noon(d health.Day, zone *time.Location) int64 {
-	return time.Date(int(d.Year), time.Month(d.Month), int(d.Dom), 12, 0, 0, 0, zone).Unix()
-}
+const (
+	// night is how much earlier than its day a night begins and ends, so that it
+	// is from noon to noon: what is slept in a night falls into one day, the one
+	// on which it ends.
+	night = day / 2
+	// dailyCalls is the most requests for one day: the longest one, after a
+	// journey across the date line, has 26 hours more than the 25 of a day on
+	// which clocks are set back.
+	dailyCalls = 3
+)
 
 func (d daily) fetch(ctx context.Context, f *fetch) (providers.Page, error) {
 	asked := f.q.Window.First
@@ -265,11 +264,11 @@ func (d daily) fetch(ctx context.Context, f *fetch) (providers.Page, error) {
 	if f.q.PageToken != "" {
 		return providers.Page{}, f.invalid(codePageToken)
 	}
-	zone := f.q.Zone
-	if zone == nil {
-		zone = time.UTC
+	begins, ends := f.q.Period()
+	if !begins.Before(ends) {
+		return providers.Page{}, nil
 	}
-	from, to := d.bounds(asked, zone)
+	from, to := begins.Add(-d.ahead).Unix(), ends.Add(-d.ahead).Unix()
 	// A day of 25 hours takes two calls.
 	for start := from; start < to; start += int64(day / time.Second) {
 		end := min(to, start+int64(day/time.Second))
