@@ -54,7 +54,7 @@ func (s *session) live(ctx context.Context, stream providers.Stream, now time.Ti
 		c.news = randomID() // whoever waits wants what there is from now on
 	}
 	c.over = complete(stream, now, zones.now)
-	_, c.to = timeline(stream, now, to, zones.now)
+	_, c.to = zones.timeline(stream, now, to)
 	cur, err := s.cfg.Store.Cursor(ctx, s.conn.ID, stream.Name, store.LaneBackfill)
 	if err != nil {
 		return nil, err
@@ -87,6 +87,7 @@ func (c *liveCourse) next(pos position) (walkQuery, bool) {
 		if q.Zone = zoneName(zone); !last.IsZero() && last.Compare(w.Last) < 0 {
 			w.Last = last
 		}
+		q.Begins = c.zones.begins(w.First)
 	}
 	q.From, q.To, q.First, q.Last = w.From, w.To, w.First, w.Last
 	return q, true
@@ -98,7 +99,7 @@ func (c *liveCourse) reach(w health.Window) {
 	if w.IsZero() || c.stream.Grain == providers.GrainNone {
 		return
 	}
-	from, to := timeline(c.stream, w.From, w.To, c.zones.now)
+	from, to := c.zones.timeline(c.stream, w.From, w.To)
 	c.earliest = from
 	if to.After(c.to) {
 		c.to = to
@@ -174,15 +175,16 @@ func (c planCourse) next(pos position) (walkQuery, bool) {
 		return walkQuery{}, false
 	}
 	w, _ := backward(c.stream, pos.Plan.Since, pos.Plan.Next)
-	zone := c.zones.now
+	zone, begins := c.zones.now, time.Time{}
 	if c.stream.Grain == providers.GrainDay {
 		var first health.Day
 		if zone, first, _ = c.zones.of(w.Last); first.Compare(w.First) > 0 {
 			w.First = first
 		}
+		begins = c.zones.begins(w.First)
 	}
 	return walkQuery{
-		Version: walkQueryVersion, From: w.From, To: w.To, First: w.First, Last: w.Last, Zone: zoneName(zone),
+		Version: walkQueryVersion, From: w.From, To: w.To, First: w.First, Last: w.Last, Zone: zoneName(zone), Begins: begins,
 		Index: windows(c.stream, pos.Plan.Next, pos.Plan.Until),
 	}, true
 }
@@ -341,6 +343,10 @@ func (s *session) reconcile(ctx context.Context, stream providers.Stream, now ti
 	if stream.Grain == providers.GrainNone {
 		return nil
 	}
+	zones, err := s.zones(ctx, stream)
+	if err != nil {
+		return err
+	}
 	cur, err := s.cfg.Store.Cursor(ctx, s.conn.ID, stream.Name, store.LaneReconcile)
 	if err != nil {
 		return err
@@ -371,7 +377,7 @@ func (s *session) reconcile(ctx context.Context, stream providers.Stream, now ti
 	}
 	switch {
 	case planning && since.Before(until):
-		from, to := timeline(stream, since, until, s.zone())
+		from, to := zones.timeline(stream, since, until)
 		pos.Plan = &plan{Since: from, Until: to, Next: to, Started: now.UTC()}
 		err = s.setPosition(ctx, cur, pos)
 	case planning && unset && !pos.Through.IsZero():
@@ -383,10 +389,6 @@ func (s *session) reconcile(ctx context.Context, stream providers.Stream, now ti
 		pos.Through = reconciled
 		err = s.setPosition(ctx, cur, pos)
 	}
-	if err != nil {
-		return err
-	}
-	zones, err := s.zones(ctx, stream)
 	if err != nil {
 		return err
 	}

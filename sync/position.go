@@ -75,6 +75,9 @@ type walkQuery struct {
 	Last    health.Day `json:"last,omitzero"`
 	// Zone is the zone the walk was planned in.
 	Zone string `json:"zone,omitempty"`
+	// Begins is when the first day begins, where that is not when it begins in
+	// Zone.
+	Begins time.Time `json:"begins,omitzero"`
 	// Mark is set for walks over changes.
 	Mark string `json:"mark,omitempty"`
 	// Date is the server's Date of the first page, in Unix milliseconds.
@@ -142,6 +145,7 @@ func decodeWalkQuery(text string) (walkQuery, error) {
 		instants && !q.From.Before(q.To),
 		days && (q.First.IsZero() || q.First.Compare(q.Last) > 0),
 		q.Mark != "" && (instants || days),
+		!q.Begins.IsZero() && !days,
 		q.Pending != nil && !q.Pending.valid(),
 		q.Index < 0:
 		return walkQuery{}, fmt.Errorf("%w: window", errCursor)
@@ -193,5 +197,7 @@ func (q walkQuery) zone() *time.Location {
 
 // query returns the provider's query for a page of the walk.
 func (q walkQuery) query(stream, token string) providers.Query {
-	return providers.Query{Stream: stream, Window: q.window(), Zone: q.zone(), HighWater: q.Mark, PageToken: token}
+	return providers.Query{
+		Stream: stream, Window: q.window(), Zone: q.zone(), Begins: q.Begins, HighWater: q.Mark, PageToken: token,
+	}
 }

@@ -59,6 +59,7 @@ func TestCursorsThatCannotBeRead(t *testing.T) {
 		"unknown zone":   `{"v":1,"zone":"Mars/Olympus"}`,
 		"no such day":    `{"v":1,"first":"2026-02-30","last":"2026-03-01"}`,
 		"negative index": `{"v":1,"index":-1}`,
+		"begins nothing": `{"v":1,"begins":"2026-01-01T00:00:00Z"}`,
 	} {
 		t.Run("walk "+name, func(t *testing.T) {
 			_, err := decodeWalkQuery(text)
@@ -90,9 +91,10 @@ func FuzzDecodeCursor(f *testing.F) {
 func TestWalkQueryRoundTrip(t *testing.T) {
 	q := walkQuery{
 		Version: walkQueryVersion, First: health.Day{Year: 2026, Month: 1, Dom: 31}, Last: health.Day{Year: 2026, Month: 2, Dom: 1},
-		Zone: "Pacific/Apia", Date: 1_790_000_000_000, Index: 7,
+		Zone: "Pacific/Apia", Begins: time.Date(2026, 1, 30, 23, 0, 0, 0, time.UTC), Date: 1_790_000_000_000, Index: 7,
 	}
 	got, err := decodeWalkQuery(q.encode())
 	require.NoError(t, err)
 	require.Equal(t, q, got)
+	require.Equal(t, q.Begins, got.query("s", "").Begins, "a walk that is resumed asks the same")
 }

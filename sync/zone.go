@@ -23,7 +23,9 @@ import (
 // A record that was placed in a zone stays there when the person is told to be
 // in another: it was taken where the person was then. So a stream of days
 // remembers until which day it was read in which zone, and days that are read
-// again are asked for in theirs. A zone that a service had wrong and puts right
+// again are asked for in theirs. The first day after a stay begins where the last
+// day of it ended: between midnights of two zones there are hours of no day, or of
+// two. A zone that a service had wrong and puts right
 // is not told from a journey.
 
 // stay is a zone that a person has left since, and the last of the days that
@@ -57,6 +59,45 @@ func (z zones) of(d health.Day) (zone *time.Location, first, last health.Day) {
 		}
 	}
 	return z.now, first, health.Day{}
+}
+
+// begins returns when a day begins, where that is not when it begins in its zone,
+// because the last day of a stay ended earlier or later; else the zero time.
+func (z zones) begins(d health.Day) time.Time {
+	zone, first, _ := z.of(d)
+	if zone == nil || first.IsZero() {
+		return time.Time{}
+	}
+	var left time.Time
+	for _, s := range z.stays {
+		if there, err := loadZone(s.Zone); err == nil && there != nil && s.Last.Compare(d) < 0 {
+			_, end, _ := s.Last.Bounds(there)
+			left = maxTime(left, end)
+		}
+	}
+	if own, _, _ := d.Bounds(zone); left.Equal(own) || d != first && left.Before(own) {
+		return time.Time{}
+	}
+	return left.UTC()
+}
+
+// timeline moves a period of instants onto the stream's timeline, and holds every
+// day that any part of it is read with: during a stay, and until the day after it
+// is over, that may be another one than in the zone of now.
+func (z zones) timeline(stream providers.Stream, from, to time.Time) (first, end time.Time) {
+	first, end = timeline(stream, from, to, z.now)
+	for _, s := range z.stays {
+		there, err := loadZone(s.Zone)
+		if err != nil {
+			continue
+		}
+		begins, ends := timeline(stream, from, to, there)
+		next := midnight(s.Last.Add(1))
+		if over := next.Add(day); first.Before(over) || begins.Before(over) {
+			first, end = minTime(first, minTime(begins, next)), maxTime(end, minTime(ends, over))
+		}
+	}
+	return first, end
 }
 
 // zones returns the zones of a stream of days; of any other one the zone that is

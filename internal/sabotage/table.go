@@ -169,6 +169,15 @@ func table() []fault {
 		{name: "limit-turns-not-kept", pkg: "sync", test: "^TestCrowdedLimitServesEverybody$", file: "sync/run.go",
 			old: "own.until = wait.until.Add(ahead * wait.pace)",
 			new: "own.until = wait.until"},
+		{name: "walk-journey-leaves-a-gap", pkg: "sync", test: "^TestJourneysLoseNothing$", file: "sync/lanes.go",
+			old: "q.Begins = c.zones.begins(w.First)",
+			new: "q.Begins = time.Time{}"},
+		{name: "walk-read-again-at-midnight", pkg: "sync", test: "^TestJourneysLoseNothing$", file: "sync/lanes.go",
+			old: "\t\tbegins = c.zones.begins(w.First)",
+			new: "\t\tbegins = time.Time{}"},
+		{name: "walk-day-waits-for-its-midnight", pkg: "sync", test: "^TestJourneysLoseNothing$", file: "sync/lanes.go",
+			old: "_, c.to = zones.timeline(stream, now, to)",
+			new: "_, c.to = timeline(stream, now, to, zones.now)"},
 
 		// Refresh.
 		{name: "refresh-no-reread", pkg: "sync", test: "^TestCredentialIsReadAgainUnderTheLease$", file: "sync/credential.go",
