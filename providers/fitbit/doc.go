@@ -90,9 +90,10 @@
 // # Limits
 //
 // 150 requests an hour for each person, renewed at the top of the hour; the
-// longest range of each endpoint is the stream's MaxWindow. One page of
-// activity makes 11 requests, of tracker 9, of activity_intraday 6, of routes up
-// to 21, of the goals and of active_energy and food_totals 2, all others make 1.
+// longest range of each endpoint is the stream's MaxWindow. The list behind routes
+// has none, and is read by months. One page of activity makes 11 requests, of
+// tracker 9, of activity_intraday 6, of routes up to 21, of the goals and of
+// active_energy and food_totals 2, all others make 1.
 // A page with more than 10,000 data that are not usable is ErrMalformed. Badges,
 // friends, alarms and the food database are not read.
 package fitbit

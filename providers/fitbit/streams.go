@@ -246,14 +246,15 @@ func sleepStream(
 		ranged("sleep", "1.2/user/-/sleep/date/{first}/{last}.json")))
 }
 
-// routeStream fetches the recordings of the workouts of a page.
+// routeStream fetches the recordings of the workouts of a page. The list has no
+// longest window; a month is as much as an hour's requests are enough for.
 func routeStream(cfg Config) *stream {
 	l := list{name: "activities/list", path: "1/user/-/activities/list.json", limit: min(cfg.RoutesPerPage, 100), early: 1, routes: true}
 	return &stream{
 		facts: providers.Stream{
 			Name: streamRoutes, Kinds: []health.Kind{health.KindObservation}, Scopes: []string{ScopeActivity, ScopeLocation},
-			Grain: providers.GrainDay, Lookback: lookback, WalkTTL: walkTTL, AbsenceDeletes: true, CallsPerPage: 1 + l.limit,
-			Interval: hourly,
+			Grain: providers.GrainDay, MaxWindow: month, Lookback: lookback, WalkTTL: walkTTL, AbsenceDeletes: true,
+			CallsPerPage: 1 + l.limit, Interval: hourly,
 		},
 		fetch: l.fetch, mapPage: (*mapper).routes,
 	}
