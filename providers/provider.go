@@ -89,8 +89,11 @@ type Stream struct {
 	// Lookback is how far before the newest data an incremental sync reads
 	// again, because data arrives late or changes.
 	Lookback time.Duration
-	// WalkTTL is how long the page tokens of one walk stay usable; 0 is no
-	// limit known.
+	// WalkTTL is how long after the first page of a walk its page tokens are
+	// used, because the service forgets them, or because they count rows of a
+	// list that changes; 0 is no limit known. A walk that grows older is begun
+	// anew over half the window. Where it cannot be shorter, the time is counted
+	// from the last page: what takes long is read all the same.
 	WalkTTL time.Duration
 	// Changes reports whether the service can be asked for what changed since
 	// Query.HighWater. Without it the engine walks windows. Before there is a

@@ -182,7 +182,7 @@ func (e *Engine) Progress(ctx context.Context, connection string) ([]Progress, e
 		if err != nil || pos.Plan == nil {
 			continue
 		}
-		all = append(all, progress(s, *pos.Plan, now()))
+		all = append(all, progress(s, pos, now()))
 	}
 	return all, nil
 }

@@ -81,7 +81,7 @@ func (c *liveCourse) next(pos position) (walkQuery, bool) {
 	if c.from.IsZero() {
 		c.from = c.begin(pos)
 	}
-	w, _ := forward(c.stream, c.from, c.to)
+	w, _ := forward(narrowed(c.stream, pos.Reach), c.from, c.to)
 	if c.stream.Grain == providers.GrainDay {
 		zone, _, last := c.zones.of(w.First)
 		if q.Zone = zoneName(zone); !last.IsZero() && last.Compare(w.Last) < 0 {
@@ -157,6 +157,9 @@ func (c *liveCourse) completed(pos position, q walkQuery, date time.Time, candid
 	if !fresh {
 		c.from = time.Time{}
 	}
+	if last {
+		pos.Reach = 0
+	}
 	c.finished = last && fresh
 	if c.finished && c.hinted {
 		pos.News, pos.NewsAt = c.news, now().UTC()
@@ -174,7 +177,8 @@ func (c planCourse) next(pos position) (walkQuery, bool) {
 	if pos.Plan == nil || pos.Plan.done() {
 		return walkQuery{}, false
 	}
-	w, _ := backward(c.stream, pos.Plan.Since, pos.Plan.Next)
+	stream := narrowed(c.stream, pos.Reach)
+	w, _ := backward(stream, pos.Plan.Since, pos.Plan.Next)
 	zone, begins := c.zones.now, time.Time{}
 	if c.stream.Grain == providers.GrainDay {
 		var first health.Day
@@ -185,7 +189,7 @@ func (c planCourse) next(pos position) (walkQuery, bool) {
 	}
 	return walkQuery{
 		Version: walkQueryVersion, From: w.From, To: w.To, First: w.First, Last: w.Last, Zone: zoneName(zone), Begins: begins,
-		Index: windows(c.stream, pos.Plan.Next, pos.Plan.Until),
+		Index: windows(stream, pos.Plan.Next, pos.Plan.Until),
 	}, true
 }
 
@@ -378,7 +382,7 @@ func (s *session) reconcile(ctx context.Context, stream providers.Stream, now ti
 	switch {
 	case planning && since.Before(until):
 		from, to := zones.timeline(stream, since, until)
-		pos.Plan = &plan{Since: from, Until: to, Next: to, Started: now.UTC()}
+		pos.Plan, pos.Reach = &plan{Since: from, Until: to, Next: to, Started: now.UTC()}, 0
 		err = s.setPosition(ctx, cur, pos)
 	case planning && unset && !pos.Through.IsZero():
 		return s.setPosition(ctx, cur, pos)
@@ -544,8 +548,10 @@ func (s *session) backfill(ctx context.Context, since time.Time) error {
 	return s.placeAll(ctx)
 }
 
-// progress reads a plan.
-func progress(s providers.Stream, p plan, now time.Time) Progress {
+// progress reads the plan of a position, which has one.
+func progress(s providers.Stream, pos position, now time.Time) Progress {
+	p := *pos.Plan
+	s = narrowed(s, pos.Reach)
 	out := Progress{Stream: s.Name, Total: windows(s, p.Since, p.Until)}
 	left := windows(s, p.Since, minTime(p.Next, p.Until))
 	out.Done = out.Total - left

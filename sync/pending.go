@@ -212,7 +212,7 @@ func (s *session) arrived(ctx context.Context, a *arrival) {
 	s.report.Streams = append(s.report.Streams, StreamReport{Stream: a.stream.Name, Lane: a.lane, Windows: 1})
 	if a.lane == store.LaneBackfill && a.pos.Plan != nil {
 		call(ctx, s.Engine, s.cfg.Hooks.BackfillProgress, BackfillEvent{
-			Connection: s.conn.ID, Provider: s.conn.Provider, Progress: progress(a.stream, *a.pos.Plan, now()),
+			Connection: s.conn.ID, Provider: s.conn.Provider, Progress: progress(a.stream, a.pos, now()),
 		})
 	}
 	s.poke()

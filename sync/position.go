@@ -34,6 +34,9 @@ type position struct {
 	// done, because versions contradicted each other.
 	AgainFrom time.Time `json:"again_from,omitzero"`
 	AgainTo   time.Time `json:"again_to,omitzero"`
+	// Reach is how long windows may be since a walk grew older than its page
+	// tokens live, in whole days; 0 is as long as the stream allows.
+	Reach time.Duration `json:"reach,omitempty"`
 	// Unplaced is set while records that the lane has read wait for the
 	// person's zone.
 	Unplaced *period `json:"unplaced,omitempty"`
@@ -82,6 +85,8 @@ type walkQuery struct {
 	Mark string `json:"mark,omitempty"`
 	// Date is the server's Date of the first page, in Unix milliseconds.
 	Date int64 `json:"date,omitempty"`
+	// Read is when the last page was committed, in Unix milliseconds.
+	Read int64 `json:"read,omitempty"`
 	// News names what the run of the lane answers to.
 	News string `json:"news,omitempty"`
 	// Index numbers the windows of one run of the lane.
@@ -127,6 +132,9 @@ func decodePosition(text string) (position, error) {
 	}
 	if plan := p.Plan; plan != nil && (plan.Until.Before(plan.Since) || plan.Next.After(plan.Until)) {
 		return position{}, fmt.Errorf("%w: plan runs backwards", errCursor)
+	}
+	if p.Reach < 0 || p.Reach%day != 0 {
+		return position{}, fmt.Errorf("%w: reach", errCursor)
 	}
 	return p, nil
 }

@@ -8,6 +8,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/providers"
+	"github.com/vitalmux/vitalmux/store"
 )
 
 func TestPositionRoundTrip(t *testing.T) {
@@ -16,6 +18,7 @@ func TestPositionRoundTrip(t *testing.T) {
 		if rapid.Bool().Draw(t, "through") {
 			p.Through = drawTime(t, "through at")
 		}
+		p.Reach = time.Duration(rapid.IntRange(0, 400).Draw(t, "reach")) * day
 		if rapid.Bool().Draw(t, "plan") {
 			since := drawTime(t, "since")
 			until := since.Add(time.Duration(rapid.Int64Range(0, 1e17).Draw(t, "length")))
@@ -40,6 +43,8 @@ func TestCursorsThatCannotBeRead(t *testing.T) {
 		"unknown field":     `{"v":1,"x":1}`,
 		"trailing":          `{"v":1}{"v":1}`,
 		"wrong type":        `{"v":1,"mark":5}`,
+		"part of a day":     `{"v":1,"reach":3600000000000}`,
+		"negative reach":    `{"v":1,"reach":-86400000000000}`,
 		"plan backwards":    `{"v":1,"plan":{"since":"2026-01-02T00:00:00Z","until":"2026-01-01T00:00:00Z","next":"2026-01-01T00:00:00Z","started":"2026-01-01T00:00:00Z"}}`,
 		"plan past its end": `{"v":1,"plan":{"since":"2026-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z","next":"2026-01-03T00:00:00Z","started":"2026-01-01T00:00:00Z"}}`,
 	} {
@@ -91,10 +96,42 @@ func FuzzDecodeCursor(f *testing.F) {
 func TestWalkQueryRoundTrip(t *testing.T) {
 	q := walkQuery{
 		Version: walkQueryVersion, First: health.Day{Year: 2026, Month: 1, Dom: 31}, Last: health.Day{Year: 2026, Month: 2, Dom: 1},
-		Zone: "Pacific/Apia", Begins: time.Date(2026, 1, 30, 23, 0, 0, 0, time.UTC), Date: 1_790_000_000_000, Index: 7,
+		Zone: "Pacific/Apia", Begins: time.Date(2026, 1, 30, 23, 0, 0, 0, time.UTC), Date: 1_790_000_000_000, Read: 1_790_000_000_001, Index: 7,
 	}
 	got, err := decodeWalkQuery(q.encode())
 	require.NoError(t, err)
 	require.Equal(t, q, got)
 	require.Equal(t, q.Begins, got.query("s", "").Begins, "a walk that is resumed asks the same")
+}
+
+func TestAgeOfAWalk(t *testing.T) {
+	now := time.Now()
+	ago := func(d time.Duration) int64 { return now.Add(-d).UnixMilli() }
+	for name, c := range map[string]struct {
+		lane    store.Lane
+		ttl     time.Duration
+		reach   time.Duration
+		began   time.Duration
+		read    int64
+		expired bool
+	}{
+		"no limit":                               {store.LaneBackfill, 0, 0, 1000 * day, ago(900 * day), false},
+		"young":                                  {store.LaneBackfill, time.Hour, 0, 50 * time.Minute, ago(time.Minute), false},
+		"old, though its last page is young":     {store.LaneBackfill, time.Hour, 0, 2 * time.Hour, ago(time.Minute), true},
+		"it can be shorter":                      {store.LaneReconcile, time.Hour, 2 * day, 2 * time.Hour, ago(time.Minute), true},
+		"it cannot be shorter":                   {store.LaneReconcile, time.Hour, day, 2 * time.Hour, ago(time.Minute), false},
+		"its last page is old":                   {store.LaneBackfill, time.Hour, day, 3 * time.Hour, ago(2 * time.Hour), true},
+		"the live lane needs the look-back":      {store.LaneLive, time.Hour, 8 * day, 2 * time.Hour, ago(time.Minute), false},
+		"the live lane can be shorter":           {store.LaneLive, time.Hour, 9 * day, 2 * time.Hour, ago(time.Minute), true},
+		"stored when the last page was not, old": {store.LaneBackfill, time.Hour, day, 2 * time.Hour, 0, true},
+		"stored when the last page was not":      {store.LaneBackfill, time.Hour, day, time.Minute, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := walker{
+				stream: providers.Stream{WalkTTL: c.ttl, Lookback: 7 * day}, lane: c.lane, pos: position{Reach: c.reach},
+				query: walkQuery{Read: c.read}, walk: store.Walk{StartedAt: now.Add(-c.began)},
+			}
+			require.Equal(t, c.expired, w.expired())
+		})
+	}
 }

@@ -65,7 +65,8 @@ func add(total *store.Result, r store.Result) {
 // Progress tells how far a backfill of one stream is.
 type Progress struct {
 	Stream string
-	// Done and Total count windows.
+	// Done and Total count windows. Both grow where the windows become shorter
+	// because a walk took too long: see [providers.Stream.WalkTTL].
 	Done, Total int
 	// Remaining estimates the time that is left; zero while unknown.
 	Remaining time.Duration

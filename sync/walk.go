@@ -64,6 +64,12 @@ func (s *session) runLane(ctx context.Context, stream providers.Stream, lane sto
 				return false, nil
 			}
 			w.begin(q)
+		} else if w.expired() {
+			s.cfg.Logger.InfoContext(ctx, "walk grew too old", "connection", s.conn.ID, "stream", stream.Name)
+			if cur, err = w.shorten(ctx, cur); err != nil {
+				return false, err
+			}
+			continue
 		} else if w.waits(ctx, now()) {
 			if rep.Pending = true; began {
 				return false, nil
@@ -126,19 +132,57 @@ func (w *walker) begin(q walkQuery) {
 	w.keys = make(map[health.Kind][]string)
 }
 
-// resume continues the walk that the cursor holds, unless it is too old or
-// cannot be read.
+// resume continues the walk that the cursor holds, unless it cannot be read.
 func (w *walker) resume(cur store.Cursor) bool {
 	if cur.Walk == nil {
 		return false
 	}
 	q, err := decodeWalkQuery(cur.Walk.Query)
-	if err != nil || q.Pending == nil && w.stream.WalkTTL > 0 && time.Since(cur.Walk.StartedAt) > w.stream.WalkTTL {
+	if err != nil {
 		return false
 	}
 	w.query, w.walk = q, *cur.Walk
 	w.passed = cur.Walk.PageToken
 	return true
+}
+
+// expired reports whether the walk is too old to go on. What may have moved in
+// the service's list since the first page is why; but where no shorter walk is
+// left to try, only the time since the last page counts, because a walk that
+// always begins again reads nothing.
+func (w *walker) expired() bool {
+	if w.stream.WalkTTL <= 0 || w.query.Pending != nil {
+		return false
+	}
+	since := w.walk.StartedAt
+	if w.pos.Reach > 0 && w.pos.Reach <= w.shortest() && w.query.Read != 0 {
+		since = time.UnixMilli(w.query.Read)
+	}
+	return time.Since(since) > w.stream.WalkTTL
+}
+
+// shortest returns how long the windows of the lane are at least, however old
+// walks grow. One of the live lane reaches beyond the look-back that it begins
+// with, so that the lane moves on.
+func (w *walker) shortest() time.Duration {
+	if w.lane == store.LaneLive {
+		return (max(w.stream.Lookback, day) + 2*day - 1).Truncate(day)
+	}
+	return day
+}
+
+// shorten forgets the walk under way, which grew too old, and has the next ones
+// be over half as much.
+func (w *walker) shorten(ctx context.Context, cur store.Cursor) (store.Cursor, error) {
+	half := windowEnd(w.query).Sub(windowStart(w.query)) / 2
+	pos := w.pos
+	pos.Reach = max(half.Truncate(day), w.shortest())
+	next := cur
+	next.HighWater, next.Walk = pos.encode(), nil
+	if err := w.moveCursor(ctx, cur, next); err != nil {
+		return cur, err
+	}
+	return next, nil
 }
 
 // discard forgets the walk under way, and the mark if that is what the service
@@ -204,7 +248,7 @@ func (w *walker) run(ctx context.Context, cur store.Cursor) (store.Cursor, error
 			if w.lane == store.LaneBackfill && w.pos.Plan != nil {
 				call(ctx, w.Engine, w.cfg.Hooks.BackfillProgress, BackfillEvent{
 					Connection: w.conn.ID, Provider: w.conn.Provider,
-					Progress: progress(w.stream, *w.pos.Plan, now()),
+					Progress: progress(w.stream, w.pos, now()),
 				})
 			}
 			return cur, nil
@@ -294,6 +338,7 @@ func (w *walker) commit(ctx context.Context, cur store.Cursor, page providers.Pa
 		next.HighWater = pos.encode()
 	}
 	if page.More {
+		w.query.Read = now.UnixMilli()
 		walk := w.walk
 		walk.Query, walk.PageToken, walk.Pages = w.query.encode(), page.PageToken, walk.Pages+1
 		next.Walk = &walk

@@ -63,6 +63,15 @@ func backward(s providers.Stream, from, to time.Time) (health.Window, time.Time)
 	return windowOf(s, from, to), from
 }
 
+// narrowed returns the stream with windows that are no longer than reach; 0 is no
+// bound.
+func narrowed(s providers.Stream, reach time.Duration) providers.Stream {
+	if reach > 0 && (s.MaxWindow <= 0 || reach < s.MaxWindow) {
+		s.MaxWindow = reach
+	}
+	return s
+}
+
 func windowOf(s providers.Stream, from, to time.Time) health.Window {
 	switch s.Grain {
 	case providers.GrainNone:
