@@ -89,6 +89,12 @@ func (a *assignment) read(ctx context.Context, d store.Delivery) error {
 		if err != nil {
 			return err
 		}
+		if p.Note.Event == providers.EventUnknown { // it was tried again
+			if gone, err := a.gone(ctx, point.provider, p.Note.UpstreamID); gone || err != nil {
+				return err
+			}
+			return &deadError{reasonUnknown}
+		}
 		return a.assign(ctx, d, d.ID, point, p)
 	}
 	req, done, err := a.opened(ctx, d, meta)
@@ -117,7 +123,7 @@ func (a *assignment) read(ctx context.Context, d store.Delivery) error {
 	case len(notes) == 0:
 		return &deadError{reasonUnreadable}
 	}
-	left := remainder{unreadable: err != nil}
+	left := remainder{people: peopleOf(notes), unreadable: err != nil}
 	for i, note := range notes {
 		if len(meta.Only) > 0 && !slices.Contains(meta.Only, i) {
 			continue
@@ -125,7 +131,16 @@ func (a *assignment) read(ctx context.Context, d store.Delivery) error {
 		if note.Event == providers.EventIgnored {
 			continue
 		}
+		id := d.ID + "/" + strconv.Itoa(i)
+		p := part{Version: deliveryVersion, Provider: point.provider, Signed: point.traits.Signed, Note: note}
 		if note.Event == providers.EventUnknown && point.traits.Signed {
+			if note.UpstreamID != "" && len(left.people) > 1 {
+				// Without the body, which tells of the others.
+				if err := a.aside(ctx, d, derivedID(id, "unknown"), p, store.DeliveryDead, reasonUnknown); err != nil {
+					return err
+				}
+				continue
+			}
 			left.only = append(left.only, i)
 			left.unreadable = left.unreadable || (note.UpstreamID == "" && note.Reference == "")
 			if note.Reference != "" && len(notes) == 1 {
@@ -133,14 +148,12 @@ func (a *assignment) read(ctx context.Context, d store.Delivery) error {
 			}
 			continue
 		}
-		id := d.ID + "/" + strconv.Itoa(i)
 		if note.Payload != nil && point.traits.Signed {
 			if err := a.fetch(ctx, d, id, point, note); err != nil {
 				return err
 			}
 			continue
 		}
-		p := part{Version: deliveryVersion, Provider: point.provider, Signed: point.traits.Signed, Note: note}
 		if err := a.assign(ctx, d, id, point, p); err != nil {
 			return err
 		}
@@ -150,15 +163,35 @@ func (a *assignment) read(ctx context.Context, d store.Delivery) error {
 
 // remainder is what of a delivery cannot be worked on.
 type remainder struct {
+	// people are all whom the delivery names.
+	people     []string
 	only       []int
 	unreadable bool
 	name       string // of the one event that there is, where the service gave it one
 }
 
+// peopleOf returns the upstream ids that notifications name, each once.
+func peopleOf(notes []providers.Notification) []string {
+	var ids []string
+	for _, n := range notes {
+		ids = append(ids, n.UpstreamID, n.OldUpstreamID)
+	}
+	slices.Sort(ids)
+	return slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id == "" })
+}
+
 // keep puts aside what of a delivery cannot be worked on, with the whole body.
+// Where that names one person it is this person's.
 func (a *assignment) keep(ctx context.Context, d store.Delivery, meta deliveryMeta, left remainder) error {
 	if len(left.only) == 0 && !left.unreadable {
 		return nil
+	}
+	person := ""
+	if len(left.people) == 1 {
+		person = left.people[0]
+		if gone, err := a.gone(ctx, providerOf(d), person); gone || err != nil {
+			return err
+		}
 	}
 	body, err := a.whole(ctx, d)
 	if err != nil {
@@ -170,7 +203,7 @@ func (a *assignment) keep(ctx context.Context, d store.Delivery, meta deliveryMe
 		return &deadError{reasonUnreadable}
 	}
 	dead := store.Delivery{
-		ID: derivedID(d.ID, "rest"), Endpoint: d.Endpoint, Received: d.Received, Meta: text, Body: body,
+		ID: derivedID(d.ID, "rest"), Endpoint: d.Endpoint, Subject: person, Received: d.Received, Meta: text, Body: body,
 		Status: store.DeliveryDead, Reason: reasonUnknown,
 	}
 	if left.unreadable {
@@ -234,7 +267,12 @@ func (a *assignment) assign(ctx context.Context, d store.Delivery, id string, po
 	case ok:
 		return a.item(conn, id, d.Received, p)
 	}
-	if gone, err := a.forgotten(ctx, point.provider, subject(note)); gone || err != nil {
+	return a.aside(ctx, d, derivedID(id, "parked"), p, store.DeliveryParked, reasonNobody)
+}
+
+// aside puts aside a part of a delivery, unless nothing is kept of its person.
+func (a *assignment) aside(ctx context.Context, d store.Delivery, id string, p part, status store.DeliveryStatus, reason string) error {
+	if gone, err := a.gone(ctx, p.Provider, subject(p.Note)); gone || err != nil {
 		return err
 	}
 	p.strip()
@@ -246,11 +284,25 @@ func (a *assignment) assign(ctx context.Context, d store.Delivery, id string, po
 	if err != nil {
 		return &deadError{reasonUnreadable}
 	}
-	a.rest = append(a.rest, store.Delivery{
-		ID: derivedID(id, "parked"), Endpoint: point.provider, Subject: subject(note), Received: d.Received, Meta: meta, Body: body,
-		Status: store.DeliveryParked, Reason: reasonNobody, NextAt: minTime(now().Add(parkedLook), d.Received.Add(a.cfg.ParkFor)),
-	})
+	rest := store.Delivery{
+		ID: id, Endpoint: p.Provider, Subject: subject(p.Note), Received: d.Received, Meta: meta, Body: body,
+		Status: status, Reason: reason,
+	}
+	if status == store.DeliveryParked {
+		rest.NextAt = minTime(now().Add(parkedLook), d.Received.Add(a.cfg.ParkFor))
+	}
+	a.rest = append(a.rest, rest)
 	return nil
+}
+
+// gone reports whether nothing is kept of a person: the connection is being
+// removed, or the user was erased.
+func (a *assignment) gone(ctx context.Context, provider, upstreamID string) (bool, error) {
+	conn, ok, err := a.resolve(ctx, provider, upstreamID)
+	if ok || err != nil {
+		return conn.State == store.StateDeleting, err
+	}
+	return a.forgotten(ctx, provider, upstreamID)
 }
 
 // flowAttempts is how often a delivery looks for the connect flow that it ends.

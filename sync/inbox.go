@@ -186,8 +186,14 @@ func (e *Engine) assignGroup(ctx context.Context, group []store.Delivery) error 
 			if err := e.releaseIfKnown(ctx, d); err != nil {
 				return err
 			}
-		case d.Reason == reasonUnreadable:
-			e.alarm(ctx, AlarmEvent{Kind: AlarmDeadLetter, Provider: providerOf(d)}, 1)
+		case d.Status == store.DeliveryDead:
+			gone, err := e.dropForgotten(ctx, d)
+			if err != nil {
+				return err
+			}
+			if !gone && d.Reason == reasonUnreadable {
+				e.alarm(ctx, AlarmEvent{Kind: AlarmDeadLetter, Provider: providerOf(d)}, 1)
+			}
 		}
 	}
 	return nil

@@ -260,6 +260,99 @@ func TestDeadLetterOfAPersonWhoIsErasedMeanwhile(t *testing.T) {
 	})
 }
 
+// TestErasureOfUnknownEvents: an event of a kind that the adapter does not know
+// is kept under the person whom it names, until this person is erased. What is
+// late is not kept, and of several people in a delivery each has a letter.
+func TestErasureOfUnknownEvents(t *testing.T) {
+	novel := func(user, id string) provsim.Event {
+		e := weightEvent(user, id, time.Now(), 1, 70_000)
+		e.Type = "moon_phase"
+		return e
+	}
+	letters := func(t *testing.T, m *mailroom) map[string][]string {
+		list, err := m.engine.DeadLetters(t.Context(), "", 0)
+		require.NoError(t, err)
+		bodies := make(map[string][]string)
+		for _, l := range list {
+			bodies[l.UpstreamID] = append(bodies[l.UpstreamID], string(l.Body))
+		}
+		return bodies
+	}
+	for name, c := range map[string]struct {
+		before, late, left []string // people
+	}{
+		"of one person":                 {[]string{"u1"}, []string{"u1"}, nil},
+		"of several people":             {[]string{"u1", "u2", "u1"}, []string{"u2", "u1"}, []string{"u2", "u2"}},
+		"of another person":             {[]string{"u2"}, []string{"u2"}, []string{"u2", "u2"}},
+		"of a person who is not linked": {[]string{"u3", "u1"}, []string{"u3"}, []string{"u3", "u3"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				m := newMailroom(t, nil)
+				m.link(t, "u1")
+				m.link(t, "u2")
+				send := func(people []string) {
+					var events []provsim.Event
+					for i, user := range people {
+						events = append(events, novel(user, fmt.Sprint("row-of-", user, "-", i)))
+					}
+					m.send(t, events...)
+					m.work(t, time.Minute)
+				}
+				send(c.before)
+				require.Len(t, m.kept(t, store.DeliveryDead), len(c.before))
+				_, err := m.engine.Erase(t.Context(), "u1")
+				require.NoError(t, err)
+				send(c.late)
+				left := letters(t, m)
+				require.Empty(t, left["u1"])
+				var kept []string
+				for user, bodies := range left {
+					for _, body := range bodies {
+						require.NotContains(t, body, "row-of-u1")
+						kept = append(kept, user)
+					}
+				}
+				require.ElementsMatch(t, c.left, kept)
+				// Tried again they are as before.
+				for _, d := range m.kept(t, store.DeliveryDead) {
+					require.NoError(t, m.engine.Redrive(t.Context(), d.ID))
+				}
+				m.work(t, time.Hour)
+				require.Len(t, m.kept(t, store.DeliveryDead), len(c.left))
+			})
+		})
+	}
+}
+
+// TestUnknownEventOfAPersonWhoIsErasedMeanwhile is not kept; a later one is not
+// even stored.
+func TestUnknownEventOfAPersonWhoIsErasedMeanwhile(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m, s := newTampered(t, nil)
+		m.link(t, "u1")
+		erased := false
+		s.assign = func(ctx context.Context, id string, a store.Assignment) error {
+			if len(a.Rest) > 0 && !erased {
+				erased = true
+				_, err := m.engine.Erase(t.Context(), "u1")
+				require.NoError(t, err)
+			}
+			return s.Memory.Assign(ctx, id, a)
+		}
+		m.send(t, provsim.Event{Type: "moon_phase", User: "u1"})
+		m.work(t, time.Hour)
+		require.True(t, erased)
+		require.Empty(t, m.kept(t, ""))
+		s.assign = func(ctx context.Context, id string, a store.Assignment) error {
+			require.Empty(t, a.Rest)
+			return s.Memory.Assign(ctx, id, a)
+		}
+		m.send(t, provsim.Event{Type: "moon_phase", User: "u1"}, provsim.Event{Type: "moon_phase", User: "u1"})
+		m.work(t, time.Hour)
+	})
+}
+
 // TestDeadLettersEnd: what could not be read is dropped after 90 days, by one of
 // two processes.
 func TestDeadLettersEnd(t *testing.T) {

@@ -35,6 +35,9 @@ func (e *Engine) releaseIfKnown(ctx context.Context, d store.Delivery) error {
 // that one of the two finds it. A mark says nothing about who has the account
 // since.
 func (e *Engine) dropForgotten(ctx context.Context, d store.Delivery) (bool, error) {
+	if d.Subject == "" {
+		return false, nil
+	}
 	gone, err := e.forgotten(ctx, providerOf(d), d.Subject)
 	if err != nil || !gone {
 		return false, err
@@ -179,7 +182,8 @@ type DeadLetter struct {
 // the one with the given ID, which is empty at the beginning. A dead letter is
 // kept until [Engine.Redrive] sends it back, for Config.KeepDead at most. Erase
 // removes those that name a person of the user's; in one that could not be read
-// it cannot know whom it is about.
+// it cannot know whom it is about, and one that could be read in part, and names
+// several people, it leaves.
 func (e *Engine) DeadLetters(ctx context.Context, after string, limit int) ([]DeadLetter, error) {
 	list, err := e.cfg.Store.Deliveries(ctx, store.DeliveryQuery{Status: store.DeliveryDead, After: after, Limit: limit})
 	if err != nil {
