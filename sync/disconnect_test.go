@@ -208,6 +208,75 @@ func TestNewConsentIsNotTakenBackWithTheOldOne(t *testing.T) {
 	})
 }
 
+// returning is a service whose person comes back while the subscriptions of the
+// old grant are listed, or its credential is refreshed.
+type returning struct {
+	*counted
+	listing, refreshing func()
+}
+
+func (r *returning) Subscriptions(ctx context.Context, cred providers.Credential) ([]providers.Subscription, error) {
+	list, err := r.counted.Subscriptions(ctx, cred)
+	if r.listing != nil {
+		r.listing()
+	}
+	return list, err
+}
+
+func (r *returning) Refresh(ctx context.Context, cred providers.Credential) (providers.Credential, error) {
+	fresh, err := r.counted.Refresh(ctx, cred)
+	if r.refreshing != nil {
+		r.refreshing()
+	}
+	return fresh, err
+}
+
+// TestNewConsentDuringTheWithdrawal: a person who comes back while the old grant
+// is being taken back keeps the new one. Whoever is there before the subscriptions
+// end keeps those to the address that all share.
+func TestNewConsentDuringTheWithdrawal(t *testing.T) {
+	for name, late := range map[string]bool{"while subscriptions are listed": false, "before the grant ends": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var api *returning
+				p, conn := newConnected(t, provsim.Config{}, func(p *portal) {
+					api = &returning{counted: p.api}
+					p.cfg.Providers[0] = api
+				})
+				cred, err := p.Login("u1")
+				require.NoError(t, err)
+				shared := providers.Subscription{Topic: provsim.StreamDaily, CallbackURL: publicURL + "/webhooks/provsim"}
+				_, err = p.api.Subscribe(t.Context(), cred, shared)
+				require.NoError(t, err)
+				require.NoError(t, p.engine.Disconnect(t.Context(), conn.ID, true))
+				var next store.Connection
+				back := func() {
+					next = p.connect(t, "ada", "u1")
+					p.revokesFail(nil)
+				}
+				tries, left := int64(0), 1
+				if late {
+					tries, left = 1, 0
+					p.revokesFail(provsimError(providers.ErrReauth, func(e *providers.Error) { e.ExpiredAccess = true }))
+					api.refreshing = back
+				} else {
+					api.listing = back
+				}
+				p.workJobs(t)
+				api.listing, api.refreshing = nil, nil
+				require.NotEmpty(t, next.ID)
+				require.Empty(t, p.jobs(t))
+				require.Equal(t, tries, p.api.revokes.Load())
+				list, err := p.api.Subscriptions(t.Context(), cred)
+				require.NoError(t, err)
+				require.Len(t, list, left)
+				_, err = p.engine.Sync(t.Context(), next.ID)
+				require.NoError(t, err)
+			})
+		})
+	}
+}
+
 // TestInterruptedDisconnectIsFinished kills a disconnect after its first step.
 func TestInterruptedDisconnectIsFinished(t *testing.T) {
 	for reason, keeps := range map[string]bool{"disconnected": false, "disconnected, data kept": true} {

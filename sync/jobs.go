@@ -306,23 +306,9 @@ func (e *Engine) attemptJob(ctx context.Context, j *store.Job) error {
 	if err != nil {
 		return err
 	}
-	// A person who connected the account again has a newer grant at the
-	// service, which is not to be taken back with the old one.
-	known, err := e.cfg.Store.Connections(ctx, store.ConnectionQuery{Provider: j.Provider, UpstreamID: w.UpstreamID})
-	if err != nil {
-		return err
-	}
-	again := w.UpstreamID != "" && len(known) > 0 && known[0].State != store.StateDeleting
-	if again {
-		// Nor is a grant newer that came while its person was being erased.
-		_, err := e.cfg.Store.Setting(ctx, known[0].User, settingErasing)
-		if again = errors.Is(err, store.ErrNotFound); err != nil && !again {
-			return err
-		}
-	}
 	if subscriber, ok := p.(providers.Subscriber); ok && w.Subscriptions {
 		err := e.asWithdrawer(ctx, p, j, &w, func(ctx context.Context, cred providers.Credential) error {
-			return e.unsubscribeAll(ctx, subscriber, cred, j.Provider, w.Connection, again)
+			return e.unsubscribeAll(ctx, subscriber, cred, j.Provider, w)
 		})
 		if err != nil && !ended(err) && !errors.Is(err, errNoUse) && j.Attempts < unsubscribeAttempts {
 			return err
@@ -333,14 +319,40 @@ func (e *Engine) attemptJob(ctx context.Context, j *store.Job) error {
 		}
 	}
 	revoker, ok := p.(providers.Revoker)
-	if !ok || !w.Grant || again {
+	if !ok || !w.Grant {
 		return nil
 	}
-	err = e.asWithdrawer(ctx, p, j, &w, revoker.Revoke)
+	again, err := e.connectedAgain(ctx, j.Provider, w.UpstreamID)
+	if err != nil || again {
+		return err
+	}
+	err = e.asWithdrawer(ctx, p, j, &w, func(ctx context.Context, cred providers.Credential) error {
+		// As late as can be: the person may have consented anew meanwhile.
+		if again, err := e.connectedAgain(ctx, j.Provider, w.UpstreamID); again || err != nil {
+			return err
+		}
+		return revoker.Revoke(ctx, cred)
+	})
 	if ended(err) {
 		return nil
 	}
 	return err
+}
+
+// connectedAgain reports whether the account of a grant that is taken back was
+// connected again. The person has a newer grant at the service then, which is not
+// to be taken back with the old one.
+func (e *Engine) connectedAgain(ctx context.Context, provider, upstreamID string) (bool, error) {
+	known, err := e.cfg.Store.Connections(ctx, store.ConnectionQuery{Provider: provider, UpstreamID: upstreamID})
+	if err != nil || upstreamID == "" || len(known) == 0 || known[0].State == store.StateDeleting {
+		return false, err
+	}
+	// A grant that came while its person was being erased is not newer.
+	_, err = e.cfg.Store.Setting(ctx, known[0].User, settingErasing)
+	if errors.Is(err, store.ErrNotFound) {
+		return true, nil
+	}
+	return false, err
 }
 
 // ended reports whether an error says that there is nothing left to take back.
@@ -353,15 +365,19 @@ func ended(err error) bool {
 // unsubscribeAll ends the subscriptions of a connection: those to the address
 // that is its own, and those to the address that all connections of the
 // provider share unless the account is connected again.
-func (e *Engine) unsubscribeAll(ctx context.Context, p providers.Subscriber, cred providers.Credential, provider, connection string, again bool) error {
+func (e *Engine) unsubscribeAll(ctx context.Context, p providers.Subscriber, cred providers.Credential, provider string, w withdrawal) error {
 	list, err := p.Subscriptions(ctx, cred)
+	if err != nil {
+		return err
+	}
+	again, err := e.connectedAgain(ctx, provider, w.UpstreamID)
 	if err != nil {
 		return err
 	}
 	shared := e.cfg.PublicURL + "/webhooks/" + provider
 	var errs []error
 	for _, s := range list {
-		if s.CallbackURL == shared && !again || strings.HasPrefix(s.CallbackURL, shared+"/"+connection+".") {
+		if s.CallbackURL == shared && !again || strings.HasPrefix(s.CallbackURL, shared+"/"+w.Connection+".") {
 			errs = append(errs, p.Unsubscribe(ctx, cred, s))
 		}
 	}

@@ -270,5 +270,13 @@ func table() []fault {
 		{name: "inbox-unknown-event-of-an-erased-person", pkg: "sync", test: "^TestUnknownEventOfAPersonWhoIsErasedMeanwhile$", file: "sync/inbox.go",
 			old: "\t\t\tgone, err := e.dropForgotten(ctx, d)\n",
 			new: "\t\t\tgone, err := false, error(nil)\n"},
+
+		// Connect flows.
+		{name: "withdrawal-takes-the-new-consent", pkg: "sync", test: "^TestNewConsentDuringTheWithdrawal$", file: "sync/jobs.go",
+			old: "if again, err := e.connectedAgain(ctx, j.Provider, w.UpstreamID); again || err != nil {",
+			new: "if _, err := e.connectedAgain(ctx, j.Provider, w.UpstreamID); err != nil {"},
+		{name: "withdrawal-ends-the-new-subscriptions", pkg: "sync", test: "^TestNewConsentDuringTheWithdrawal$", file: "sync/jobs.go",
+			old: "s.CallbackURL == shared && !again ||",
+			new: "s.CallbackURL == shared && (again || !again) ||"},
 	}
 }
