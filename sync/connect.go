@@ -451,6 +451,19 @@ func (e *Engine) linkOnce(ctx context.Context, flow store.Flow, grant providers.
 	if err != nil {
 		return conn, err
 	}
+	if len(known) > 0 && known[0].User != flow.User {
+		// What another user's flow left without a grant does not hold the account.
+		known[0], err = e.changeState(ctx, known[0].ID, "engine", func(c *store.Connection) bool {
+			if c.State != store.StateReauthRequired || c.Reason != reasonNoGrant {
+				return false
+			}
+			c.State, c.Reason = store.StateDeleting, reasonRemove
+			return true
+		})
+		if err != nil {
+			return conn, err
+		}
+	}
 	if len(known) > 0 && known[0].State == store.StateDeleting {
 		if err := e.remove(ctx, known[0], e.cfg.RefreshTimeout); err != nil {
 			return conn, err
@@ -466,6 +479,11 @@ func (e *Engine) linkOnce(ctx context.Context, flow store.Flow, grant providers.
 		return conn, err
 	} else {
 		conn = created
+	}
+	// Whoever links it has it read at once when that is done. If the process ends
+	// before, nobody else would look for a connection without a due time.
+	if err := e.scheduleAt(ctx, conn, now().Add(linkWithin)); err != nil {
+		return conn, err
 	}
 	replaces := ""
 	switch old, err := e.cfg.Store.Credential(ctx, conn.ID); {
@@ -497,25 +515,16 @@ func (e *Engine) linkOnce(ctx context.Context, flow store.Flow, grant providers.
 	if err := e.rememberAccount(ctx, conn.Provider, conn.UpstreamID); err != nil {
 		return conn, err
 	}
-	// Whoever links it has it read at once when that is done. If the process ends
-	// before, nobody else would look for a connection without a due time.
-	if err := e.scheduleAt(ctx, conn, now().Add(linkWithin)); err != nil {
-		return conn, err
-	}
 	var lookup error
 	old, conn, err := e.updateConnection(ctx, conn.ID, func(c *store.Connection) bool {
 		if c.State == store.StateDeleting {
 			return false
 		}
-		c.State, c.Reason, c.Scopes = store.StateActive, "", grant.Credential.Scopes
+		c.Scopes = grant.Credential.Scopes
 		if grant.Zone != "" {
 			c.Zone = grant.Zone
 		}
-		// Whoever succeeds it from now on retires it, or changed it before.
-		var succeeded bool
-		if succeeded, lookup = e.succeeded(ctx, *c); succeeded {
-			c.State, c.Reason = store.StateRetired, reasonSucceeded
-		}
+		lookup = e.putInOrder(ctx, c)
 		return lookup == nil
 	})
 	if err = errors.Join(err, lookup); err != nil {
@@ -526,6 +535,55 @@ func (e *Engine) linkOnce(ctx context.Context, flow store.Flow, grant providers.
 	}
 	e.stateChanged(ctx, old, conn)
 	return conn, nil
+}
+
+// putInOrder gives a connection the state that it has with a new grant.
+func (e *Engine) putInOrder(ctx context.Context, c *store.Connection) error {
+	c.State, c.Reason = store.StateActive, ""
+	// Whoever succeeds it from now on retires it, or changed it before.
+	succeeded, err := e.succeeded(ctx, *c)
+	if succeeded {
+		c.State, c.Reason = store.StateRetired, reasonSucceeded
+	}
+	return err
+}
+
+// reasonNoGrant is the reason of a connection whose flow was spent before its
+// grant was stored.
+const reasonNoGrant = "the consent was not stored"
+
+var errLinking = errors.New("sync: connection is being linked")
+
+// finishLink decides about a connection whose process ended before it was in
+// order: with its grant it is, without it the person has to consent again. Its
+// linker is left alone until linkWithin has passed.
+func (e *Engine) finishLink(ctx context.Context, conn store.Connection) (store.Connection, error) {
+	if until := conn.CreatedAt.Add(linkWithin); now().Before(until) {
+		return conn, &waitError{until: until, err: errLinking}
+	}
+	_, err := e.cfg.Store.Credential(ctx, conn.ID)
+	lost := errors.Is(err, store.ErrNotFound)
+	if err != nil && !lost {
+		return conn, err
+	}
+	if !lost {
+		if err := e.rememberAccount(ctx, conn.Provider, conn.UpstreamID); err != nil {
+			return conn, err
+		}
+	}
+	var lookup error
+	next, err := e.changeState(ctx, conn.ID, "engine", func(c *store.Connection) bool {
+		switch {
+		case c.State != store.StatePending:
+			return false
+		case lost:
+			c.State, c.Reason = store.StateReauthRequired, reasonNoGrant
+			return true
+		}
+		lookup = e.putInOrder(ctx, c)
+		return lookup == nil
+	})
+	return next, errors.Join(err, lookup)
 }
 
 // stateChanged tells the host of a connection's new state.

@@ -696,48 +696,106 @@ func TestNewConsentKeepsTheConnection(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// ending is the store of a process that ends as soon as a connection is in order.
+// ending is the store of a process that ends while it links a connection.
 type ending struct {
 	*store.Memory
+	at   string
 	over atomic.Bool
 }
 
+// reached ends the process, if this is where it ends.
+func (s *ending) reached(place string) error {
+	if s.at == place {
+		s.over.Store(true)
+	}
+	if s.over.Load() {
+		return store.ErrClosed
+	}
+	return nil
+}
+
+func (s *ending) PutGrant(ctx context.Context, replaces string, c store.Credential) error {
+	if err := s.reached("before the grant"); err != nil {
+		return err
+	}
+	return s.Memory.PutGrant(ctx, replaces, c)
+}
+
+func (s *ending) SwapSetting(ctx context.Context, user, name string, old, value []byte) error {
+	if err := s.reached(""); err != nil {
+		return err
+	}
+	return s.Memory.SwapSetting(ctx, user, name, old, value)
+}
+
 func (s *ending) PutConnection(ctx context.Context, c store.Connection) (store.Connection, error) {
+	if c.State == store.StateActive {
+		if err := s.reached("before it is in order"); err != nil {
+			return c, err
+		}
+	}
 	c, err := s.Memory.PutConnection(ctx, c)
 	if err == nil && c.State == store.StateActive {
-		s.over.Store(true)
+		_ = s.reached("in order")
 	}
 	return c, err
 }
 
 func (s *ending) SetDue(ctx context.Context, d store.Due) error {
-	if s.over.Load() {
-		return store.ErrBusy
+	if err := s.reached(""); err != nil {
+		return err
 	}
 	return s.Memory.SetDue(ctx, d)
 }
 
-// TestLinkedByAProcessThatEnds: a connection that is in order is read, also when
-// the process that linked it said nothing more.
+// TestLinkedByAProcessThatEnds: a connection whose grant is stored is read, also
+// when the process that linked it said nothing more. Without the grant its person
+// has to consent again, and it does not hold the account against another user.
 func TestLinkedByAProcessThatEnds(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		c := newClinic(weightWindows)
-		c.fill(3)
-		w := &ward{clinic: c, store: store.NewMemory()}
-		first := w.another(t, func(cfg *healthsync.Config) { cfg.Store = &ending{Memory: w.store} })
-		address, err := first.Connect(t.Context(), healthsync.ConnectRequest{
-			User: "ada", Provider: "clinic", RedirectURL: "https://host.example.com/callback",
+	for at, kept := range map[string]bool{"before the grant": false, "before it is in order": true, "in order": true} {
+		t.Run(at, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := newClinic(weightWindows)
+				c.fill(3)
+				w := &ward{clinic: c, store: store.NewMemory()}
+				first := w.another(t, func(cfg *healthsync.Config) { cfg.Store = &ending{Memory: w.store, at: at} })
+				address, err := first.Connect(t.Context(), healthsync.ConnectRequest{
+					User: "ada", Provider: "clinic", RedirectURL: "https://host.example.com/callback",
+				})
+				require.NoError(t, err)
+				u, err := url.Parse(address)
+				require.NoError(t, err)
+				_, err = first.Complete(t.Context(), url.Values{"state": {u.Query().Get("state")}, "code": {"account-1"}})
+				require.ErrorIs(t, err, store.ErrClosed)
+				stored := func(user string) store.Connection {
+					conns, err := w.store.Connections(t.Context(), store.ConnectionQuery{User: user})
+					require.NoError(t, err)
+					require.Len(t, conns, 1)
+					return conns[0]
+				}
+				linked := stored("ada")
+				// News that makes it due does not disturb who may be linking it.
+				require.NoError(t, w.store.SetDue(t.Context(), store.Due{Connection: linked.ID, Task: "sync", At: time.Now()}))
+				w.engine = w.another(t, nil)
+				stop := running(t, w.engine)
+				time.Sleep(time.Minute)
+				require.Equal(t, linked.State, stored("ada").State)
+				time.Sleep(time.Hour)
+				stop()
+				if kept {
+					require.Equal(t, store.StateActive, stored("ada").State)
+					require.NotEmpty(t, w.asked())
+					return
+				}
+				require.Equal(t, store.StateReauthRequired, stored("ada").State)
+				require.NotEmpty(t, stored("ada").Reason)
+				require.Equal(t, store.StateActive, w.connect(t, "bob", "account-1").State)
+				none, err := w.store.Connections(t.Context(), store.ConnectionQuery{User: "ada"})
+				require.NoError(t, err)
+				require.Empty(t, none)
+			})
 		})
-		require.NoError(t, err)
-		u, err := url.Parse(address)
-		require.NoError(t, err)
-		_, err = first.Complete(t.Context(), url.Values{"state": {u.Query().Get("state")}, "code": {"account-1"}})
-		require.ErrorIs(t, err, store.ErrBusy)
-		stop := running(t, w.another(t, nil))
-		time.Sleep(time.Hour)
-		stop()
-		require.NotEmpty(t, w.asked())
-	})
+	}
 }
 
 // TestFlowIsPutBack: a flow that was looked at is stored again, also when the

@@ -607,6 +607,14 @@ func (e *Engine) workLifecycle(ctx context.Context, connection string) error {
 	if _, ok := e.providers[conn.Provider]; !ok {
 		return nil // another process has the provider
 	}
+	if conn.State == store.StatePending {
+		if conn, err = e.finishLink(ctx, conn); err != nil {
+			return err
+		}
+	}
+	if inOrder(conn) {
+		return nil
+	}
 	query := store.InboxQuery{User: conn.User, Connection: conn.ID, ReadyAt: now(), Limit: itemBatch}
 	list, err := e.cfg.Store.InboxItems(ctx, query)
 	if err != nil || len(list) == 0 {

@@ -272,6 +272,15 @@ func table() []fault {
 			new: "\t\t\tgone, err := false, error(nil)\n"},
 
 		// Connect flows.
+		{name: "link-left-pending", pkg: "sync", test: "^TestLinkedByAProcessThatEnds$", file: "sync/items.go",
+			old: "\tif conn.State == store.StatePending {\n",
+			new: "\tif conn.State == \"\" {\n"},
+		{name: "link-disturbed", pkg: "sync", test: "^TestLinkedByAProcessThatEnds$", file: "sync/connect.go",
+			old: "conn.CreatedAt.Add(linkWithin); now()",
+			new: "conn.CreatedAt; now()"},
+		{name: "link-of-nobody-holds-the-account", pkg: "sync", test: "^TestLinkedByAProcessThatEnds$", file: "sync/connect.go",
+			old: "if c.State != store.StateReauthRequired || c.Reason != reasonNoGrant {",
+			new: "if c.Reason != reasonRemove {"},
 		{name: "withdrawal-takes-the-new-consent", pkg: "sync", test: "^TestNewConsentDuringTheWithdrawal$", file: "sync/jobs.go",
 			old: "if again, err := e.connectedAgain(ctx, j.Provider, w.UpstreamID); again || err != nil {",
 			new: "if _, err := e.connectedAgain(ctx, j.Provider, w.UpstreamID); err != nil {"},
