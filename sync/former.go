@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -243,6 +244,47 @@ func (s *session) replaced(ctx context.Context, item store.InboxItem, p part, ne
 		return err
 	}
 	return fmt.Errorf("%w: state %s", ErrConnectionState, next.State)
+}
+
+// heir returns the connection that the account of a replaced one goes on under;
+// false if there is none any more.
+func (s *session) heir(ctx context.Context) (store.Connection, bool, error) {
+	all, err := s.connectionsOf(ctx, s.conn.User)
+	heir := s.conn
+	for range all {
+		if heir.Reason != reasonReplaced {
+			return heir, heir.State != store.StateDeleting, err
+		}
+		for _, other := range all {
+			if other.Predecessor == heir.ID {
+				heir = other
+				break
+			}
+		}
+	}
+	return heir, false, err
+}
+
+// passOn sends data that waited for a consent to the connection that got it.
+func (s *session) passOn(ctx context.Context, item store.InboxItem, p part, heir store.Connection) error {
+	p.Note.UpstreamID = heir.UpstreamID
+	body, err := p.encode()
+	if err != nil {
+		return err
+	}
+	meta, err := json.Marshal(deliveryMeta{Version: deliveryVersion, Part: true})
+	if err != nil {
+		return &deadError{reasonUnreadable}
+	}
+	_, err = s.cfg.Store.PutDelivery(ctx, store.Delivery{
+		ID: derivedID(item.ID, "passed on"), Endpoint: heir.Provider, Received: item.Received, Meta: meta, Body: body,
+		Status: store.DeliveryNew,
+	})
+	if err != nil {
+		return err
+	}
+	s.pokeInbox()
+	return s.acknowledge(ctx, item)
 }
 
 // stale reports whether a delivery is about an id that the connection does not

@@ -332,7 +332,7 @@ func (s *session) revoked(ctx context.Context) error {
 			return false
 		}
 		stored, err := s.cfg.Store.Credential(ctx, c.ID)
-		if err == nil && s.generation != 0 && stored.Grant != s.grant {
+		if err == nil && s.grant != "" && stored.Grant != s.grant {
 			return false
 		}
 		c.State, c.Reason = store.StateRevoked, "consent taken back"
@@ -600,6 +600,7 @@ func widest(a, b health.Window) health.Window {
 // that change its state. Others wait for the person to consent again, as long
 // as deliveries about unknown people do.
 func (e *Engine) workLifecycle(ctx context.Context, connection string) error {
+	grant := e.grantOf(ctx, connection) // before the state, so that a consent after it is seen
 	conn, err := e.cfg.Store.Connection(ctx, connection)
 	if err != nil || conn.State == store.StateDeleting {
 		return err
@@ -624,7 +625,9 @@ func (e *Engine) workLifecycle(ctx context.Context, connection string) error {
 	if err != nil {
 		return err
 	}
-	s := &session{Engine: e, lease: lease, conn: conn, provider: e.providers[conn.Provider], caps: e.capabilities[conn.Provider]}
+	s := &session{
+		Engine: e, lease: lease, conn: conn, grant: grant, provider: e.providers[conn.Provider], caps: e.capabilities[conn.Provider],
+	}
 	defer s.release()
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.LeaseTTL/2)
 	defer cancel()
@@ -659,6 +662,12 @@ func (s *session) workOutOfOrder(ctx context.Context, item store.InboxItem, p pa
 		(s.cfg.ParkFor < 0 || now().Before(item.Received.Add(s.cfg.ParkFor))):
 		item.NextAt = now().Add(deferredLook)
 		return s.cfg.Store.UpdateItem(ctx, item)
+	case event == providers.EventData && s.conn.Reason == reasonReplaced:
+		if heir, ok, err := s.heir(ctx); err != nil {
+			return err
+		} else if ok {
+			return s.passOn(ctx, item, p, heir)
+		}
 	}
 	if err := s.acknowledge(ctx, item); err != nil || p.Note.Event != providers.EventData {
 		return err

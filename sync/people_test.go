@@ -387,3 +387,83 @@ func TestReauthAfterTheNewAccountIsConnected(t *testing.T) {
 		m.nothingLeft(t)
 	})
 }
+
+// TestDataThatWaitsForAConsent: data of a connection whose consent is missing waits
+// for it, also when the service gives the account another id with the consent.
+func TestDataThatWaitsForAConsent(t *testing.T) {
+	for name, consent := range map[string]func(*testing.T, *mailroom){
+		"the id stays": func(t *testing.T, m *mailroom) { m.link(t, "u1") },
+		"the id changes": func(t *testing.T, m *mailroom) {
+			m.linkAs(t, "u1", "u2")
+			m.send(t, provsim.Event{Type: provsim.TypeReauth, User: "u2", OldUser: "u1"})
+		},
+		"the id changes twice": func(t *testing.T, m *mailroom) {
+			m.linkAs(t, "u1", "u2")
+			m.send(t, provsim.Event{Type: provsim.TypeReauth, User: "u2", OldUser: "u1"})
+			m.work(t, time.Minute)
+			m.linkAs(t, "u1", "u3")
+			m.send(t, provsim.Event{Type: provsim.TypeReauth, User: "u3", OldUser: "u2"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				m := newMailroom(t, nil)
+				id := m.link(t, "u1").ID
+				m.work(t, time.Hour)
+				waiting := m.connection(t, id)
+				waiting.State = store.StateReauthRequired
+				_, err := m.store.PutConnection(t.Context(), waiting)
+				require.NoError(t, err)
+				m.send(t, weightEvent("u1", "w1", time.Now().Add(-time.Hour), 1, 70_000))
+				m.work(t, time.Minute)
+				consent(t, m)
+				m.work(t, 3*time.Hour)
+				require.Contains(t, m.values(t, "u1", provsim.StreamEvents), "events/w1")
+				require.Zero(t, m.audited("drop"))
+				m.nothingLeft(t)
+			})
+		})
+	}
+}
+
+// consenting is a store in which the person consents anew when a lease of the
+// connection was taken.
+type consenting struct {
+	*store.Memory
+	connection string
+	consent    func()
+}
+
+func (s *consenting) Acquire(ctx context.Context, connection, name string, ttl time.Duration) (store.Lease, error) {
+	l, err := s.Memory.Acquire(ctx, connection, name, ttl)
+	if consent := s.consent; err == nil && consent != nil && connection == s.connection && name == "sync" {
+		s.consent = nil
+		consent()
+	}
+	return l, err
+}
+
+// TestConsentDuringADeauthorization: a connection waits for a new consent when a
+// delivery says that the old one was taken back. The consent that comes while
+// that is worked on stands.
+func TestConsentDuringADeauthorization(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := new(consenting)
+		m := newMailroom(t, func(c *mailConfig) {
+			s.Memory = c.engine.Store.(*store.Memory)
+			c.engine.Store = s
+		})
+		id := m.link(t, "u1").ID
+		m.work(t, time.Hour)
+		conn := m.connection(t, id)
+		conn.State = store.StateReauthRequired
+		_, err := m.store.PutConnection(t.Context(), conn)
+		require.NoError(t, err)
+		s.connection, s.consent = id, func() { m.link(t, "u1") }
+		m.send(t, provsim.Event{Type: provsim.TypeDeauth, User: "u1"})
+		m.work(t, time.Hour)
+		require.Nil(t, s.consent)
+		require.Equal(t, store.StateActive, m.state(t, id))
+		m.nothingLeft(t)
+	})
+}

@@ -270,6 +270,12 @@ func table() []fault {
 		{name: "inbox-unknown-event-of-an-erased-person", pkg: "sync", test: "^TestUnknownEventOfAPersonWhoIsErasedMeanwhile$", file: "sync/inbox.go",
 			old: "\t\t\tgone, err := e.dropForgotten(ctx, d)\n",
 			new: "\t\t\tgone, err := false, error(nil)\n"},
+		{name: "inbox-waiting-data-dropped", pkg: "sync", test: "^TestDataThatWaitsForAConsent$", file: "sync/items.go",
+			old: "\t\t\treturn s.passOn(ctx, item, p, heir)\n",
+			new: "\t\t\t_ = heir\n"},
+		{name: "inbox-unlink-older-than-the-consent", pkg: "sync", test: "^TestConsentDuringADeauthorization$", file: "sync/items.go",
+			old: `if err == nil && s.grant != "" && stored.Grant != s.grant {`,
+			new: `if err == nil && s.generation != 0 && stored.Grant != s.grant {`},
 
 		// Connect flows.
 		{name: "link-left-pending", pkg: "sync", test: "^TestLinkedByAProcessThatEnds$", file: "sync/items.go",
