@@ -55,14 +55,26 @@ func (e *Engine) sealInto(ctx context.Context, conn store.Connection, c store.Cr
 // openCredential is the inverse of sealInto. The second result is when the
 // pair should be refreshed.
 func (e *Engine) openCredential(ctx context.Context, conn store.Connection, c store.Credential) (providers.Credential, time.Time, error) {
+	t, err := e.openTokens(ctx, conn, c)
+	if err != nil {
+		return providers.Credential{}, time.Time{}, err
+	}
+	return t.credential(conn), refreshTime(conn.ID, t), nil
+}
+
+func (e *Engine) openTokens(ctx context.Context, conn store.Connection, c store.Credential) (t tokens, err error) {
 	text, err := e.cfg.Sealer.Open(ctx, e.credentialPlace(conn, c.Grant), c.Sealed)
 	if err != nil {
-		return providers.Credential{}, time.Time{}, fmt.Errorf("sync: open credential of connection %s: %w", conn.ID, err)
+		return t, fmt.Errorf("sync: open credential of connection %s: %w", conn.ID, err)
 	}
-	var t tokens
-	if err := json.Unmarshal(text, &t); err != nil {
-		return providers.Credential{}, time.Time{}, fmt.Errorf("sync: credential of connection %s: %w", conn.ID, ErrSealed)
+	if json.Unmarshal(text, &t) != nil {
+		return t, fmt.Errorf("sync: credential of connection %s: %w", conn.ID, ErrSealed)
 	}
+	return t, nil
+}
+
+// credential returns the pair as adapters take it.
+func (t tokens) credential(conn store.Connection) providers.Credential {
 	cred := providers.Credential{
 		UpstreamID: t.UpstreamID, Access: providers.NewSecret(t.Access), Refresh: providers.NewSecret(t.Refresh),
 		TokenSecret: providers.NewSecret(t.TokenSecret), ExpiresAt: t.ExpiresAt, Scopes: t.Scopes,
@@ -70,7 +82,7 @@ func (e *Engine) openCredential(ctx context.Context, conn store.Connection, c st
 	if conn.UpstreamID != "" {
 		cred.UpstreamID = conn.UpstreamID // the service may have given the account another id since
 	}
-	return cred, refreshTime(conn.ID, t), nil
+	return cred
 }
 
 // credentialPlace binds a sealed credential to where it belongs.
@@ -102,6 +114,11 @@ func refreshTime(connection string, t tokens) time.Time {
 	_, _ = h.Write([]byte(connection))
 	return t.ExpiresAt.Add(-skew - skew/4*time.Duration(h.Sum32()%100)/100)
 }
+
+// refusedPause is how old a pair is at least that is replaced because its access
+// token is refused, where a new one was refused as well. A clock that was ahead
+// once holds nothing up.
+const refusedPause = 15 * time.Minute
 
 // randomID returns 128 random bits as text.
 func randomID() string {
@@ -148,9 +165,14 @@ func (s *session) ensureCredential(ctx context.Context) error {
 // replaceCredential has the session hold another credential than the one that
 // was refused with the failure, which is returned if there is none: the one
 // that somebody stored in the meantime, or a new one if only the access token
-// has ended.
+// has ended. In the background a pair has to be of some age before another one is
+// asked for, where the service refuses new access tokens as well.
 func (s *session) replaceCredential(ctx context.Context, failure error) error {
 	if refused, ok := errors.AsType[*providers.Error](failure); ok && refused.ExpiredAccess {
+		age := now().Sub(s.issuedAt)
+		if s.background && s.conn.Reason == reasonAccess && age >= 0 && age < refusedPause {
+			return failure
+		}
 		_, err := s.refreshCredential(ctx, true)
 		return err
 	}
@@ -167,14 +189,15 @@ func supersedes(c store.Credential, grant string, generation int64) bool {
 }
 
 func (s *session) adopt(ctx context.Context, c store.Credential) error {
-	cred, at, err := s.openCredential(ctx, s.conn, c)
+	t, err := s.openTokens(ctx, s.conn, c)
 	if err != nil {
 		return err
 	}
-	s.cred, s.grant, s.generation, s.refreshAt = cred, c.Grant, c.Generation, at
+	s.cred, s.grant, s.generation = t.credential(s.conn), c.Grant, c.Generation
+	s.issuedAt, s.refreshAt = t.IssuedAt, refreshTime(s.conn.ID, t)
 	s.leftovers = len(c.Previous) > 0 || len(c.Siblings) > 0
-	if cred.Scopes != nil {
-		s.conn.Scopes = cred.Scopes
+	if t.Scopes != nil {
+		s.conn.Scopes = t.Scopes
 	}
 	return nil
 }

@@ -231,15 +231,16 @@ func (e *Engine) claim(t task, now time.Time) (notBefore time.Time, ok bool) {
 	return time.Time{}, true
 }
 
-// count returns how often in a row a task has failed, with this outcome.
-func (e *Engine) count(t task, err error) int {
+// count returns how often in a row a task has failed, with this outcome. Over is
+// set when it is not to be tried again.
+func (e *Engine) count(t task, err error, over bool) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	w := e.works[t.connection]
 	_, waiting := errors.AsType[*waitError](err)
 	switch {
-	case waiting, errors.Is(err, store.ErrLeaseHeld):
-	case err == nil, errors.Is(err, errYield), final(err):
+	case waiting:
+	case err == nil, errors.Is(err, errYield), over:
 		delete(w.fails, t.name)
 	default:
 		w.fails[t.name]++
@@ -348,7 +349,7 @@ func (e *Engine) work(ctx context.Context, t task) error {
 	case failure != nil && ctx.Err() == nil:
 		e.cfg.Logger.ErrorContext(ctx, "due time not set", "connection", t.connection, "task", t.name, "err", failure)
 		notBefore = now.Add(jitter(30 * time.Second))
-	case err != nil && !waiting && !final(err) && !errors.Is(err, errYield):
+	case err != nil && !waiting && !errors.Is(err, errYield):
 		notBefore = now.Add(jitter(failedPause))
 	}
 	if e.cfg.Workers < 0 {
@@ -377,7 +378,6 @@ func (e *Engine) grantOf(ctx context.Context, connection string) string {
 // settleDue sets when a task is due again after a turn with the outcome err. A
 // backfill was begun under the grant.
 func (e *Engine) settleDue(ctx context.Context, t task, grant string, now time.Time, err error) error {
-	fails := e.count(t, err)
 	if ctx.Err() != nil || errors.Is(err, store.ErrLeaseHeld) || errors.Is(err, store.ErrClosed) {
 		return nil // still due: another turn, or another process, takes it up
 	}
@@ -386,18 +386,25 @@ func (e *Engine) settleDue(ctx context.Context, t task, grant string, now time.T
 	if !waiting || wait.provider == "" || errors.Is(err, errYield) {
 		e.dequeue(t)
 	}
+	over := false
+	if final(err) {
+		var failure error
+		if over, failure = e.giveUp(ctx, next); failure != nil {
+			return failure
+		}
+	}
+	fails := e.count(t, err, over)
 	switch {
+	case over && t.name == taskSync:
+		return e.lookAgain(ctx, next)
+	case over:
+		return nil
 	case errors.Is(err, errYield):
 		next.At = now
 	case waiting && wait.provider != "":
 		next.At = e.enqueue(t, now, wait)
 	case waiting:
 		next.At = wait.until
-	case final(err):
-		if err := e.giveUp(ctx, next); err != nil || t.name != taskSync {
-			return err
-		}
-		return e.lookAgain(ctx, next)
 	case err == nil && t.name == taskBackfill:
 	case err == nil && t.name == taskSubscribe:
 		next.At = now.Add(jitter(subscribeEvery))
@@ -416,6 +423,8 @@ func (e *Engine) settleDue(ctx context.Context, t task, grant string, now time.T
 	switch {
 	case failure != nil:
 		return failure
+	case final(err):
+		return nil // its items meet the same refusal: they wait as well
 	case t.name == taskSync && !waiting:
 		return e.lookAgain(ctx, next)
 	case next.At.IsZero() && e.grantOf(ctx, t.connection) != grant:
@@ -466,25 +475,24 @@ func (e *Engine) lookAgain(ctx context.Context, set store.Due) error {
 	return err
 }
 
-// giveUp removes a task's due time, unless the connection is in order after
-// all: the person may have consented again during the turn. Looking afterwards
-// makes sure that either side sees the other. When the store does not tell, the
-// task stays due: a turn too many does no harm.
-func (e *Engine) giveUp(ctx context.Context, d store.Due) error {
+// giveUp removes a task's due time, and reports that the task is over, unless the
+// connection is in order after all: only its access token was refused, or the
+// person consented again during the turn. Looking afterwards makes sure that
+// either side sees the other. When the store does not tell, the task goes on: a
+// turn too many does no harm.
+func (e *Engine) giveUp(ctx context.Context, d store.Due) (over bool, err error) {
 	for removed := false; ; removed = true {
 		_, err := e.workable(ctx, d.Connection)
 		if !errors.Is(err, ErrConnectionState) && !errors.Is(err, store.ErrNotFound) {
-			break
+			return false, nil
 		}
 		if removed {
-			return nil
+			return true, nil
 		}
 		if err := e.cfg.Store.SetDue(ctx, d); err != nil {
-			return err
+			return false, err
 		}
 	}
-	d.At = now().Add(jitter(e.cfg.Interval))
-	return e.cfg.Store.SetDue(ctx, d)
 }
 
 // final reports whether waiting does not help: somebody has to act, and acting

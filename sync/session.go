@@ -38,7 +38,8 @@ type session struct {
 	cred       providers.Credential
 	grant      string
 	generation int64
-	refreshAt  time.Time
+	// issuedAt is when the pair was made, refreshAt when it should be refreshed.
+	issuedAt, refreshAt time.Time
 	// fresh is set when the pair was just refreshed and not used yet,
 	// leftovers when something is kept in case that its access token is not
 	// taken.
@@ -170,6 +171,10 @@ func (s *session) release() {
 	}
 }
 
+// reasonAccess is the reason of a connection whose access token was refused
+// although it was new.
+const reasonAccess = "access refused by the provider"
+
 // settle turns the outcome of a session into the connection's state. Working
 // is the context of the session, ctx the caller's.
 func (s *session) settle(ctx, working context.Context, err error) error {
@@ -191,7 +196,7 @@ func (s *session) settle(ctx, working context.Context, err error) error {
 	case errors.Is(err, providers.ErrReauth):
 		// The access token was refused although it is new: that says nothing
 		// about the consent.
-		err = errors.Join(err, s.setState(ctx, store.StateDegraded, "access refused by the provider"))
+		err = errors.Join(err, s.setState(ctx, store.StateDegraded, reasonAccess))
 	case err == nil:
 		err = s.setState(ctx, store.StateActive, "")
 	}

@@ -293,5 +293,13 @@ func table() []fault {
 		{name: "withdrawal-ends-the-new-subscriptions", pkg: "sync", test: "^TestNewConsentDuringTheWithdrawal$", file: "sync/jobs.go",
 			old: "s.CallbackURL == shared && !again ||",
 			new: "s.CallbackURL == shared && (again || !again) ||"},
+
+		// Turns.
+		{name: "run-refused-access-at-once", pkg: "sync", test: "^TestRefusedAccess", file: "sync/run.go",
+			old: "\tcase final(err):\n\t\treturn nil //",
+			new: "\tcase final(err):\n\t\treturn e.lookAgain(ctx, next) //"},
+		{name: "run-refused-access-renewed-each-time", pkg: "sync", test: "^TestRefusedAccessSpendsFewRefreshTokens$", file: "sync/credential.go",
+			old: "age >= 0 && age < refusedPause {",
+			new: "age < 0 {"},
 	}
 }
