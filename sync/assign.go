@@ -77,7 +77,10 @@ type assignment struct {
 // store but through a connect flow that the delivery completes.
 func (a *assignment) read(ctx context.Context, d store.Delivery) error {
 	point, ok := a.endpoint(d.Endpoint)
-	if !ok {
+	switch {
+	case !ok && (a.cfg.ParkFor < 0 || now().Before(d.Received.Add(a.cfg.ParkFor))):
+		return errNoProvider
+	case !ok:
 		return &deadError{reasonNoProvider}
 	}
 	var meta deliveryMeta

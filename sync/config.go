@@ -94,7 +94,8 @@ type Config struct {
 	// cannot be read any more.
 	SealRaw bool
 	// ParkFor is how long a delivery about an unknown person, or about one
-	// whose consent is missing, is kept; default 7 days, negative for ever.
+	// whose consent is missing, is kept, and how long one that this engine has
+	// no provider for is left to others; default 7 days, negative for ever.
 	ParkFor time.Duration
 	// KeepDead is how long a dead letter is kept, counted from when it
 	// arrived; default 90 days, negative for ever. Erase cannot find a person

@@ -12,6 +12,10 @@
 // step under an idempotent upsert: together that is effectively once. A cursor
 // never moves past data that is not durable.
 //
+// Processes on one store may have different providers, as they do while a new one
+// is rolled out: each leaves the connections and the deliveries of providers that
+// it does not have as they are, to those that have them.
+//
 // # Errors
 //
 // Errors wrap the classes of package providers and the sentinels of package
@@ -49,4 +53,8 @@
 // turns, longest wait first: each is read less often than its interval says. A
 // process knows the turns that it gave itself; hosts that distribute the work, and
 // several processes, keep that order less exactly. See [Config.Interval].
+//
+// A connection whose provider no process has stays due: Run looks past it, at the
+// cost of reading that it is due, but it takes up room in what [Engine.Due]
+// returns. Disconnect the connections of a provider before it is given up for good.
 package sync

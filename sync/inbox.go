@@ -135,19 +135,20 @@ func (e *Engine) assignGroup(ctx context.Context, group []store.Delivery) error 
 	var done []store.Delivery
 	for _, d := range group {
 		err := e.guard(ctx, "delivery", AlarmEvent{Provider: providerOf(d)}, func() error { return a.read(ctx, d) })
-		if errors.Is(err, errUrgent) {
-			if err := e.hurry(ctx, d); err != nil {
-				return err
-			}
+		switch {
+		case err == nil:
+			done = append(done, d)
 			continue
+		case errors.Is(err, errUrgent):
+			err = e.hurry(ctx, d)
+		case errors.Is(err, errNoProvider):
+			err = e.leaveDelivery(ctx, d)
+		default:
+			err = e.failDelivery(ctx, d, err)
 		}
 		if err != nil {
-			if err := e.failDelivery(ctx, d, err); err != nil {
-				return err
-			}
-			continue
+			return err
 		}
-		done = append(done, d)
 	}
 	if len(done) == 0 {
 		return nil
@@ -203,6 +204,18 @@ func (e *Engine) assignGroup(ctx context.Context, group []store.Delivery) error 
 func (e *Engine) makeDue(ctx context.Context, connection string) error {
 	err := e.cfg.Store.SetDue(ctx, store.Due{Connection: connection, Task: taskSync, At: now()})
 	e.poke()
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// leaveDelivery puts a delivery off that is for a process that has its provider:
+// for as long again as it has waited, so that one that nobody has costs little.
+func (e *Engine) leaveDelivery(ctx context.Context, d store.Delivery) error {
+	at := now()
+	d.NextAt = at.Add(jitter(min(lastRetry, max(firstRetry, at.Sub(d.Received)))))
+	err := e.cfg.Store.UpdateDelivery(ctx, d)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}

@@ -58,6 +58,9 @@ const (
 	// heldPause is how long a connection that another process works on is
 	// left alone.
 	heldPause = 10 * time.Second
+	// foreignPause is how long a process leaves a connection alone whose provider
+	// it does not have.
+	foreignPause = 10 * time.Minute
 	// forgetAfter is how long failures are counted on without another turn.
 	forgetAfter = time.Hour
 	// failedPause is how long a connection that failed is left alone, whatever
@@ -119,8 +122,9 @@ func (e *Engine) Run(ctx context.Context) error {
 		case err == nil && ok:
 			// What is due and is not started now waits for somebody: a worker
 			// that ends wakes the loop, and other processes are looked after.
+			// What is left alone stays due, and comes first: it hides nothing.
 			var due []store.Due
-			if due, err = e.due(ctx, now, dueBatch); err == nil {
+			if due, err = e.due(ctx, now, dueBatch+e.leftAlone(now)); err == nil {
 				wait = e.dispatch(ctx, now, due, free, &working)
 			}
 		}
@@ -164,7 +168,9 @@ func (e *Engine) trimChanges(ctx context.Context, at time.Time) error {
 // Due returns what is due now, for hosts that distribute the work themselves:
 // live work before backfill, and of each kind what has been due for longest. It
 // is the work that is under way, too, because its due times are set when it
-// ends. Limit is for each kind of task; 0 is 100.
+// ends, and that on connections whose provider this engine does not have, which
+// stays due until an engine that has it takes it up. Limit is for each kind of
+// task; 0 is 100.
 func (e *Engine) Due(ctx context.Context, limit int) ([]store.Due, error) {
 	return e.due(ctx, now(), limit)
 }
@@ -187,8 +193,9 @@ func (e *Engine) due(ctx context.Context, now time.Time, limit int) ([]store.Due
 }
 
 // dispatch starts work for as many due tasks as there are free workers, one at
-// a time of each connection, in the order given. It returns how long Run may
-// wait: some connections are to be left alone for less than pollEvery.
+// a time of each connection, in the order given. Connections whose provider this
+// process does not have take no worker. It returns how long Run may wait: some
+// connections are to be left alone for less than pollEvery.
 func (e *Engine) dispatch(ctx context.Context, now time.Time, due []store.Due, free chan struct{}, working *gosync.WaitGroup) time.Duration {
 	next := now.Add(pollEvery)
 	for _, d := range due {
@@ -203,6 +210,12 @@ func (e *Engine) dispatch(ctx context.Context, now time.Time, due []store.Due, f
 			if notBefore.After(now) {
 				next = minTime(next, notBefore)
 			}
+			continue
+		}
+		if _, err := e.workable(ctx, t.connection); errors.Is(err, errNoProvider) {
+			e.unclaim(t, now, now.Add(foreignPause)) // many come back together
+			<-free
+			e.poke() // the list may go on behind it
 			continue
 		}
 		working.Go(func() {
@@ -229,6 +242,20 @@ func (e *Engine) claim(t task, now time.Time) (notBefore time.Time, ok bool) {
 	}
 	w.running = true
 	return time.Time{}, true
+}
+
+// leftAlone returns how many connections are not to be worked on yet, whatever
+// makes them due.
+func (e *Engine) leftAlone(now time.Time) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := 0
+	for _, w := range e.works {
+		if now.Before(w.notBefore) {
+			n++
+		}
+	}
+	return n
 }
 
 // count returns how often in a row a task has failed, with this outcome. Over is
@@ -312,9 +339,9 @@ func signal(c chan struct{}) {
 // How the work went shows in when it is due again, in the state of the
 // connection, in the log and in [Hooks]: Work returns nil also when it failed.
 // It returns [store.ErrLeaseHeld] when the connection is being worked on, here
-// or elsewhere, and the error of ctx when that ended the turn early: the task is
-// then due as before. Any other error says that the store did not take the due
-// time.
+// or elsewhere, [ErrConnectionState] when this engine does not have its provider,
+// and the error of ctx when that ended the turn early: the task is then due as
+// before. Any other error says that the store did not take the due time.
 //
 // A turn of a task that is not due does no harm. [store.ErrInvalid] is a task
 // that the engine does not have.
@@ -346,6 +373,8 @@ func (e *Engine) work(ctx context.Context, t task) error {
 	switch {
 	case errors.Is(err, store.ErrLeaseHeld):
 		notBefore, failure = now.Add(jitter(heldPause)), store.ErrLeaseHeld
+	case errors.Is(err, errNoProvider):
+		notBefore, failure = now.Add(foreignPause), err
 	case failure != nil && ctx.Err() == nil:
 		e.cfg.Logger.ErrorContext(ctx, "due time not set", "connection", t.connection, "task", t.name, "err", failure)
 		notBefore = now.Add(jitter(30 * time.Second))
@@ -378,7 +407,7 @@ func (e *Engine) grantOf(ctx context.Context, connection string) string {
 // settleDue sets when a task is due again after a turn with the outcome err. A
 // backfill was begun under the grant.
 func (e *Engine) settleDue(ctx context.Context, t task, grant string, now time.Time, err error) error {
-	if ctx.Err() != nil || errors.Is(err, store.ErrLeaseHeld) || errors.Is(err, store.ErrClosed) {
+	if ctx.Err() != nil || errors.Is(err, store.ErrLeaseHeld) || errors.Is(err, store.ErrClosed) || errors.Is(err, errNoProvider) {
 		return nil // still due: another turn, or another process, takes it up
 	}
 	next := store.Due{Connection: t.connection, Task: t.name}
@@ -483,7 +512,7 @@ func (e *Engine) lookAgain(ctx context.Context, set store.Due) error {
 func (e *Engine) giveUp(ctx context.Context, d store.Due) (over bool, err error) {
 	for removed := false; ; removed = true {
 		_, err := e.workable(ctx, d.Connection)
-		if !errors.Is(err, ErrConnectionState) && !errors.Is(err, store.ErrNotFound) {
+		if errors.Is(err, errNoProvider) || !errors.Is(err, ErrConnectionState) && !errors.Is(err, store.ErrNotFound) {
 			return false, nil
 		}
 		if removed {

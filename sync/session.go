@@ -110,6 +110,9 @@ func (e *Engine) openIf(
 	return s, working, nil
 }
 
+// errNoProvider says that the work is for a process that has the provider.
+var errNoProvider = errors.New("no provider")
+
 // workable returns the connection if it may be worked on.
 func (e *Engine) workable(ctx context.Context, connection string) (store.Connection, error) {
 	conn, err := e.cfg.Store.Connection(ctx, connection)
@@ -117,7 +120,7 @@ func (e *Engine) workable(ctx context.Context, connection string) (store.Connect
 		return conn, err
 	}
 	if _, ok := e.providers[conn.Provider]; !ok {
-		return conn, fmt.Errorf("%w: no provider %q", ErrConnectionState, conn.Provider)
+		return conn, fmt.Errorf("%w: %w %q", ErrConnectionState, errNoProvider, conn.Provider)
 	}
 	if !inOrder(conn) {
 		return conn, fmt.Errorf("%w: state %s", ErrConnectionState, conn.State)

@@ -293,6 +293,9 @@ func table() []fault {
 		{name: "withdrawal-ends-the-new-subscriptions", pkg: "sync", test: "^TestNewConsentDuringTheWithdrawal$", file: "sync/jobs.go",
 			old: "s.CallbackURL == shared && !again ||",
 			new: "s.CallbackURL == shared && (again || !again) ||"},
+		{name: "inbox-delivery-of-others-dead", pkg: "sync", test: "^TestDeliveryOfAProviderOfAnotherProcess$", file: "sync/assign.go",
+			old: "\t\treturn errNoProvider\n",
+			new: "\t\treturn &deadError{reasonNoProvider}\n"},
 
 		// Turns.
 		{name: "run-refused-access-at-once", pkg: "sync", test: "^TestRefusedAccess", file: "sync/run.go",
@@ -301,5 +304,11 @@ func table() []fault {
 		{name: "run-refused-access-renewed-each-time", pkg: "sync", test: "^TestRefusedAccessSpendsFewRefreshTokens$", file: "sync/credential.go",
 			old: "age >= 0 && age < refusedPause {",
 			new: "age < 0 {"},
+		{name: "run-due-time-of-others-removed", pkg: "sync", test: "^TestWorkOfAProviderOfAnotherProcess$", file: "sync/run.go",
+			old: "errors.Is(err, store.ErrClosed) || errors.Is(err, errNoProvider) {",
+			new: "errors.Is(err, store.ErrClosed) {"},
+		{name: "run-connections-of-others-in-front", pkg: "sync", test: "^TestConnectionsOfOtherProcessesHideNobody$", file: "sync/run.go",
+			old: "dueBatch+e.leftAlone(now)",
+			new: "dueBatch"},
 	}
 }
