@@ -73,3 +73,48 @@ func TestForegroundKeepsToTheBudget(t *testing.T) {
 		})
 	}
 }
+
+// TestNotificationsLeaveRoomForOtherStreams: notifications about some streams ask
+// for more than a person's limit allows. All streams have their turn, named or
+// not.
+func TestNotificationsLeaveRoomForOtherStreams(t *testing.T) {
+	for name, hinted := range map[string][]string{
+		"about the first": {"stream_a", "stream_b", "stream_c", "stream_d", "stream_e", "stream_f", "stream_g", "stream_h"},
+		"about the last":  {"stream_c", "stream_d", "stream_e", "stream_f", "stream_g", "stream_h", "stream_i", "stream_j"},
+		"about all":       nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var streams []providers.Stream
+				for i := range 10 {
+					streams = append(streams, providers.Stream{
+						Name: fmt.Sprintf("stream_%c", 'a'+i), Kinds: []health.Kind{health.KindBody}, Grain: providers.GrainDay,
+						MaxWindow: day, Lookback: 4 * day, Interval: time.Hour,
+					})
+				}
+				c := newClinic(streams...)
+				c.capabilities.Limits = []providers.RateLimit{{Requests: 40, Per: time.Hour, Scope: providers.LimitPerUser}}
+				c.accessLife = 1000 * day
+				w := newWard(t, c, func(cfg *healthsync.Config) { cfg.History, cfg.ReconcileEvery = -1, -1 })
+				stop := running(t, w.engine)
+				time.Sleep(3 * time.Hour)
+				for i := range 12 * 12 {
+					w.hint(t, fmt.Sprint("news", i), true, hinted...)
+					time.Sleep(5 * time.Minute)
+				}
+				stop()
+				last := make(map[string]time.Time)
+				for i, q := range c.asked() {
+					if before, ok := last[q.Stream]; ok {
+						require.Less(t, c.calls[i].Sub(before), 3*time.Hour, q.Stream)
+					}
+					last[q.Stream] = c.calls[i]
+				}
+				for _, stream := range streams {
+					require.Less(t, time.Since(last[stream.Name]), 3*time.Hour, stream.Name)
+				}
+				require.Greater(t, len(c.calls), 12*35, "the limit is used")
+			})
+		})
+	}
+}

@@ -422,20 +422,33 @@ func (s *session) relink(ctx context.Context, item store.InboxItem, p part) erro
 }
 
 // pull reads the streams that hints name, each once, and acknowledges the hints
-// afterwards. It reports whether it makes sense to look for more items.
+// afterwards. In the background it reads those that are due in between: however
+// often hints come, and however little a limit allows, what was not read for the
+// longest time goes first. It reports whether it makes sense to look for more
+// items.
 func (s *session) pull(ctx context.Context, hints []hint) (more bool, err error) {
-	failures := make(map[string]error)
-	if len(hints) > 0 {
-		if _, err := s.readZone(ctx); err != nil {
-			return false, err
-		}
+	if len(hints) == 0 {
+		return true, nil
 	}
-	for _, stream := range s.caps.Streams {
+	failures := make(map[string]error)
+	if _, err := s.readZone(ctx); err != nil {
+		return false, err
+	}
+	streams, err := s.byAge(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, stream := range streams {
 		about := slices.DeleteFunc(slices.Clone(hints), func(h hint) bool { return !h.names(stream.Name) })
-		if len(about) == 0 {
+		if len(about) == 0 && !s.background {
 			continue
 		}
-		err := s.guard(ctx, "stream "+stream.Name, s.about(), func() error { return s.pullStream(ctx, stream, about) })
+		err := s.guard(ctx, "stream "+stream.Name, s.about(), func() error {
+			if len(about) == 0 {
+				return s.syncStream(ctx, stream)
+			}
+			return s.pullStream(ctx, stream, about)
+		})
 		if err == nil {
 			continue
 		}
@@ -443,10 +456,15 @@ func (s *session) pull(ctx context.Context, hints []hint) (more bool, err error)
 			s.report.Streams = append(s.report.Streams, StreamReport{Stream: stream.Name, Lane: store.LaneLive, Err: err})
 		}
 		_, waiting := errors.AsType[*waitError](err)
-		if waiting || ctx.Err() != nil || final(err) || errors.Is(err, errYield) || errors.Is(err, store.ErrLeaseLost) {
+		switch {
+		case ctx.Err() != nil, final(err), errors.Is(err, errYield), errors.Is(err, store.ErrLeaseLost):
 			return false, err
+		case len(about) == 0: // it is no failure of a hint
+		case waiting:
+			return false, err
+		default:
+			failures[stream.Name] = err
 		}
-		failures[stream.Name] = err
 	}
 	var done []store.InboxItem
 	for _, h := range hints {

@@ -274,24 +274,7 @@ func (s *session) syncAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stopped, err := s.each(ctx, streams, func(stream providers.Stream) error {
-		now := now()
-		if s.background {
-			due, err := s.streamDue(ctx, stream, now)
-			if err != nil || !due {
-				return err
-			}
-		}
-		course, err := s.live(ctx, stream, now)
-		if err != nil {
-			return err
-		}
-		skipped, err := s.runLane(ctx, stream, store.LaneLive, course)
-		if err != nil && !errors.Is(err, errPending) || skipped {
-			return err
-		}
-		return s.reconcile(ctx, stream, now)
-	})
+	stopped, err := s.each(ctx, streams, func(stream providers.Stream) error { return s.syncStream(ctx, stream) })
 	if err != nil {
 		return err
 	}
@@ -299,6 +282,26 @@ func (s *session) syncAll(ctx context.Context) error {
 		return nil
 	}
 	return s.placeAll(ctx)
+}
+
+// syncStream brings a stream up to date, in the background only if it is due.
+func (s *session) syncStream(ctx context.Context, stream providers.Stream) error {
+	now := now()
+	if s.background {
+		due, err := s.streamDue(ctx, stream, now)
+		if err != nil || !due {
+			return err
+		}
+	}
+	course, err := s.live(ctx, stream, now)
+	if err != nil {
+		return err
+	}
+	skipped, err := s.runLane(ctx, stream, store.LaneLive, course)
+	if err != nil && !errors.Is(err, errPending) || skipped {
+		return err
+	}
+	return s.reconcile(ctx, stream, now)
 }
 
 // byAge returns the streams, those first that were not read for the longest
