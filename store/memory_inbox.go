@@ -44,6 +44,21 @@ func (m *Memory) PutFlow(ctx context.Context, f Flow) error {
 	return nil
 }
 
+// Flow implements [Flows].
+func (m *Memory) Flow(ctx context.Context, id string) (Flow, error) {
+	d, err := m.lock(ctx)
+	if err != nil {
+		return Flow{}, err
+	}
+	defer d.mu.Unlock()
+	f, ok := d.flows[id]
+	if !ok || !time.Now().Before(f.ExpiresAt) {
+		return Flow{}, ErrNotFound
+	}
+	f.Sealed = bytes.Clone(f.Sealed)
+	return f, nil
+}
+
 // TakeFlow implements [Flows].
 func (m *Memory) TakeFlow(ctx context.Context, id string) (Flow, error) {
 	d, err := m.lock(ctx)

@@ -272,6 +272,9 @@ type Flows interface {
 	// PutFlow stores a new flow; ErrConflict if the ID is taken, ErrErased for
 	// a user that was erased.
 	PutFlow(ctx context.Context, f Flow) error
+	// Flow returns a flow and leaves it; ErrNotFound if there is none, or it
+	// expired.
+	Flow(ctx context.Context, id string) (Flow, error)
 	// TakeFlow removes the flow and returns it: of any number of concurrent
 	// calls exactly one succeeds, the others get ErrNotFound. An expired flow
 	// is ErrNotFound.

@@ -254,8 +254,7 @@ func (a *assignment) assign(ctx context.Context, d store.Delivery, id string, po
 			conn, ok = linked, true
 		case errors.Is(err, ErrLinked), errors.Is(err, store.ErrErased):
 			return nil // audited there; nothing that waiting would change
-		case !errors.Is(err, ErrFlow), d.Attempts < flowAttempts && a.began(point.provider, note.Reference):
-			// A flow is out of the store for a moment while it is confirmed.
+		case !errors.Is(err, ErrFlow):
 			return err
 		}
 	}
@@ -307,9 +306,6 @@ func (a *assignment) gone(ctx context.Context, provider, upstreamID string) (boo
 	}
 	return a.forgotten(ctx, provider, upstreamID)
 }
-
-// flowAttempts is how often a delivery looks for the connect flow that it ends.
-const flowAttempts = 2
 
 func (a *assignment) touch(connection string) {
 	if !slices.Contains(a.touched, connection) {

@@ -160,7 +160,7 @@ func (e *Engine) completedBefore(ctx context.Context, provider, nonce string, qu
 	if !ok || begun != provider {
 		return store.Connection{}, "", ErrFlow
 	}
-	_, secret, err := e.lookAtFlow(ctx, finishedID(state, nonce)) // it stays for the next reload
+	_, secret, err := e.flow(ctx, finishedID(state, nonce)) // it stays for the next reload
 	if err != nil {
 		return store.Connection{}, "", err
 	}

@@ -314,34 +314,19 @@ func (e *Engine) noteFinished(ctx context.Context, id string, flow store.Flow, s
 	}
 }
 
-// lookAtFlow returns a flow and leaves it in the store. Flows can only be taken:
-// it is out of the store for a moment, in which others get ErrFlow.
-func (e *Engine) lookAtFlow(ctx context.Context, id string) (store.Flow, flowSecret, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.cfg.RefreshTimeout)
-	defer cancel()
-	flow, secret, err := e.takeFlow(ctx, id)
-	if err != nil {
-		return flow, secret, err
-	}
-	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-		err = e.cfg.Store.PutFlow(ctx, flow)
-		if errors.Is(err, store.ErrConflict) {
-			err = nil // a try whose answer was lost
-		}
-		if err == nil || !passing(err) {
-			return flow, secret, err
-		}
-		select { // only this process has it now
-		case <-ctx.Done():
-			return flow, secret, err
-		case <-time.After(pause):
-		}
-	}
+// flow returns a flow and leaves it in the store.
+func (e *Engine) flow(ctx context.Context, id string) (store.Flow, flowSecret, error) {
+	return e.readFlow(ctx, e.cfg.Store.Flow, id)
 }
 
 // takeFlow takes a flow: of several callers one gets it, the others ErrFlow.
 func (e *Engine) takeFlow(ctx context.Context, id string) (store.Flow, flowSecret, error) {
-	flow, err := e.cfg.Store.TakeFlow(ctx, id)
+	return e.readFlow(ctx, e.cfg.Store.TakeFlow, id)
+}
+
+// readFlow gets a flow from the store and opens it; ErrFlow if there is none.
+func (e *Engine) readFlow(ctx context.Context, get func(context.Context, string) (store.Flow, error), id string) (store.Flow, flowSecret, error) {
+	flow, err := get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !now().Before(flow.ExpiresAt) {
 		return flow, flowSecret{}, ErrFlow
 	}
@@ -647,8 +632,9 @@ func (e *Engine) completeByReference(ctx context.Context, provider, reference, u
 		return store.Connection{}, ErrFlow
 	}
 	// The delivery was acknowledged: until the connection is stored the flow
-	// stays, for another try. Deliveries are worked on one at a time.
-	flow, secret, err := e.lookAtFlow(ctx, flowID(reference, ""))
+	// stays, for another try. Deliveries are worked on one at a time, and who links
+	// an account again keeps its connection.
+	flow, secret, err := e.flow(ctx, flowID(reference, ""))
 	if errors.Is(err, ErrFlow) {
 		known, failure := e.cfg.Store.Connections(ctx, store.ConnectionQuery{Provider: provider, UpstreamID: upstreamID})
 		if failure == nil && len(known) > 0 {
@@ -692,7 +678,7 @@ func (e *Engine) confirm(ctx context.Context, provider, state string, query url.
 	if !ok {
 		return store.Connection{}, ErrPending
 	}
-	switch _, _, err := e.lookAtFlow(ctx, flowID(state, "")); {
+	switch _, _, err := e.flow(ctx, flowID(state, "")); {
 	case errors.Is(err, ErrFlow):
 		conn, _, err := e.completedBefore(ctx, provider, "", query)
 		if errors.Is(err, ErrFlow) {

@@ -798,21 +798,36 @@ func TestLinkedByAProcessThatEnds(t *testing.T) {
 	}
 }
 
-// TestFlowIsPutBack: a flow that was looked at is stored again, also when the
-// store is away for some seconds.
-func TestFlowIsPutBack(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		var faults *faultstore.Store
-		m := newMailroom(t, func(c *mailConfig) {
-			faults = faultstore.New(c.engine.Store, faultstore.Config{})
-			c.engine.Store = faults
-			c.wrap = func(p *provsim.Provider) providers.Provider { return delivering{p} }
+// TestFlowStaysUntilItsConnectionIsThere: the delivery that ends a connect flow
+// was acknowledged. The store is away for some seconds after the flow was read, or
+// the process ends there.
+func TestFlowStaysUntilItsConnectionIsThere(t *testing.T) {
+	for name, c := range map[string]struct {
+		failures int
+		works    time.Duration // this process; then another one
+	}{"the store is away": {6, 5 * time.Minute}, "the process ends": {1000, time.Second}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var faults *faultstore.Store
+				m := newMailroom(t, func(c *mailConfig) {
+					faults = faultstore.New(c.engine.Store, faultstore.Config{})
+					c.engine.Store = faults
+					c.wrap = func(p *provsim.Provider) providers.Provider { return delivering{p} }
+				})
+				state := m.begin(t, "ada")
+				faults.Fail("PutConnection", c.failures, faultstore.Unavailable)
+				m.send(t, provsim.Event{Type: provsim.TypeAuth, User: "u1", Reference: state})
+				m.work(t, c.works)
+				cfg := m.cfg
+				cfg.Store = m.store
+				next, err := healthsync.New(cfg)
+				require.NoError(t, err)
+				stop := running(t, next)
+				time.Sleep(5 * time.Minute)
+				stop()
+				m.nothingLeft(t)
+				require.Len(t, m.all(t), 1)
+			})
 		})
-		state := m.begin(t, "ada")
-		faults.Fail("PutFlow", 6, faultstore.Unavailable)
-		m.send(t, provsim.Event{Type: provsim.TypeAuth, User: "u1", Reference: state})
-		m.work(t, 5*time.Minute)
-		m.nothingLeft(t)
-		require.Len(t, m.all(t), 1)
-	})
+	}
 }

@@ -21,9 +21,6 @@ const (
 	// settingListed begins the name of the setting that says when a provider's
 	// people were last compared.
 	settingListed = "listed/"
-	// flowSettles is how long a connect flow that nobody knows may be in the
-	// hands of the delivery that ends it: it is out of the store for a moment.
-	flowSettles = 5 * time.Second
 	// maxListed bounds a list that does not end.
 	maxListed = 100_000
 )
@@ -46,9 +43,7 @@ type PeopleReport struct {
 
 // ReconcilePeople compares the people that a provider knows with its
 // connections, and returns [errors.ErrUnsupported] for a provider that does not
-// tell. Run does it every Config.PeopleEvery. If somebody has no connection
-// whose connect flow may be ending at the moment, it waits for a few seconds and
-// looks again.
+// tell. Run does it every Config.PeopleEvery.
 func (e *Engine) ReconcilePeople(ctx context.Context, provider string) (PeopleReport, error) {
 	report := PeopleReport{Provider: provider}
 	lister, ok := e.providers[provider].(providers.Lister)
@@ -57,7 +52,6 @@ func (e *Engine) ReconcilePeople(ctx context.Context, provider string) (PeopleRe
 	}
 	began := now()
 	seen := make(map[[16]byte]bool)
-	var ending []providers.UpstreamUser
 	for token, pages := "", 0; ; pages++ {
 		listing, done := context.WithTimeout(ctx, e.cfg.RefreshTimeout)
 		page, err := lister.UpstreamUsers(listing, token)
@@ -70,13 +64,12 @@ func (e *Engine) ReconcilePeople(ctx context.Context, provider string) (PeopleRe
 				seen[key] = true
 				report.Listed++
 				known, err := e.compare(ctx, provider, u, &report)
-				switch {
-				case err != nil:
+				if err != nil {
 					return report, err
-				case !known && e.began(provider, u.Reference):
-					ending = append(ending, u)
-				case !known:
-					e.unlinked(ctx, provider, u, &report)
+				}
+				if !known {
+					report.Unlinked++
+					call(ctx, e, e.cfg.Hooks.Unlinked, UnlinkedEvent{Provider: provider, UpstreamID: u.ID})
 				}
 			}
 		}
@@ -89,9 +82,6 @@ func (e *Engine) ReconcilePeople(ctx context.Context, provider string) (PeopleRe
 			}
 		}
 		token = page.Next
-	}
-	if err := e.compareAgain(ctx, provider, ending, &report); err != nil {
-		return report, err
 	}
 	if report.Unlinked > 0 {
 		e.alarm(ctx, AlarmEvent{Kind: AlarmUnlinked, Provider: provider}, 1)
@@ -134,34 +124,6 @@ func (e *Engine) compare(ctx context.Context, provider string, u providers.Upstr
 		return false, nil
 	}
 	return false, err
-}
-
-// compareAgain looks once more at people whose connect flow was not found: a
-// delivery, or a callback, may have been about to complete it.
-func (e *Engine) compareAgain(ctx context.Context, provider string, people []providers.UpstreamUser, report *PeopleReport) error {
-	if len(people) == 0 {
-		return nil
-	}
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(flowSettles):
-	}
-	for _, u := range people {
-		known, err := e.compare(ctx, provider, u, report)
-		if err != nil {
-			return err
-		}
-		if !known {
-			e.unlinked(ctx, provider, u, report)
-		}
-	}
-	return nil
-}
-
-func (e *Engine) unlinked(ctx context.Context, provider string, u providers.UpstreamUser, report *PeopleReport) {
-	report.Unlinked++
-	call(ctx, e, e.cfg.Hooks.Unlinked, UnlinkedEvent{Provider: provider, UpstreamID: u.ID})
 }
 
 // doubt has it found out whether a consent still stands, in the way of a

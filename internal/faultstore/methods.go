@@ -12,7 +12,7 @@ func Methods() []string {
 	return []string{
 		"PutConnection", "Connection", "Connections", "DeleteConnection", "Credential", "PutGrant",
 		"SwapCredential", "UpdateCredential", "BeginAttempt", "Acquire", "Renew", "Release",
-		"SetDue", "Due", "NextDue", "PutFlow", "TakeFlow", "PutDelivery",
+		"SetDue", "Due", "NextDue", "PutFlow", "Flow", "TakeFlow", "PutDelivery",
 		"Deliveries", "UpdateDelivery", "Assign", "InboxItems", "UpdateItem", "PutJob",
 		"Jobs", "UpdateJob", "DeleteJob", "Setting", "SwapSetting", "Settings",
 		"Cursor", "Cursors", "Commit",
@@ -105,6 +105,11 @@ func (s *Store) NextDue(ctx context.Context) (time.Time, bool, error) {
 // PutFlow is [store.Store].PutFlow with faults.
 func (s *Store) PutFlow(ctx context.Context, f store.Flow) error {
 	return only(s, "PutFlow", func() error { return s.Store.PutFlow(ctx, f) })
+}
+
+// Flow is [store.Store].Flow with faults.
+func (s *Store) Flow(ctx context.Context, id string) (store.Flow, error) {
+	return result(s, "Flow", func() (store.Flow, error) { return s.Store.Flow(ctx, id) })
 }
 
 // TakeFlow is [store.Store].TakeFlow with faults.

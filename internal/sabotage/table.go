@@ -278,6 +278,9 @@ func table() []fault {
 			new: `if err == nil && s.generation != 0 && stored.Grant != s.grant {`},
 
 		// Connect flows.
+		{name: "link-by-delivery-takes-the-flow", pkg: "sync", test: "^TestFlowStaysUntilItsConnectionIsThere$", file: "sync/connect.go",
+			old: "flow, secret, err := e.flow(ctx, flowID(reference, \"\"))",
+			new: "flow, secret, err := e.takeFlow(ctx, flowID(reference, \"\"))"},
 		{name: "link-left-pending", pkg: "sync", test: "^TestLinkedByAProcessThatEnds$", file: "sync/items.go",
 			old: "\tif conn.State == store.StatePending {\n",
 			new: "\tif conn.State == \"\" {\n"},

@@ -127,6 +127,45 @@ func ownerOf(flow string) string {
 	return d.text()
 }
 
+// Flow implements [store.Flows].
+func (s *Store) Flow(ctx context.Context, id string) (store.Flow, error) {
+	end, err := s.begin(ctx)
+	if err != nil {
+		return store.Flow{}, err
+	}
+	defer end()
+	key := s.flowKey(id)
+	value, found := "", false
+	err = s.on(ctx, key, func(c *goredis.Client) (err error) {
+		if value, err = c.Get(ctx, key).Result(); isNil(err) {
+			return nil
+		}
+		found = err == nil
+		return err
+	})
+	if err == nil && !found {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return store.Flow{}, err
+	}
+	return flowOf(id, value)
+}
+
+// flowOf decodes a stored flow.
+func flowOf(id, value string) (store.Flow, error) {
+	d := newDecoder(value)
+	d.text() // the nonce of the put
+	f := store.Flow{ID: id, Provider: d.text(), User: d.text(), RedirectURL: d.text(), Sealed: d.bytes(), ExpiresAt: d.time()}
+	if err := d.end(); err != nil {
+		return store.Flow{}, err
+	}
+	if f.ExpiresAt.IsZero() || f.ExpiresAt.Before(time.UnixMilli(0)) {
+		return store.Flow{}, store.ErrNotFound
+	}
+	return f, nil
+}
+
 // TakeFlow implements [store.Flows].
 func (s *Store) TakeFlow(ctx context.Context, id string) (store.Flow, error) {
 	end, err := s.begin(ctx)
@@ -143,14 +182,9 @@ func (s *Store) TakeFlow(ctx context.Context, id string) (store.Flow, error) {
 	if !ok {
 		return store.Flow{}, store.ErrNotFound
 	}
-	d := newDecoder(value)
-	d.text()
-	f := store.Flow{ID: id, Provider: d.text(), User: d.text(), RedirectURL: d.text(), Sealed: d.bytes(), ExpiresAt: d.time()}
-	if err := d.end(); err != nil {
+	f, err := flowOf(id, value)
+	if err != nil {
 		return store.Flow{}, err
-	}
-	if f.ExpiresAt.IsZero() || f.ExpiresAt.Before(time.UnixMilli(0)) {
-		return store.Flow{}, store.ErrNotFound
 	}
 	// The answer is here: nobody asks for it again. The copy goes before the
 	// note, which leads an erasure to it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/klauspost/compress/s2"
 
@@ -43,22 +44,43 @@ func (s *Store) PutFlow(ctx context.Context, f store.Flow) error {
 	})
 }
 
+// Flow implements [store.Flows].
+func (s *Store) Flow(ctx context.Context, id string) (store.Flow, error) {
+	var f store.Flow
+	err := s.read(ctx, func(c *conn) (err error) {
+		f, err = c.flow(ctx, id, time.Now())
+		return err
+	})
+	return f, err
+}
+
 // TakeFlow implements [store.Flows].
 func (s *Store) TakeFlow(ctx context.Context, id string) (store.Flow, error) {
 	var f store.Flow
-	err := s.write(ctx, func(t *tx) error {
-		found, err := t.one(background, func(r row) {
-			f = store.Flow{ID: id, Provider: r.text(0), User: r.text(1), RedirectURL: r.text(2), Sealed: r.blob(3), ExpiresAt: r.time(4)}
-		}, "SELECT provider, user, redirect, sealed, expires FROM flow WHERE id = ?1", id)
-		if err != nil {
+	err := s.write(ctx, func(t *tx) (err error) {
+		if f, err = t.flow(background, id, t.now); err != nil {
 			return err
-		}
-		if !found || !t.now.Before(f.ExpiresAt) {
-			return store.ErrNotFound
 		}
 		_, err = t.exec(background, "DELETE FROM flow WHERE id = ?1", id)
 		return err
 	})
+	if err != nil {
+		return store.Flow{}, err
+	}
+	return f, nil
+}
+
+// flow reads a flow that has not expired.
+func (c *conn) flow(ctx context.Context, id string, now time.Time) (store.Flow, error) {
+	var f store.Flow
+	found, err := c.one(ctx, func(r row) {
+		f = store.Flow{
+			ID: id, Provider: r.text(0), User: r.text(1), RedirectURL: r.text(2), Sealed: bytes.Clone(r.blob(3)), ExpiresAt: r.time(4),
+		}
+	}, "SELECT provider, user, redirect, sealed, expires FROM flow WHERE id = ?1", id)
+	if err == nil && (!found || !now.Before(f.ExpiresAt)) {
+		err = store.ErrNotFound
+	}
 	if err != nil {
 		return store.Flow{}, err
 	}

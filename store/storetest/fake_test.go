@@ -28,6 +28,7 @@ type fake struct {
 	setDue           func(ctx context.Context, d store.Due) error
 	due              func(ctx context.Context, task string, now time.Time, limit int) ([]store.Due, error)
 	putFlow          func(ctx context.Context, v store.Flow) error
+	flow             func(ctx context.Context, id string) (store.Flow, error)
 	takeFlow         func(ctx context.Context, id string) (store.Flow, error)
 	putDelivery      func(ctx context.Context, d store.Delivery) (bool, error)
 	updateDelivery   func(ctx context.Context, d store.Delivery) error
@@ -57,7 +58,7 @@ func newFake(s store.Store) *fake {
 		Store: s, commit: s.Commit, erase: s.Erase, close: s.Close, putConnection: s.PutConnection,
 		connections: s.Connections, delete: s.DeleteConnection, putGrant: s.PutGrant, swapCredential: s.SwapCredential,
 		beginAttempt: s.BeginAttempt, acquire: s.Acquire, renew: s.Renew, release: s.Release, setDue: s.SetDue, due: s.Due,
-		putFlow: s.PutFlow, takeFlow: s.TakeFlow, putDelivery: s.PutDelivery, updateDelivery: s.UpdateDelivery, assign: s.Assign,
+		putFlow: s.PutFlow, flow: s.Flow, takeFlow: s.TakeFlow, putDelivery: s.PutDelivery, updateDelivery: s.UpdateDelivery, assign: s.Assign,
 		credential: s.Credential, updateCredential: s.UpdateCredential, deliveries: s.Deliveries, inboxItems: s.InboxItems, updateItem: s.UpdateItem,
 		putJob: s.PutJob, jobs: s.Jobs, updateJob: s.UpdateJob, deleteJob: s.DeleteJob, setting: s.Setting,
 		swapSetting: s.SwapSetting, settings: s.Settings,
@@ -121,6 +122,8 @@ func (f *fake) Due(ctx context.Context, task string, now time.Time, limit int) (
 }
 
 func (f *fake) PutFlow(ctx context.Context, v store.Flow) error { return f.putFlow(ctx, v) }
+
+func (f *fake) Flow(ctx context.Context, id string) (store.Flow, error) { return f.flow(ctx, id) }
 
 func (f *fake) TakeFlow(ctx context.Context, id string) (store.Flow, error) {
 	return f.takeFlow(ctx, id)

@@ -114,6 +114,18 @@ func checkFlowOnce(c *checker) {
 	c.is(c.s.PutFlow(c.ctx, want), store.ErrConflict, "PutFlow of a taken ID")
 	_, err := c.s.TakeFlow(c.ctx, "never")
 	c.is(err, store.ErrNotFound, "TakeFlow of none")
+	_, err = c.s.Flow(c.ctx, "never")
+	c.is(err, store.ErrNotFound, "Flow of none")
+	same := func(what string, got store.Flow) {
+		c.that(got.ExpiresAt.Equal(want.ExpiresAt), "%s: got expiry %s, want %s", what, got.ExpiresAt, want.ExpiresAt)
+		got.ExpiresAt = want.ExpiresAt
+		c.equal(what, got, want)
+	}
+	for range 2 {
+		read, err := c.s.Flow(c.ctx, "state")
+		c.ok(err, "Flow")
+		same("the flow that was read", read)
+	}
 	flows := make([]store.Flow, 30)
 	errs := together(len(flows), func(i int) (err error) {
 		flows[i], err = c.s.TakeFlow(c.ctx, "state")
@@ -129,10 +141,9 @@ func checkFlowOnce(c *checker) {
 		c.is(err, store.ErrNotFound, "TakeFlow by %d", i)
 	}
 	c.that(winner >= 0, "nobody got the flow")
-	got := flows[winner]
-	c.that(got.ExpiresAt.Equal(want.ExpiresAt), "got expiry %s, want %s", got.ExpiresAt, want.ExpiresAt)
-	got.ExpiresAt = want.ExpiresAt
-	c.equal("the flow", got, want)
+	same("the flow that was taken", flows[winner])
+	_, err = c.s.Flow(c.ctx, "state")
+	c.is(err, store.ErrNotFound, "Flow of a taken one")
 	_, err = c.s.TakeFlow(c.ctx, "other")
 	c.ok(err, "TakeFlow of the other")
 }
@@ -141,7 +152,11 @@ func checkFlowExpiry(c *checker) {
 	c.ok(c.s.PutFlow(c.ctx, flowOf("short", c.ttl)), "PutFlow")
 	c.ok(c.s.PutFlow(c.ctx, flowOf("long", 20*c.ttl)), "PutFlow")
 	c.expire()
-	_, err := c.s.TakeFlow(c.ctx, "short")
+	_, err := c.s.Flow(c.ctx, "short")
+	c.is(err, store.ErrNotFound, "Flow of an expired one")
+	_, err = c.s.Flow(c.ctx, "long")
+	c.ok(err, "Flow of one that is not expired")
+	_, err = c.s.TakeFlow(c.ctx, "short")
 	c.is(err, store.ErrNotFound, "TakeFlow of an expired one")
 	_, err = c.s.TakeFlow(c.ctx, "long")
 	c.ok(err, "TakeFlow of one that is not expired")

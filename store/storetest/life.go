@@ -63,6 +63,7 @@ func calls() []call {
 		{"Due", func(ctx context.Context, s store.Store) error { _, err := s.Due(ctx, "", present, 0); return err }},
 		{"NextDue", func(ctx context.Context, s store.Store) error { _, _, err := s.NextDue(ctx); return err }},
 		{"PutFlow", func(ctx context.Context, s store.Store) error { return s.PutFlow(ctx, flowOf("new", time.Hour)) }},
+		{"Flow", func(ctx context.Context, s store.Store) error { _, err := s.Flow(ctx, "flow"); return err }},
 		{"TakeFlow", func(ctx context.Context, s store.Store) error { _, err := s.TakeFlow(ctx, "flow"); return err }},
 		{"PutDelivery", func(ctx context.Context, s store.Store) error {
 			_, err := s.PutDelivery(ctx, deliveryOf("new", 0))

@@ -204,6 +204,10 @@ func workSabotages() []sabotage {
 			}
 		}), "due-moves"},
 
+		{"takes a flow that is read", plain(func(f *fake) {
+			f.flow = func(ctx context.Context, id string) (store.Flow, error) { return f.Store.TakeFlow(ctx, id) }
+		}), "flow-expiry flow-once"},
+
 		{"leaves a flow that was taken", plain(func(f *fake) {
 			f.takeFlow = func(ctx context.Context, id string) (store.Flow, error) {
 				v, err := f.Store.TakeFlow(ctx, id)
@@ -291,6 +295,11 @@ func workSabotages() []sabotage {
 			}
 			f.takeFlow = func(ctx context.Context, id string) (store.Flow, error) {
 				v, err := f.Store.TakeFlow(ctx, id)
+				v.ExpiresAt = v.ExpiresAt.Add(-24 * time.Hour)
+				return v, err
+			}
+			f.flow = func(ctx context.Context, id string) (store.Flow, error) {
+				v, err := f.Store.Flow(ctx, id)
 				v.ExpiresAt = v.ExpiresAt.Add(-24 * time.Hour)
 				return v, err
 			}
