@@ -805,7 +805,8 @@ func TestFlowStaysUntilItsConnectionIsThere(t *testing.T) {
 	for name, c := range map[string]struct {
 		failures int
 		works    time.Duration // this process; then another one
-	}{"the store is away": {6, 5 * time.Minute}, "the process ends": {1000, time.Second}} {
+		linked   int           // by this one
+	}{"the store is away": {6, 5 * time.Minute, 1}, "the process ends": {1000, time.Second, 0}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				var faults *faultstore.Store
@@ -818,6 +819,7 @@ func TestFlowStaysUntilItsConnectionIsThere(t *testing.T) {
 				faults.Fail("PutConnection", c.failures, faultstore.Unavailable)
 				m.send(t, provsim.Event{Type: provsim.TypeAuth, User: "u1", Reference: state})
 				m.work(t, c.works)
+				require.Len(t, m.all(t), c.linked)
 				cfg := m.cfg
 				cfg.Store = m.store
 				next, err := healthsync.New(cfg)

@@ -57,7 +57,7 @@ func (o *options) interrupted() string {
 	if o.url == "" {
 		return "The data went with the server. -redis-url keeps them."
 	}
-	return demo.GoesOn()
+	return command.GoesOn()
 }
 
 func run(ctx context.Context, o options, in io.Reader, out io.Writer) (err error) {

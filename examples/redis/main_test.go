@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/vitalmux/vitalmux/examples/internal/command"
 	"github.com/vitalmux/vitalmux/examples/internal/demo"
 	"github.com/vitalmux/vitalmux/store"
 	redisstore "github.com/vitalmux/vitalmux/store/redis"
@@ -42,7 +43,7 @@ func TestDemoOnAServerOfItsOwn(t *testing.T) {
 // TestInterrupted says only of a server that stays that nothing is lost.
 func TestInterrupted(t *testing.T) {
 	require.NotContains(t, (&options{}).interrupted(), "goes on")
-	require.Equal(t, demo.GoesOn(), (&options{url: "redis://127.0.0.1:6379"}).interrupted())
+	require.Equal(t, command.GoesOn(), (&options{url: "redis://127.0.0.1:6379"}).interrupted())
 }
 
 func TestDemoGoesOnWhereItWas(t *testing.T) {

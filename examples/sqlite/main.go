@@ -31,7 +31,7 @@ func main() {
 	var o demo.Options
 	flag.StringVar(&o.State, "db", "demo.db", "the SQLite file; its key is kept beside it")
 	o.Flags()
-	command.Main("demo", demo.GoesOn, func(ctx context.Context) error { return run(ctx, o, os.Stdin, os.Stdout) })
+	command.Main("demo", command.GoesOn, func(ctx context.Context) error { return run(ctx, o, os.Stdin, os.Stdout) })
 }
 
 func run(ctx context.Context, o demo.Options, in io.Reader, out io.Writer) error {

@@ -38,8 +38,7 @@ func main() {
 	flag.IntVar(&o.days, "days", 30, "days of history to read, at most 60")
 	flag.Uint64Var(&o.seed, "seed", 1, "what the simulated world is made from")
 	flag.BoolVar(&o.all, "all", false, "show the signature of each data call, and not of the first alone")
-	goesOn := func() string { return "Nothing is lost: run it again and it goes on." }
-	command.Main("withings-legacy", goesOn, func(ctx context.Context) error { return run(ctx, o, os.Stdout) })
+	command.Main("withings-legacy", command.GoesOn, func(ctx context.Context) error { return run(ctx, o, os.Stdout) })
 }
 
 type options struct {

@@ -24,6 +24,9 @@ import (
 	"syscall"
 )
 
+// GoesOn is what an interrupted program says whose store stays.
+func GoesOn() string { return "Nothing is lost: run it again and it goes on." }
+
 // Parse parses the flags of a program. It exits after a wrong command line.
 func Parse(name string) {
 	flag.Parse()

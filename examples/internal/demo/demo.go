@@ -35,9 +35,6 @@ import (
 	healthsync "github.com/vitalmux/vitalmux/sync"
 )
 
-// GoesOn is what an interrupted demonstration says whose store stays.
-func GoesOn() string { return "Nothing is lost: run it again and it goes on." }
-
 // Options say what is demonstrated.
 type Options struct {
 	// State is what the names of the files begin with that are kept from run to
