@@ -66,7 +66,7 @@ type Store struct {
 	// be after another process's transaction.
 	vocabulary *vocabulary
 	writer     *writer
-	readers    chan *conn   // nil stands for a connection not opened yet
+	readers    *readers
 	arenas     sync.Pool    // of *arena
 	rooms      sync.Pool    // of *pointsRoom
 	planning   atomic.Int64 // commits being planned
@@ -133,14 +133,11 @@ func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 		vocabulary: newVocabulary(),
 		dsn: uri + "?_pragma=busy_timeout(" + strconv.FormatInt(busy, 10) + ")&_pragma=mmap_size(0)" +
 			"&_pragma=temp_store(memory)&_pragma=cache_size(-16384)",
-		readers: make(chan *conn, o.Readers),
-		done:    make(chan struct{}),
+		done: make(chan struct{}),
 	}
+	s.readers = newReaders(o.Readers, s.openReader)
 	s.arenas.New = func() any { return &arena{} }
 	s.rooms.New = func() any { return &pointsRoom{} }
-	for range o.Readers {
-		s.readers <- nil
-	}
 	if !fresh {
 		if err := s.probe(ctx); err != nil {
 			return nil, err
@@ -150,20 +147,32 @@ func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.packer, err = newPacker(ctx, w); err == nil {
-		err = w.wait(lockPoll)
+	opened := []*conn{w}
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, c := range opened {
+			err = errors.Join(err, b.close(c))
+		}
+	}()
+	if s.packer, err = newPacker(ctx, w); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, errors.Join(err, b.close(w))
+	if err = w.wait(lockPoll); err != nil {
+		return nil, err
 	}
 	cp, err := b.open(s.dsn + "&_pragma=synchronous(" + string(o.Synchronous) + ")&_pragma=wal_autocheckpoint(0)" + journalPragma())
-	if err == nil {
-		if err = cp.wait(truncatePatience); err != nil {
-			err = errors.Join(err, b.close(cp))
-		}
-	}
 	if err != nil {
-		return nil, errors.Join(err, b.close(w))
+		return nil, err
+	}
+	opened = append(opened, cp)
+	if err = cp.wait(truncatePatience); err != nil {
+		return nil, err
+	}
+	// Not the first call is to pay for it.
+	if err = s.readers.fill(ctx); err != nil {
+		return nil, err
 	}
 	s.writer = newWriter(s, w, newCheckpointer(cp), o.BusyTimeout)
 	s.writer.start()
@@ -316,27 +325,15 @@ func (s *Store) enter(ctx context.Context) (func(), error) {
 	return s.calls.Done, nil
 }
 
-// reader lends a connection that reads.
-func (s *Store) reader(ctx context.Context) (*conn, error) {
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case c := <-s.readers:
-		if c != nil {
-			return c, nil
-		}
-		c, err := s.bridge.open(s.dsn)
-		if err == nil {
-			if err = c.script(background, "PRAGMA query_only=1"); err != nil {
-				err = errors.Join(err, s.bridge.close(c))
-			}
-		}
-		if err != nil {
-			s.readers <- nil
-			return nil, err
-		}
-		return c, nil
+func (s *Store) openReader() (*conn, error) {
+	c, err := s.bridge.open(s.dsn)
+	if err != nil {
+		return nil, err
 	}
+	if err := c.script(background, "PRAGMA query_only=1"); err != nil {
+		return nil, errors.Join(err, s.bridge.close(c))
+	}
+	return c, nil
 }
 
 // read is view for a call of the contract.
@@ -352,7 +349,7 @@ func (s *Store) read(ctx context.Context, fn func(*conn) error) error {
 // view calls fn with a connection in a read transaction: all that fn sees is of
 // one moment. Should fn run no statement there is none.
 func (s *Store) view(ctx context.Context, fn func(*conn) error) (err error) {
-	c, err := s.reader(ctx)
+	c, err := s.readers.take(ctx)
 	if err != nil {
 		return err
 	}
@@ -364,7 +361,7 @@ func (s *Store) view(ctx context.Context, fn func(*conn) error) (err error) {
 			err = errors.Join(err, end, s.bridge.close(c))
 			c = nil
 		}
-		s.readers <- c
+		s.readers.give(c)
 		if err != nil && ctx.Err() != nil {
 			err = ctx.Err()
 		}
@@ -385,10 +382,8 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	s.calls.Wait()
 	errs := []error{s.writer.stop()}
-	for range cap(s.readers) {
-		if c := <-s.readers; c != nil {
-			errs = append(errs, s.bridge.close(c))
-		}
+	for _, c := range s.readers.drain() {
+		errs = append(errs, s.bridge.close(c))
 	}
 	errs = append(errs, s.writer.close())
 	s.packer.close()

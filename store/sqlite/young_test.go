@@ -239,10 +239,10 @@ func requireIndexed(t *testing.T, s *Store) {
 		}
 		return nil
 	}
-	for range cap(s.readers) {
-		c, err := s.reader(t.Context())
+	for range cap(s.readers.lent) {
+		c, err := s.readers.take(t.Context())
 		require.NoError(t, err)
-		defer func() { s.readers <- c }()
+		defer s.readers.give(c)
 		require.NoError(t, explain(c))
 	}
 	require.NoError(t, s.write(t.Context(), func(x *tx) error { return explain(x.conn) }))
