@@ -68,6 +68,7 @@ type Store struct {
 	writer     *writer
 	readers    *readers
 	arenas     sync.Pool    // of *arena
+	pages      sync.Pool    // of *pageRoom
 	rooms      sync.Pool    // of *pointsRoom
 	planning   atomic.Int64 // commits being planned
 
@@ -137,6 +138,7 @@ func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	}
 	s.readers = newReaders(o.Readers, s.openReader)
 	s.arenas.New = func() any { return &arena{} }
+	s.pages.New = func() any { return &pageRoom{} }
 	s.rooms.New = func() any { return &pointsRoom{} }
 	if !fresh {
 		if err := s.probe(ctx); err != nil {
