@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -45,6 +47,79 @@ func TestWalk(t *testing.T) {
 	}
 	require.NoError(t, s.End())
 	require.Equal(t, []string{"id7 true", "oktrue true", "nameabctrue", "1 true", "2.50 true", "-3e2 true", `rest{"x":[[]]}`}, got)
+}
+
+// members walks an object and tells what ReadInt makes of its members, with
+// NextInt in front or without it.
+func members(data []byte, short bool) (told []string, err error) {
+	s := New(data)
+	if !s.Object() {
+		return nil, s.Err()
+	}
+	for {
+		if short {
+			if name, n, ok := s.NextInt(); ok {
+				told = append(told, fmt.Sprintf("%q %d %d", name, n, OK))
+				continue
+			}
+		}
+		if !s.NextMember() {
+			return told, s.End()
+		}
+		name := string(s.Name())
+		n, v := s.ReadInt()
+		told = append(told, fmt.Sprintf("%q %d %d", name, n, v))
+	}
+}
+
+func TestNextInt(t *testing.T) {
+	s := New([]byte(`{"value":-72500,"type":1,"positions":2,"unit":-3, "a":1,"b":1.0,"c" :1,"":7}  `))
+	require.True(t, s.Object())
+	var got []string
+	for {
+		if name, n, ok := s.NextInt(); ok {
+			got = append(got, fmt.Sprintf("%s=%d", name, n))
+			continue
+		}
+		if !s.NextMember() {
+			break
+		}
+		got = append(got, string(s.Name()))
+		s.Skip()
+	}
+	require.NoError(t, s.End())
+	require.Equal(t, []string{"value=-72500", "type=1", "positions", "unit=-3", "a", "b", "c", ""}, got, "the last one is too near to the end")
+	data := []byte(`{"value":-72500,"type":1}`)
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		s := New(data)
+		s.Object()
+		s.NextInt()
+	}))
+
+	// Every member of these, alone, first and after another one.
+	names := []string{"value", "", "1234567", "12345678", "a longer name", "123456789", `\u0061`, "é", "\x01", "a\x01:b", `\":b`, `a\:7,`}
+	colons := []string{":", " :", ": ", "", "::"}
+	values := []string{
+		"0", "7", "-3", "-0", "01", "-01", "-", "", "123456789012345678", "-123456789012345678", "1234567890123456789", "9223372036854775808",
+		"1.5", "2e1", "null", `"5"`, "[1,2]", `{"b":2}`, "7x", "7:",
+	}
+	ends := []string{"", "}", "]", " }", "}                    ", `,"type":1}`, `, "type":1}      `, `,"type":1,"unit":-3}`, `"type":1}`}
+	for _, begin := range []string{"{", "{,", `{"a":1,`, `{"a":1 ,`, `{"a":1`, `{"a":1:`} {
+		for _, name := range names {
+			for _, colon := range colons {
+				for _, value := range values {
+					for _, end := range ends {
+						text := begin + `"` + name + `"` + colon + value + end
+						told, err := members([]byte(text), false)
+						short, shortErr := members([]byte(text), true)
+						if !slices.Equal(told, short) || !reflect.DeepEqual(err, shortErr) {
+							t.Fatalf("%q: %v %v, with NextInt %v %v", text, told, err, short, shortErr)
+						}
+					}
+				}
+			}
+		}
+	}
 }
 
 func TestNamesAreUnescapedAndExact(t *testing.T) {
@@ -335,7 +410,13 @@ func FuzzAgainstEncodingJSON(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	f.Fuzz(func(t *testing.T, data []byte) { check(t, data) })
+	f.Fuzz(func(t *testing.T, data []byte) {
+		check(t, data)
+		told, err := members(data, false)
+		short, shortErr := members(data, true)
+		require.Equal(t, told, short)
+		require.Equal(t, err, shortErr)
+	})
 }
 
 func TestAgainstEncodingJSON(t *testing.T) {

@@ -217,7 +217,28 @@ func (m *mapper) measure(s *jsonscan.Scanner) {
 		}
 		return
 	}
-	for s.NextMember() {
+	for {
+		// What nearly all members are.
+		if name, n, ok := s.NextInt(); ok {
+			switch string(name) {
+			case "value":
+				mb.meet(measureValue)
+				mantissa = health.Int(n)
+			case "type":
+				mb.meet(measureType)
+				typ = n
+			case "unit":
+				mb.meet(measureUnit)
+				unit = n
+			case "position":
+				mb.meet(measurePosition)
+				position = n
+			}
+			continue
+		}
+		if !s.NextMember() {
+			break
+		}
 		switch string(s.Name()) {
 		case "value":
 			mb.meet(measureValue)
