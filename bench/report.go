@@ -152,8 +152,8 @@ func (rep *Report) Update(earlier []byte, rounds int) []byte {
 		if topic == "Machine" {
 			continue
 		}
-		section = fmt.Sprintf("%s\n\nMeasured by itself on %s, best of %d interleaved rounds.\n%s",
-			topic, time.Now().UTC().Format("2006-01-02"), rounds, table)
+		section = fmt.Sprintf("%s\n\nMeasured by itself on %s, best of %d interleaved rounds, perhaps on another machine than the others: 4 KiB append and\nfsync there %s.\n%s",
+			topic, time.Now().UTC().Format("2006-01-02"), rounds, fsyncTime(), table)
 		at := slices.IndexFunc(all, func(s string) bool { return strings.HasPrefix(s, topic+"\n") })
 		if at < 0 {
 			all = append(all, section)

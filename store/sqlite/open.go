@@ -40,7 +40,8 @@ type Options struct {
 	// store.ErrBusy. 0 is 15 seconds, negative does not wait.
 	BusyTimeout time.Duration
 	// Readers is the most connections that read at the same time. 0 is the
-	// number of CPUs, and at least 2.
+	// number of CPUs, and at least 2. Open opens one, and calls that read at
+	// the same time the others. Each keeps up to 16 MiB of the file in memory.
 	Readers int
 	// AnyMode allows a file that other users of the machine may read or
 	// write, and a directory in which everybody may replace files. Without
