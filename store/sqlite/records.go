@@ -190,8 +190,8 @@ func (r *recordReader) run(ctx context.Context, c *conn, n int, edge *int64) err
 }
 
 // statement selects from the streams lo to hi. Of one stream alone the index
-// gives the rows in order: they are visited as they lie there, which takes a
-// tenth less than to collect them.
+// gives the rows in order: they are visited as they lie there, which takes
+// less time than to collect them.
 func (r *recordReader) statement(lo, hi int, young int, slot int64, n int, edge *int64) (string, []any) {
 	const columns = "stream, rid, start, ord, bits, hash, shape, vals, rest"
 	args := []any{slot}
