@@ -16,7 +16,7 @@ import (
 
 // A browser walks from the page of a widget session to the registered address.
 func TestWidgetInABrowser(t *testing.T) {
-	s := newServer(t, terratest.Config{AllowLoopback: true})
+	s := newServer(t, terratest.Config{AllowLoopback: true, Parallel: 1})
 	site := httptest.NewServer(http.StripPrefix("/terra", s))
 	defer site.Close()
 	s.SetBaseURL(site.URL + "/terra")
