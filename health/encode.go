@@ -380,20 +380,28 @@ func appendMoment(b []byte, m, base Moment) []byte {
 type stringTable struct {
 	strings [tableSize]string
 	n       int
+	next    int // the index after that of the last string
 }
 
 const tableSize = 32
 
 func (t *stringTable) append(b []byte, s string) []byte {
 	if len(s) >= 2 {
+		// Laps have the same metrics, one after the other.
+		if i := t.next; i < t.n && t.strings[i] == s {
+			t.next++
+			return append(b, byte(i<<1|1))
+		}
 		for i, known := range t.strings[:t.n] {
 			if known == s {
+				t.next = i + 1
 				return append(b, byte(i<<1|1))
 			}
 		}
 		if t.n < tableSize {
 			t.strings[t.n] = s
 			t.n++
+			t.next = t.n
 		}
 	}
 	b = binary.AppendUvarint(b, uint64(len(s))<<1)
