@@ -21,6 +21,7 @@ type size struct {
 	page        func([]health.Record) health.RawBody // the answer that brings records; nil measures none
 	forms       []form                               // what the anchor keeps; packed bytes with FULL only
 	count       int                                  // records per round
+	times       int                                  // as many rounds as elsewhere
 	connections int
 	insert      float64 // floors
 	disk        float64
@@ -29,19 +30,19 @@ type size struct {
 
 var (
 	measurements = size{
-		"Records of 400 B", (*generator).measurement, measurePage, []form{formJSON, formPacked}, 100_000, 20, 1.0, 0.65,
+		"Records of 400 B", (*generator).measurement, measurePage, []form{formJSON, formPacked}, 100_000, 1, 20, 1.0, 0.65,
 		"A record is a body measurement: weight and pulse, a device id of 32 characters, a zone.",
 	}
 	runs = size{
-		"Records of 4 kB", (*generator).run, runPage, []form{formJSON, formPacked}, 20_000, 4, 2.0, 0.30,
+		"Records of 4 kB", (*generator).run, runPage, []form{formJSON, formPacked}, 20_000, 3, 4, 2.0, 0.30,
 		"A record is a run of six laps: eight values for each lap and for the whole.",
 	}
 	compositions = size{
-		"Records of 400 B packed", (*generator).composition, nil, []form{formPacked}, 100_000, 20, 1.0, 0.65,
+		"Records of 400 B packed", (*generator).composition, nil, []form{formPacked}, 100_000, 1, 20, 1.0, 0.65,
 		"A record is a body composition: ten values, a device id of 32 characters, a zone, two texts.",
 	}
 	longRuns = size{
-		"Records of 4 kB packed", (*generator).longRun, nil, []form{formPacked}, 20_000, 4, 2.0, 0.30,
+		"Records of 4 kB packed", (*generator).longRun, nil, []form{formPacked}, 20_000, 3, 4, 2.0, 0.30,
 		"A record is a run of about fifty laps: eight values for each lap and for the whole. A packed lap is 70 bytes, of which some 20 are\n" +
 			"random.",
 	}
@@ -223,12 +224,16 @@ func records(ctx context.Context, b *bench, z size) error {
 	return recordsMode(ctx, b, z, sqlitestore.SynchronousNormal, []form{formJSON})
 }
 
+// again is how often a round measures what leaves everything as it is: encoding
+// and re-sync of what is unchanged, of the store and of the anchor.
+const again = 3
+
 // recordsMode measures the store once and beside it the anchor with each form.
 func recordsMode(ctx context.Context, b *bench, z size, mode sqlitestore.Synchronous, forms []form) error {
 	best := lap{}
 	files := map[string]int64{}
 	raw := 0
-	for round := range b.rounds {
+	for round := range z.times * b.rounds {
 		d, err := makeDataset(z, forms, uint64(round+1))
 		if err != nil {
 			return err
@@ -237,7 +242,7 @@ func recordsMode(ctx context.Context, b *bench, z size, mode sqlitestore.Synchro
 		if err != nil {
 			return err
 		}
-		encodings := []form{formPacked, formPacked, formPacked}
+		encodings := slices.Repeat([]form{formPacked}, again)
 		if slices.Contains(forms, formJSON) {
 			encodings = append(encodings, formJSON)
 		}
@@ -337,6 +342,9 @@ func recordsTable(b *bench, z size, mode sqlitestore.Synchronous, f form, best l
 	}
 	b.Note(topic, "%s Its JSON has %d bytes, packed it has %d.\n%d records of %d connections per round.",
 		z.note, payload[formJSON], payload[formPacked], z.count, z.connections)
+	if z.times > 1 {
+		b.Note(topic, "%d times as many rounds as elsewhere, for they are short.", z.times)
+	}
 	b.Note(topic, "Anchor: mattn/go-sqlite3, database/sql, one prepared upsert per row in transactions of %d, 4 KiB pages, WAL, the same synchronous\n"+
 		"setting, `rec(id INTEGER PRIMARY KEY, sid, rid, start, end_, updated, hash, payload, UNIQUE(sid, rid))` and an index on (sid, start);\n"+
 		"the update has the condition `hash <> excluded.hash`. Its payload, uncompressed: %s.", batchSize, stored)
@@ -361,8 +369,10 @@ func anchorRound(dir, mode string, f form, d, next *dataset, best lap, files map
 	if err := best.time(name+"insert", func() error { return a.upsert(rows) }); err != nil {
 		return err
 	}
-	if err := best.time(name+"same", func() error { return a.upsert(rows) }); err != nil {
-		return err
+	for range again {
+		if err := best.time(name+"same", func() error { return a.upsert(rows) }); err != nil {
+			return err
+		}
 	}
 	if files[string(f)], err = a.size(); err != nil {
 		return err
@@ -404,8 +414,10 @@ func storeRound(ctx context.Context, dir string, mode sqlitestore.Synchronous, d
 	if err != nil {
 		return err
 	}
-	if err := best.time("same", func() error { return d.commit(ctx, s, nil, unchanged) }); err != nil {
-		return err
+	for range again {
+		if err := best.time("same", func() error { return d.commit(ctx, s, nil, unchanged) }); err != nil {
+			return err
+		}
 	}
 	if wal, err := os.Stat(path + "-wal"); err == nil && wal.Size() > 0 {
 		return fmt.Errorf("unchanged records wrote %d bytes", wal.Size())
