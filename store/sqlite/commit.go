@@ -27,7 +27,7 @@ func (s *Store) Commit(ctx context.Context, b store.Batch) (store.Result, error)
 	defer func() {
 		p.dismiss()
 		if p.load != nil {
-			s.arenas.Put(p.load.arena)
+			s.arenas.Put(p.load.release())
 		}
 		for _, a := range p.arenas {
 			s.arenas.Put(a)

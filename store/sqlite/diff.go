@@ -25,52 +25,52 @@ const (
 // errEnough ends a scan.
 var errEnough = errors.New("sqlite: enough rows")
 
-// diff sets found and same of the items of one stream, which are sorted by key,
-// and stored of those that are not the same as what is stored.
+// diff sets found and same of the items of l from lo up to hi, which are of one
+// stream, and stored of those that are not the same as what is stored.
 //
 // The keys of a page are mostly neighbours in the file, too, so the rows
 // between the first and the last are visited in order and merged with the
 // items, which costs a fraction of looking each up, and only what differs leaves
 // SQLite. Where other rows lie between, what remains after twice as many rows
 // as items is looked up.
-func (c *conn) diff(ctx context.Context, stream int64, items []item) error {
-	if err := c.compare(ctx, scanStream, seekStream, stream, items); err != nil {
+func (c *conn) diff(ctx context.Context, stream int64, l *load, lo, hi int) error {
+	if err := c.compare(ctx, scanStream, seekStream, stream, l, lo, hi); err != nil {
 		return err
 	}
-	for i := range items {
-		if !items[i].found {
-			return c.compare(ctx, scanYoung, seekYoung, stream, items)
+	for i := range l.items[lo:hi] {
+		if !l.items[lo+i].found {
+			return c.compare(ctx, scanYoung, seekYoung, stream, l, lo, hi)
 		}
 	}
 	return nil
 }
 
 // compare is diff with the rows that the statements find.
-func (c *conn) compare(ctx context.Context, scan, seek string, stream int64, items []item) error {
-	m := &matcher{items: items, limit: 2*len(items) + 64}
+func (c *conn) compare(ctx context.Context, scan, seek string, stream int64, l *load, lo, hi int) error {
+	m := &matcher{load: l, at: lo, end: hi, limit: 2*(hi-lo) + 64}
 	c.visitor = m
 	defer func() { c.visitor = nil }()
-	err := c.each(ctx, m.differs, scan, c.slot, stream, items[0].rid, items[len(items)-1].rid)
+	err := c.each(ctx, m.differs, scan, c.slot, stream, l.items[lo].rid, l.items[hi-1].rid)
 	if !errors.Is(err, errEnough) {
 		return err
 	}
-	rest := items[m.at:]
-	c.sink, c.batch.src = &finder{matcher{items: rest}}, itemKeys(rest)
+	c.sink, c.batch.src = &finder{matcher{load: l, at: m.at, end: hi}}, itemKeys(l.items[m.at:hi])
 	defer func() { c.sink, c.batch.src = nil, nil }()
 	return c.run(ctx, seek, c.slot, stream)
 }
 
 // matcher merges rows in order of key with items in order of key.
 type matcher struct {
-	items []item
+	load  *load
 	at    int // the first item that may match the next row
+	end   int // of the items
 	limit int // rows that may still be visited
 }
 
 // match finds the item of a row.
 func (m *matcher) match(rid string) *item {
-	for ; m.at < len(m.items); m.at++ {
-		it := &m.items[m.at]
+	for ; m.at < m.end; m.at++ {
+		it := &m.load.items[m.at]
 		switch c := strings.Compare(it.rid, rid); {
 		case c == 0:
 			m.at++
@@ -94,6 +94,7 @@ func (m *matcher) visit(args []driver.Value) bool {
 	if it == nil {
 		return false
 	}
+	m.load.await(m.at)
 	return !it.sameAs(args)
 }
 
@@ -117,7 +118,7 @@ func (m *matcher) differs(r row) error {
 	if m.limit < 0 {
 		return errEnough
 	}
-	it := &m.items[m.at-1]
+	it := &m.load.items[m.at-1]
 	it.stored = storedRow{hash: r.int(0), id: r.int(1), ord: r.int(2), bits: r.int(3)}
 	return nil
 }

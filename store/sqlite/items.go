@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -108,6 +109,9 @@ func rowBits(r *health.Record, rev health.Rev, plain bool) int64 {
 
 // load is a batch made ready to be compared: encoded, sorted by stream and key,
 // one version per key. It does not depend on the database.
+//
+// The items of a large page may still be encoded in another goroutine, in their
+// order, so that they are looked up meanwhile; see await.
 type load struct {
 	batch   *store.Batch
 	streams []streamName
@@ -118,6 +122,9 @@ type load struct {
 	arena *arena
 	// pages are the numbers of all pages; items share its elements.
 	pages []int32
+
+	encoded  int      // how many items are known to be encoded
+	progress chan int // tells how many are
 }
 
 type streamName struct {
@@ -198,10 +205,61 @@ func newLoad(b *store.Batch, a *arena, skip []bool) (*load, error) {
 			l.items = append(l.items, item{
 				rec: r, pages: l.pages[i : i+1 : i+1], stream: l.streamOf(r.Kind, page.Stream), rid: r.Key[n+1:],
 			})
-			l.items[len(l.items)-1].encode(a, r)
 		}
 	}
+	if l.sorted() {
+		l.encode()
+		return l, nil
+	}
+	l.encodeTo(len(l.items))
 	return l, l.sort()
+}
+
+const (
+	// overlapFrom is how many items are encoded while they are looked up.
+	overlapFrom = 128
+	// overlapStep is how many are encoded at a time.
+	overlapStep = 64
+)
+
+// encode encodes the items: many of them in another goroutine.
+func (l *load) encode() {
+	n := len(l.items)
+	if n < overlapFrom || runtime.GOMAXPROCS(0) < 2 {
+		l.encodeTo(n)
+		return
+	}
+	progress := make(chan int, n/overlapStep+1)
+	l.progress = progress
+	go func() {
+		for from := 0; from < n; {
+			to := min(from+overlapStep, n)
+			for ; from < to; from++ {
+				l.items[from].encode(l.arena, l.items[from].rec)
+			}
+			progress <- to
+		}
+	}()
+}
+
+// encodeTo encodes all items before n.
+func (l *load) encodeTo(n int) {
+	for ; l.encoded < n; l.encoded++ {
+		l.items[l.encoded].encode(l.arena, l.items[l.encoded].rec)
+	}
+}
+
+// await returns when the first n items are encoded.
+func (l *load) await(n int) {
+	for l.encoded < n {
+		l.encoded = <-l.progress
+	}
+}
+
+// release returns the memory of the load when nothing writes to it any more.
+func (l *load) release() *arena {
+	l.await(len(l.items))
+	return l.arena
 }
 
 // validate reports what is wrong with the item's record.
@@ -237,32 +295,38 @@ func (l *load) streamOf(kind health.Kind, name string) int32 {
 	return int32(len(l.streams) - 1)
 }
 
+// compare orders items by stream and key.
+func (it *item) compare(other *item) int {
+	if c := cmp.Compare(it.stream, other.stream); c != 0 {
+		return c
+	}
+	return strings.Compare(it.rid, other.rid)
+}
+
+// sorted reports whether the items are in the order of stream and key, each key
+// once.
+func (l *load) sorted() bool {
+	for i := 1; i < len(l.items); i++ {
+		if l.items[i-1].compare(&l.items[i]) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // sort brings the items into the order of stream and key, and leaves the better
 // version of each key.
 func (l *load) sort() error {
-	compare := func(a, b *item) int {
-		if c := cmp.Compare(a.stream, b.stream); c != 0 {
-			return c
-		}
-		return strings.Compare(a.rid, b.rid)
-	}
-	sorted := true
-	for i := 1; i < len(l.items) && sorted; i++ {
-		sorted = compare(&l.items[i-1], &l.items[i]) < 0
-	}
-	if sorted {
-		return nil
-	}
 	rank := make([]int32, len(l.items))
 	for i := range rank {
 		rank[i] = int32(i)
 	}
-	slices.SortStableFunc(rank, func(a, b int32) int { return compare(&l.items[a], &l.items[b]) })
+	slices.SortStableFunc(rank, func(a, b int32) int { return l.items[a].compare(&l.items[b]) })
 	items := make([]item, 0, len(l.items))
 	first := make([]int32, 0, len(l.items)) // where each was in the batch
 	for _, at := range rank {
 		it := &l.items[at]
-		if n := len(items); n > 0 && compare(&items[n-1], it) == 0 {
+		if n := len(items); n > 0 && items[n-1].compare(it) == 0 {
 			if err := items[n-1].absorb(it, l); err != nil {
 				return err
 			}

@@ -299,7 +299,7 @@ func (p *plan) top(ctx context.Context, c *conn, stream int64) (string, error) {
 func (p *plan) prepare(skip []bool) (err error) {
 	var a *arena
 	if p.load != nil {
-		a = p.load.arena
+		a = p.load.release()
 	} else {
 		a = p.s.arenas.Get().(*arena)
 	}
@@ -336,13 +336,14 @@ func (p *plan) planRecords(ctx context.Context, c *conn) error {
 		for hi < len(items) && items[hi].stream == stream {
 			hi++
 		}
-		if old := p.old(items[lo:hi]); len(old) > 0 {
-			if err := c.diff(ctx, p.streams[stream], old); err != nil {
+		if old := p.old(items[lo:hi]); old > 0 {
+			if err := c.diff(ctx, p.streams[stream], p.load, lo, lo+old); err != nil {
 				return err
 			}
 		}
 		lo = hi
 	}
+	p.load.await(len(items))
 	for i := range items {
 		at := i
 		if p.load.order != nil {
@@ -355,14 +356,13 @@ func (p *plan) planRecords(ctx context.Context, c *conn) error {
 	return nil
 }
 
-// old returns those items of one stream that may be stored.
-func (p *plan) old(items []item) []item {
+// old returns how many of the items of one stream may be stored: the first ones.
+func (p *plan) old(items []item) int {
 	stream := items[0].stream
 	if p.streams[stream] == 0 {
-		return nil
+		return 0
 	}
-	n := sort.Search(len(items), func(i int) bool { return items[i].rid > p.tops[stream] })
-	return items[:n]
+	return sort.Search(len(items), func(i int) bool { return items[i].rid > p.tops[stream] })
 }
 
 func (p *plan) planItem(ctx context.Context, c *conn, it *item) error {
