@@ -351,7 +351,8 @@ func recordsTable(b *bench, z size, mode sqlitestore.Synchronous, f form, best l
 	b.Note(topic, "Store: `Commit` of pages of %d records as values, 4 KiB pages, with validation, encoding, fingerprint, comparison, compression\n"+
 		"and change entries. Files are measured after a checkpoint.", batchSize)
 	b.Note(topic, "Encoding: the anchor is given payload and hash ready made, so that no time of it has encoding in it. The store is given values and\n"+
-		"encodes them. \"Without encoding\" is its time less that of \"encoding alone\" over the same records, our own encoding on one core.")
+		"encodes them. \"Without encoding\" is its time less that of \"encoding alone\" over the same records, our own encoding on one core.\n"+
+		"A page is looked up while it is encoded, on another core if there is one: what is left is what takes longer than that.")
 	if f == formJSON {
 		b.Note(topic, "Raw answers: each page of %d records comes with the JSON that a service would answer, made of the same records, %d bytes per\n"+
 			"record; `store.Page.Raw` has it. The store compresses it.", batchSize, raw/z.count)
