@@ -149,8 +149,14 @@ func (l *lane) run(kills int) error {
 			return err
 		}
 	}
+	db, err := sqlitestore.Open(l.t.Context(), l.file, nil)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
 	// What was killed may have left leases: they end after a minute and a half.
-	if err := l.until(4*time.Minute, "everything that was notified of is stored", l.complete); err != nil {
+	complete := func() (bool, error) { return l.complete(db) }
+	if err := l.until(4*time.Minute, "everything that was notified of is stored", complete); err != nil {
 		return err
 	}
 	return l.kill()
@@ -243,13 +249,8 @@ func (l *lane) connect() error {
 	return l.until(time.Minute, "the service subscribes", func() (bool, error) { return len(l.sim.Subscriptions()) > 0, nil })
 }
 
-// complete compares the file with the simulator: what is missing may still come.
-func (l *lane) complete() (bool, error) {
-	db, err := sqlitestore.Open(l.t.Context(), l.file, nil)
-	if err != nil {
-		return false, err
-	}
-	defer db.Close()
+// complete compares the store with the simulator: what is missing may still come.
+func (l *lane) complete(db store.Store) (bool, error) {
 	conns, err := db.Connections(l.t.Context(), store.ConnectionQuery{User: "ada"})
 	if err != nil {
 		return false, err
