@@ -380,7 +380,7 @@ func appendMoment(b []byte, m, base Moment) []byte {
 type stringTable struct {
 	strings [tableSize]string
 	n       int
-	next    int // the index after that of the last string
+	next    int // a guess at what follows: the one after the last that was remembered or found
 }
 
 const tableSize = 32

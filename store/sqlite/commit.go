@@ -51,7 +51,7 @@ func (s *Store) plan(ctx context.Context, p *plan) error {
 	defer s.planning.Add(-1)
 	p.begin()
 	if !hasDigests(p.batch) {
-		// Without digests to look up, the encoding needs no snapshot.
+		// Without digests to look up, the encoding begins before the snapshot.
 		if err := p.prepare(make([]bool, len(p.batch.Pages))); err != nil {
 			return err
 		}

@@ -25,8 +25,9 @@ const (
 // errEnough ends a scan.
 var errEnough = errors.New("sqlite: enough rows")
 
-// diff sets found and same of the items of l from lo up to hi, which are of one
-// stream, and stored of those that are not the same as what is stored.
+// diff sets found and same of the items of l from lo up to but not including hi,
+// which are of one stream and sorted by key, and stored of those that are not the
+// same as what is stored.
 //
 // The keys of a page are mostly neighbours in the file, too, so the rows
 // between the first and the last are visited in order and merged with the

@@ -58,7 +58,7 @@ func (p *plan) begin() {
 // help has helpers pack chunks, of which the plan will pack those itself that it
 // comes to first. Where other commits are planned, they need the processors.
 func (p *plan) help(list []health.Series) {
-	n := min(runtime.GOMAXPROCS(0)-int(p.s.planning.Load()), len(list)-1)
+	n := min(p.s.idleProcessors(), len(list)-1)
 	if n < 1 {
 		return
 	}
@@ -75,6 +75,12 @@ func (p *plan) help(list []health.Series) {
 	}
 	wakeHelpers()
 	p.helpers = h
+}
+
+// idleProcessors is how many processors no plan is made on; none or less if
+// there are as many plans as processors.
+func (s *Store) idleProcessors() int {
+	return runtime.GOMAXPROCS(0) - int(s.planning.Load())
 }
 
 // wakeHelpers has other processors take the goroutines that were just started.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -110,8 +109,8 @@ func rowBits(r *health.Record, rev health.Rev, plain bool) int64 {
 // load is a batch made ready to be compared: encoded, sorted by stream and key,
 // one version per key. It does not depend on the database.
 //
-// The items of a large page may still be encoded in another goroutine, in their
-// order, so that they are looked up meanwhile; see await.
+// Many items are encoded by another goroutine, in their order, so that they are
+// looked up meanwhile. What is encoded of an item is read after await.
 type load struct {
 	batch   *store.Batch
 	streams []streamName
@@ -123,8 +122,8 @@ type load struct {
 	// pages are the numbers of all pages; items share its elements.
 	pages []int32
 
-	encoded  int      // how many items are known to be encoded
-	progress chan int // tells how many are
+	encoded  int      // how many items are known to be encoded, to the one who awaits
+	progress chan int // how many are, from the one who encodes; nil without one
 }
 
 type streamName struct {
@@ -174,10 +173,11 @@ func (a *arena) keep(b []byte) []byte {
 	return b[:len(b):len(b)]
 }
 
-// newLoad encodes the records of the pages that skip does not name. It checks
-// of a record only what identifies it: one that turns out to be what is stored
-// was checked when it was stored.
-func newLoad(b *store.Batch, a *arena, skip []bool) (*load, error) {
+// newLoad loads the records of the pages that skip does not name, and encodes
+// them or has that begun: meanwhile says that a processor is free for it. It
+// checks of a record only what identifies it: one that turns out to be what is
+// stored was checked when it was stored.
+func newLoad(b *store.Batch, a *arena, skip []bool, meanwhile bool) (*load, error) {
 	l := &load{batch: b, arena: a}
 	n := 0
 	for i := range b.Pages {
@@ -207,45 +207,39 @@ func newLoad(b *store.Batch, a *arena, skip []bool) (*load, error) {
 			})
 		}
 	}
-	if l.sorted() {
-		l.encode()
+	// Where items change places or are joined, that needs their encodings.
+	sorted := l.sorted()
+	if sorted && meanwhile && len(l.items) >= meanwhileFrom {
+		l.progress = make(chan int, len(l.items)/meanwhileStep+1)
+		go l.encode()
+		wakeHelpers()
 		return l, nil
 	}
-	l.encodeTo(len(l.items))
+	for i := range l.items {
+		l.items[i].encode(a, l.items[i].rec)
+	}
+	l.encoded = len(l.items)
+	if sorted {
+		return l, nil
+	}
 	return l, l.sort()
 }
 
 const (
-	// overlapFrom is how many items are encoded while they are looked up.
-	overlapFrom = 128
-	// overlapStep is how many are encoded at a time.
-	overlapStep = 64
+	// meanwhileFrom is from how many items on they are encoded while they are
+	// looked up.
+	meanwhileFrom = 256
+	// meanwhileStep is after how many of them progress is told.
+	meanwhileStep = 64
 )
 
-// encode encodes the items: many of them in another goroutine.
+// encode encodes the items for one who awaits them.
 func (l *load) encode() {
-	n := len(l.items)
-	if n < overlapFrom || runtime.GOMAXPROCS(0) < 2 {
-		l.encodeTo(n)
-		return
-	}
-	progress := make(chan int, n/overlapStep+1)
-	l.progress = progress
-	go func() {
-		for from := 0; from < n; {
-			to := min(from+overlapStep, n)
-			for ; from < to; from++ {
-				l.items[from].encode(l.arena, l.items[from].rec)
-			}
-			progress <- to
+	for i := 0; i < len(l.items); {
+		for step := min(i+meanwhileStep, len(l.items)); i < step; i++ {
+			l.items[i].encode(l.arena, l.items[i].rec)
 		}
-	}()
-}
-
-// encodeTo encodes all items before n.
-func (l *load) encodeTo(n int) {
-	for ; l.encoded < n; l.encoded++ {
-		l.items[l.encoded].encode(l.arena, l.items[l.encoded].rec)
+		l.progress <- i
 	}
 }
 

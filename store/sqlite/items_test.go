@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -12,31 +13,64 @@ import (
 	"github.com/vitalmux/vitalmux/store"
 )
 
-// TestItemsAreEncodedMeanwhile awaits the items of large pages that another
-// goroutine encodes: they are those of a page that is encoded at once, and the
-// memory is free only after them.
+// TestItemsAreEncodedMeanwhile awaits the items of a large page one by one: they
+// are those of a page that is encoded at once, and its memory is free only after
+// the last.
 func TestItemsAreEncodedMeanwhile(t *testing.T) {
-	twoProcessors(t)
-	for _, n := range []int{1, overlapFrom - 1, overlapFrom, overlapFrom + 1, 3*overlapStep + 1, 1000} {
+	for _, n := range []int{1, meanwhileFrom - 1, meanwhileFrom, meanwhileFrom + 1, 1000} {
 		b := groupBatch("ann", "a", keysOf(n)...)
-		l, err := newLoad(&b, &arena{}, []bool{false})
-		require.NoError(t, err)
-		require.Equal(t, n >= overlapFrom, l.progress != nil)
-		want := &load{items: make([]item, n), arena: &arena{}}
-		for i := range want.items {
-			want.items[i].rec = &b.Pages[0].Records[i]
+		load := func(meanwhile bool) *load {
+			l, err := newLoad(&b, &arena{}, []bool{false}, meanwhile)
+			require.NoError(t, err)
+			require.Equal(t, meanwhile && n >= meanwhileFrom, l.progress != nil)
+			return l
 		}
-		want.encodeTo(n)
+		want, got := load(false), load(true)
 		for i := range n {
-			l.await(i + 1)
-			require.Equal(t, string(want.items[i].rest), string(l.items[i].rest))
-			require.Equal(t, string(want.items[i].values), string(l.items[i].values))
-			require.Equal(t, want.items[i].rev, l.items[i].rev)
+			got.await(i + 1)
+			require.Equal(t, string(want.items[i].rest), string(got.items[i].rest))
+			require.Equal(t, string(want.items[i].values), string(got.items[i].values))
+			require.Equal(t, want.items[i].rev, got.items[i].rev)
 		}
-		l, err = newLoad(&b, &arena{}, []bool{false})
-		require.NoError(t, err)
-		l.release()
-		require.Equal(t, n, l.encoded)
+		got = load(true)
+		got.release()
+		require.Equal(t, n, got.encoded)
+	}
+}
+
+// TestItemsAreAwaited encodes items only when nothing else goes on: whoever looks
+// them up, and plans them, waits for that.
+func TestItemsAreAwaited(t *testing.T) {
+	s, _ := groupStore(t)
+	b := groupBatch("ann", "a", keysOf(manyRows)...)
+	_, err := s.Commit(t.Context(), b)
+	require.NoError(t, err)
+	for name, keys := range map[string][]string{"stored": keysOf(manyRows), "new": keysOf(2 * manyRows)[manyRows:]} {
+		t.Run(name, func(t *testing.T) {
+			b := groupBatch("ann", "a", keys...)
+			synctest.Test(t, func(t *testing.T) {
+				skip := []bool{false}
+				l, err := newLoad(&b, &arena{}, skip, false)
+				require.NoError(t, err)
+				for i := range l.items {
+					l.items[i].rev, l.items[i].values, l.items[i].rest = health.Rev{}, nil, nil
+				}
+				l.encoded, l.progress = 0, make(chan int, 1)
+				go func() {
+					synctest.Wait()
+					l.encode()
+				}()
+				p := &plan{s: s, batch: &b, load: l, skip: skip, stamp: s.cache.stamp("a")}
+				require.NoError(t, s.view(background, p.look))
+				require.Equal(t, len(keys), l.encoded)
+				for i := range p.rows {
+					require.NotZero(t, p.rows[i].hash)
+				}
+				for i := range l.items {
+					require.Equal(t, name == "stored", l.items[i].same)
+				}
+			})
+		})
 	}
 }
 
@@ -64,7 +98,7 @@ func largePages(s *Store, rnd *rand.Rand, connection string) error {
 	}
 	stored := map[string]version{}
 	for range 12 {
-		b := groupBatch("ann", connection, keysOf(overlapFrom/2+rnd.IntN(4*overlapFrom))...)
+		b := groupBatch("ann", connection, keysOf(meanwhileFrom/2+rnd.IntN(3*meanwhileFrom))...)
 		var want store.Result
 		records := b.Pages[0].Records
 		for i := range records {
@@ -101,8 +135,8 @@ func largePages(s *Store, rnd *rand.Rand, connection string) error {
 		if rnd.IntN(2) == 0 {
 			rnd.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
 		}
-		bad := groupBatch("ann", connection, keysOf(overlapFrom)...)
-		bad.Pages[0].Records[rnd.IntN(overlapFrom)].Connection = "another"
+		bad := groupBatch("ann", connection, keysOf(meanwhileFrom)...)
+		bad.Pages[0].Records[rnd.IntN(meanwhileFrom)].Connection = "another"
 		if _, err := s.Commit(background, bad); err == nil {
 			return fmt.Errorf("%s: a record of another connection was taken", connection)
 		}

@@ -221,7 +221,7 @@ func (p *plan) planCursors(ctx context.Context, c *conn) error {
 	return nil
 }
 
-// planLoad finds the pages to skip and encodes the others, unless that was
+// planLoad finds the pages to skip and loads the others, unless that was
 // done for the same pages before.
 func (p *plan) planLoad(ctx context.Context, c *conn) error {
 	skip := make([]bool, len(p.batch.Pages))
@@ -295,7 +295,7 @@ func (p *plan) top(ctx context.Context, c *conn, stream int64) (string, error) {
 	return top, err
 }
 
-// prepare encodes the records of the pages that are not skipped.
+// prepare loads the records of the pages that are not skipped.
 func (p *plan) prepare(skip []bool) (err error) {
 	var a *arena
 	if p.load != nil {
@@ -304,7 +304,7 @@ func (p *plan) prepare(skip []bool) (err error) {
 		a = p.s.arenas.Get().(*arena)
 	}
 	a.reset()
-	p.load, err = newLoad(p.batch, a, skip)
+	p.load, err = newLoad(p.batch, a, skip, p.s.idleProcessors() > 0)
 	p.skip = skip
 	return err
 }
