@@ -352,8 +352,8 @@ func recordsTable(b *bench, z size, mode sqlitestore.Synchronous, f form, best l
 		"and change entries. Files are measured after a checkpoint.", batchSize)
 	b.Note(topic, "Encoding: the anchor is given payload and hash ready made, so that no time of it has encoding in it. The store is given values and\n"+
 		"encodes them. \"Without encoding\" is its time less that of \"encoding alone\" over the same records, our own encoding on one core.\n"+
-		"A page in the order of its keys is looked up while another core encodes it, so that this is by how much a commit takes longer\n"+
-		"than encoding alone, not all that its other work costs.")
+		"A page of many values in the order of its keys is looked up while another core encodes it, so that there this is by how much a\n"+
+		"commit takes longer than encoding alone, not all that its other work costs.")
 	if f == formJSON {
 		b.Note(topic, "Raw answers: each page of %d records comes with the JSON that a service would answer, made of the same records, %d bytes per\n"+
 			"record; `store.Page.Raw` has it. The store compresses it.", batchSize, raw/z.count)

@@ -174,9 +174,9 @@ func (a *arena) keep(b []byte) []byte {
 }
 
 // newLoad loads the records of the pages that skip does not name, and encodes
-// them or has that begun: meanwhile says that a processor is free for it. It
-// checks of a record only what identifies it: one that turns out to be what is
-// stored was checked when it was stored.
+// them: with meanwhile in another goroutine. It checks of a record only what
+// identifies it: one that turns out to be what is stored was checked when it was
+// stored.
 func newLoad(b *store.Batch, a *arena, skip []bool, meanwhile bool) (*load, error) {
 	l := &load{batch: b, arena: a}
 	n := 0
@@ -209,7 +209,7 @@ func newLoad(b *store.Batch, a *arena, skip []bool, meanwhile bool) (*load, erro
 	}
 	// Where items change places or are joined, that needs their encodings.
 	sorted := l.sorted()
-	if sorted && meanwhile && len(l.items) >= meanwhileFrom {
+	if sorted && meanwhile {
 		l.progress = make(chan int, len(l.items)/meanwhileStep+1)
 		go l.encode()
 		wakeHelpers()
@@ -226,12 +226,34 @@ func newLoad(b *store.Batch, a *arena, skip []bool, meanwhile bool) (*load, erro
 }
 
 const (
-	// meanwhileFrom is from how many items on they are encoded while they are
-	// looked up.
-	meanwhileFrom = 256
-	// meanwhileStep is after how many of them progress is told.
+	// meanwhileFrom is from how many values on items are encoded while they are
+	// looked up. Of fewer, to tell another goroutine costs what it gains.
+	meanwhileFrom = 16 << 10
+	// meanwhileStep is after how many items progress is told.
 	meanwhileStep = 64
 )
+
+// manyValues reports whether the pages that are not skipped have so many values
+// that it is worth to encode them meanwhile.
+func manyValues(b *store.Batch, skip []bool) bool {
+	n := 0
+	for i := range b.Pages {
+		if skip[i] {
+			continue
+		}
+		for j := range b.Pages[i].Records {
+			r := &b.Pages[i].Records[j]
+			n += len(r.Values)
+			for k := range r.Segments {
+				n += len(r.Segments[k].Values)
+			}
+			if n >= meanwhileFrom {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // encode encodes the items for one who awaits them.
 func (l *load) encode() {

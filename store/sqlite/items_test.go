@@ -17,12 +17,12 @@ import (
 // are those of a page that is encoded at once, and its memory is free only after
 // the last.
 func TestItemsAreEncodedMeanwhile(t *testing.T) {
-	for _, n := range []int{1, meanwhileFrom - 1, meanwhileFrom, meanwhileFrom + 1, 1000} {
+	for _, n := range []int{1, meanwhileStep - 1, meanwhileStep, meanwhileStep + 1, 10*meanwhileStep + 7} {
 		b := groupBatch("ann", "a", keysOf(n)...)
 		load := func(meanwhile bool) *load {
 			l, err := newLoad(&b, &arena{}, []bool{false}, meanwhile)
 			require.NoError(t, err)
-			require.Equal(t, meanwhile && n >= meanwhileFrom, l.progress != nil)
+			require.Equal(t, meanwhile, l.progress != nil)
 			return l
 		}
 		want, got := load(false), load(true)
@@ -36,6 +36,21 @@ func TestItemsAreEncodedMeanwhile(t *testing.T) {
 		got.release()
 		require.Equal(t, n, got.encoded)
 	}
+}
+
+func TestManyValues(t *testing.T) {
+	b := groupBatch("ann", "a", "1", "2")
+	b.Pages = append(b.Pages, b.Pages[0])
+	records := b.Pages[0].Records
+	records[0].Values = make([]health.Value, meanwhileFrom/2)
+	require.False(t, manyValues(&b, []bool{false, true}))
+	require.True(t, manyValues(&b, []bool{false, false}), "two pages with the same records")
+	records[1].Segments = []health.Segment{{Values: make([]health.Value, meanwhileFrom/4)}, {Values: make([]health.Value, meanwhileFrom/4-1)}}
+	require.True(t, manyValues(&b, []bool{false, true}))
+	require.True(t, manyValues(&b, []bool{true, false}))
+	require.False(t, manyValues(&b, []bool{true, true}))
+	records[1].Segments = records[1].Segments[:1]
+	require.False(t, manyValues(&b, []bool{false, true}))
 }
 
 // TestItemsAreAwaited encodes items only when nothing else goes on: whoever looks
@@ -96,9 +111,11 @@ func largePages(s *Store, rnd *rand.Rand, connection string) error {
 		order, weight int64
 		deleted       bool
 	}
+	// A page of more records than large has many values.
+	const values, large = 128, meanwhileFrom / 128
 	stored := map[string]version{}
 	for range 12 {
-		b := groupBatch("ann", connection, keysOf(meanwhileFrom/2+rnd.IntN(3*meanwhileFrom))...)
+		b := groupBatch("ann", connection, keysOf(large/2+rnd.IntN(3*large))...)
 		var want store.Result
 		records := b.Pages[0].Records
 		for i := range records {
@@ -124,6 +141,9 @@ func largePages(s *Store, rnd *rand.Rand, connection string) error {
 			}
 			r.Rev.Order = next.order
 			r.Values[0].Number = health.Int(next.weight)
+			for part := range values {
+				r.Values = append(r.Values, health.Value{Metric: health.MetricBodyWeight, Part: health.Part(fmt.Sprint("part_", part)), Number: health.Int(1)})
+			}
 			if next.deleted {
 				r.State, r.Values = health.StateDeleted, nil
 			}
@@ -135,8 +155,8 @@ func largePages(s *Store, rnd *rand.Rand, connection string) error {
 		if rnd.IntN(2) == 0 {
 			rnd.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
 		}
-		bad := groupBatch("ann", connection, keysOf(meanwhileFrom)...)
-		bad.Pages[0].Records[rnd.IntN(meanwhileFrom)].Connection = "another"
+		bad := groupBatch("ann", connection, keysOf(large)...)
+		bad.Pages[0].Records[rnd.IntN(large)].Connection = "another"
 		if _, err := s.Commit(background, bad); err == nil {
 			return fmt.Errorf("%s: a record of another connection was taken", connection)
 		}

@@ -304,7 +304,8 @@ func (p *plan) prepare(skip []bool) (err error) {
 		a = p.s.arenas.Get().(*arena)
 	}
 	a.reset()
-	p.load, err = newLoad(p.batch, a, skip, p.s.idleProcessors() > 0)
+	meanwhile := p.s.idleProcessors() > 0 && manyValues(p.batch, skip)
+	p.load, err = newLoad(p.batch, a, skip, meanwhile)
 	p.skip = skip
 	return err
 }
