@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/store"
 )
 
@@ -18,7 +19,7 @@ import (
 // the last.
 func TestItemsAreEncodedMeanwhile(t *testing.T) {
 	for _, n := range []int{1, meanwhileStep - 1, meanwhileStep, meanwhileStep + 1, 10*meanwhileStep + 7} {
-		b := groupBatch("ann", "a", keysOf(n)...)
+		b := groupBatch("ann", "a", numbered(n)...)
 		load := func(meanwhile bool) *load {
 			l, err := newLoad(&b, &arena{}, []bool{false}, meanwhile)
 			require.NoError(t, err)
@@ -57,10 +58,10 @@ func TestManyValues(t *testing.T) {
 // them up, and plans them, waits for that.
 func TestItemsAreAwaited(t *testing.T) {
 	s, _ := groupStore(t)
-	b := groupBatch("ann", "a", keysOf(manyRows)...)
+	b := groupBatch("ann", "a", numbered(manyRows)...)
 	_, err := s.Commit(t.Context(), b)
 	require.NoError(t, err)
-	for name, keys := range map[string][]string{"stored": keysOf(manyRows), "new": keysOf(2 * manyRows)[manyRows:]} {
+	for name, keys := range map[string][]string{"stored": numbered(manyRows), "new": numbered(2 * manyRows)[manyRows:]} {
 		t.Run(name, func(t *testing.T) {
 			b := groupBatch("ann", "a", keys...)
 			synctest.Test(t, func(t *testing.T) {
@@ -95,8 +96,7 @@ func TestItemsAreAwaited(t *testing.T) {
 func TestLargePages(t *testing.T) {
 	twoProcessors(t)
 	s, _ := groupStore(t)
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := proof.Seed(t)
 	var group errgroup.Group
 	for c := range 4 {
 		group.Go(func() error {
@@ -115,7 +115,7 @@ func largePages(s *Store, rnd *rand.Rand, connection string) error {
 	const values, large = 128, meanwhileFrom / 128
 	stored := map[string]version{}
 	for range 12 {
-		b := groupBatch("ann", connection, keysOf(large/2+rnd.IntN(3*large))...)
+		b := groupBatch("ann", connection, numbered(large/2+rnd.IntN(3*large))...)
 		var want store.Result
 		records := b.Pages[0].Records
 		for i := range records {
@@ -155,7 +155,7 @@ func largePages(s *Store, rnd *rand.Rand, connection string) error {
 		if rnd.IntN(2) == 0 {
 			rnd.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
 		}
-		bad := groupBatch("ann", connection, keysOf(large)...)
+		bad := groupBatch("ann", connection, numbered(large)...)
 		bad.Pages[0].Records[rnd.IntN(large)].Connection = "another"
 		if _, err := s.Commit(background, bad); err == nil {
 			return fmt.Errorf("%s: a record of another connection was taken", connection)
@@ -184,12 +184,4 @@ func largePages(s *Store, rnd *rand.Rand, connection string) error {
 		}
 	}
 	return nil
-}
-
-func keysOf(n int) []string {
-	keys := make([]string, n)
-	for i := range keys {
-		keys[i] = fmt.Sprintf("%05d", i)
-	}
-	return keys
 }
