@@ -24,7 +24,7 @@ func NewDay(year, month, dom int) (Day, error) {
 		return Day{}, ErrDay
 	}
 	d := Day{Year: int16(year), Month: uint8(month), Dom: uint8(dom)}
-	if d.midnight().Day() != dom {
+	if dom > 28 && d.midnight().Day() != dom {
 		return Day{}, ErrDay
 	}
 	return d, nil

@@ -427,6 +427,18 @@ func (s *Series) validate(limit limits) error {
 // isIdentifier reports whether s is valid UTF-8 without control characters and
 // without characters that change the direction of the text around them.
 func isIdentifier(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= utf8.RuneSelf:
+			return isIdentifierBeyondASCII(s[i:])
+		case c < ' ' || c == 0x7F:
+			return false
+		}
+	}
+	return true
+}
+
+func isIdentifierBeyondASCII(s string) bool {
 	if !utf8.ValidString(s) {
 		return false
 	}

@@ -652,6 +652,9 @@ func (c *commit) writeGroups() error {
 	t := c.tx
 	var changed []*chunk
 	for _, g := range c.list {
+		if !slices.ContainsFunc(g.chunks, func(x *chunk) bool { return x.head || x.content }) {
+			continue
+		}
 		first := len(changed)
 		for _, x := range g.chunks {
 			if x.content {
