@@ -69,8 +69,9 @@ WHERE kind = 'daily' AND day IS NOT NULL
 GROUP BY user, day, metric, stat, part;
 
 -- One row per user and day: the usual columns of the daily records, the last
--- weight of the day, and the sleep that is filed under it. Distances are in
--- metres, durations in seconds, energy in kilocalories, weight in kilograms.
+-- weight of the day, and the sleep that is filed under it: all that one
+-- connection tells, of several connections that which tells most. Distances are
+-- in metres, durations in seconds, energy in kilocalories, weight in kilograms.
 CREATE VIEW v_daily AS
 SELECT user, day,
 	max(CASE metric WHEN 'steps' THEN value END) AS steps,
@@ -94,7 +95,8 @@ FROM (
 	SELECT user, day, CASE stat WHEN 'value' THEN metric ELSE metric || '.' || stat END AS metric, value
 	FROM v_daily_values WHERE part = ''
 	UNION ALL
-	SELECT user, day, 'sleep', sum(asleep_s) FROM v_sleep WHERE day IS NOT NULL AND asleep_s IS NOT NULL GROUP BY user, day
+	SELECT user, day, 'sleep', sum(asleep_s) FROM v_sleep
+	WHERE day IS NOT NULL AND asleep_s IS NOT NULL GROUP BY user, day, connection
 	UNION ALL
 	SELECT user, day, 'body_weight', weight_kg FROM (
 		SELECT user, coalesce(day, substr(start, 1, 10)) AS day, weight_kg, max(start) FROM v_body
@@ -102,7 +104,8 @@ FROM (
 )
 GROUP BY user, day;
 
--- One row per night or nap.
+-- One row per record of sleep: a night, a nap, or only the stages of a day where
+-- the service tells them apart from the night. Those have no asleep_s.
 CREATE VIEW v_sleep AS
 SELECT r.user, r.connection, r.provider, r.key, r.day, r.start, r."end", r.seconds,
 	coalesce(max(CASE j.key WHEN 'sleep_duration' THEN j.value END), max(CASE j.key WHEN 'sleep_asleep' THEN j.value END)) AS asleep_s,
