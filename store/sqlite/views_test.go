@@ -180,6 +180,48 @@ func TestSleepOfADayIsOfOneConnection(t *testing.T) {
 	require.Equal(t, [][]string{{"2026-02-03", "27000"}}, query(t, path, "SELECT day, sleep_s FROM v_daily"))
 }
 
+// TestChangesOfTheViewAreThoseOfTheFeed, also those about records that went with
+// their connection, and those about a connection itself.
+func TestChangesOfTheViewAreThoseOfTheFeed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path, nil)
+	for _, connection := range []string{"gone", "old", "new"} {
+		_, err := s.PutConnection(t.Context(), store.Connection{ID: connection, User: "u1", Provider: connection, State: store.StateActive})
+		require.NoError(t, err)
+		r := health.Record{
+			Connection: connection, Kind: health.KindDaily, Key: "activity/2026-02-03", Span: health.Span{Day: health.Day{Year: 2026, Month: 2, Dom: 3}},
+			Rev: health.Rev{Order: testNow.UnixMilli()}, Values: []health.Value{value(health.MetricSteps, "1", 0, "")},
+		}
+		r.Normalize()
+		_, err = s.Commit(t.Context(), store.Batch{
+			User: "u1", Connection: connection, Unfenced: true, Now: testNow, Cause: store.CauseLive,
+			Pages: []store.Page{{Stream: "activity", Records: []health.Record{r}}},
+		})
+		require.NoError(t, err)
+	}
+	_, err := s.Commit(t.Context(), store.Batch{
+		User: "u1", Connection: "new", Predecessor: "old", Unfenced: true, Now: testNow, Cause: store.CauseLive,
+	})
+	require.NoError(t, err)
+	require.NoError(t, s.DeleteConnection(t.Context(), "gone", true))
+	feed, err := s.Changes(t.Context(), "host", 0)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	var want [][]string
+	for _, c := range feed {
+		day, state := "-", "live"
+		if !c.Day.IsZero() {
+			day = c.Day.String()
+		}
+		if c.State == health.StateDeleted {
+			state = "deleted"
+		}
+		want = append(want, []string{c.User, c.Connection, string(c.Kind), c.Key, day, string(c.Cause), state})
+	}
+	require.Len(t, want, 4)
+	require.Equal(t, want, query(t, path, "SELECT user, connection, kind, key, day, cause, state FROM v_changes"))
+}
+
 // TestViewFunctions keeps the views readable for SQLite 3.38.
 func TestViewFunctions(t *testing.T) {
 	text, err := os.ReadFile("schema/0002_views.sql")
