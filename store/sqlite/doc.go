@@ -21,7 +21,8 @@
 //
 // Open returns errors that wrap [ErrNotDatabase], [ErrForeign],
 // [ErrNotWritable], [ErrExposed], [ErrLibrary], [store.ErrSchema],
-// [store.ErrBusy] or [store.ErrInvalid]. The methods return the sentinels of
+// [store.ErrBusy], [store.ErrInvalid] or, on a file system without the shared
+// memory that WAL needs, [store.ErrUnsafe]. The methods return the sentinels of
 // package store, the context's error, or an error of SQLite. No error holds a
 // payload or a health value.
 //
