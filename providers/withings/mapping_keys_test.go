@@ -115,3 +115,29 @@ func TestLegacyNightInTwoAnswers(t *testing.T) {
 	require.Len(t, one.records[0].Segments, 2)
 	require.ElementsMatch(t, []string{"sleep/2018-10-28/activity_tracker", "sleep/2018-10-28/sleep_monitor"}, keysOf(night("32")))
 }
+
+// Rows that tell the number of a model, and not all of them its name, are of one
+// device: none of them is set aside.
+func TestRowsThatNameAModelInDifferentWays(t *testing.T) {
+	for _, rows := range [][3]string{
+		{`"model":"ScanWatch","model_id":93`, `"model_id":93`, `"model":93`},
+		{`"model":93`, `"model":null,"model_id":93`, `"model":"ScanWatch","model_id":93`},
+	} {
+		m, err := mapBody(streamIntraday, "getintradayactivity"+dayName, `{"status":0,"body":{"series":{`+
+			`"1795215600":{"steps":4,`+rows[0]+`},"1795215660":{"steps":5,`+rows[1]+`},"1795215720":{"steps":6,`+rows[2]+`}}}}`)
+		require.NoError(t, err)
+		require.Empty(t, reasonsOf(m))
+		require.Equal(t, []string{"intraday/2026-11-21/model_93"}, keysOf(m))
+		require.Len(t, m.records[0].Series, 1)
+		require.Equal(t, []int64{4, 5, 6}, m.records[0].Series[0].Values)
+
+		m, err = mapBody(streamSleep, "sleep/get"+dayName, `{"status":0,"body":{"model":16,"series":[`+
+			`{"startdate":1795215600,"enddate":1795219200,"state":2,`+rows[0]+`},`+
+			`{"startdate":1795219200,"enddate":1795222800,"state":1,`+rows[1]+`},`+
+			`{"startdate":1795222800,"enddate":1795226400,"state":2,`+rows[2]+`}]}}`)
+		require.NoError(t, err)
+		require.Empty(t, reasonsOf(m))
+		require.Equal(t, []string{"sleep/2026-11-21/activity_tracker"}, keysOf(m))
+		require.Len(t, m.records[0].Segments, 3)
+	}
+}

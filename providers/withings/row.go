@@ -172,10 +172,10 @@ func (d device) class() string {
 	return ""
 }
 
-// same reports whether both are one source of data.
+// same reports whether both are one source of data: what has one key is one record.
 func (d device) same(o device) bool {
 	if d.name() != "" || o.name() != "" {
 		return d.name() == o.name()
 	}
-	return d.modelID == o.modelID && d.model == o.model
+	return d == o || d.source() == o.source()
 }
