@@ -369,8 +369,20 @@ func TestBadRowsOfTheOtherStreams(t *testing.T) {
 			streamDevices, "user/getdevice", `{"status":0,"body":{"devices":[{"model":"x"},{"deviceid":"d","battery":7}]}}`,
 			[]string{"devices/d"}, []string{"devices/#0: " + reasonDevice, "devices/d#battery: " + reasonType},
 		},
-		"no goals":        {streamGoals, "user/getgoals", `{"status":0,"body":{"goals":[]}}`, []string{}, []string{}},
-		"a goal's unit":   {streamGoals, "user/getgoals", `{"status":0,"body":{"goals":{"steps":5,"weight":{"value":7,"unit":99}}}}`, []string{"goals/current"}, []string{"goals/current#weight: " + reasonUnit}},
+		"no goals":      {streamGoals, "user/getgoals", `{"status":0,"body":{"goals":[]}}`, []string{}, []string{}},
+		"a goal's unit": {streamGoals, "user/getgoals", `{"status":0,"body":{"goals":{"steps":5,"weight":{"value":7,"unit":99}}}}`, []string{"goals/current"}, []string{"goals/current#weight: " + reasonUnit}},
+		"a weight goal of null": {
+			streamGoals, "user/getgoals", `{"status":0,"body":{"goals":{"steps":5,"weight":{"value":null,"unit":null}}}}`,
+			[]string{"goals/current"}, []string{},
+		},
+		"a weight goal without its number": {
+			streamGoals, "user/getgoals", `{"status":0,"body":{"goals":{"steps":5,"weight":{"value":null,"unit":-3}}}}`,
+			[]string{"goals/current"}, []string{"goals/current#weight: " + reasonValue},
+		},
+		"a weight goal without its unit": {
+			streamGoals, "user/getgoals", `{"status":0,"body":{"goals":{"steps":5,"weight":{"value":70500,"unit":null}}}}`,
+			[]string{"goals/current"}, []string{"goals/current#weight: " + reasonValue},
+		},
 		"goals of a word": {streamGoals, "user/getgoals", `{"status":0,"body":{"goals":"none"}}`, []string{}, []string{"goals/#0: " + reasonNotObject}},
 	} {
 		t.Run(name, func(t *testing.T) {

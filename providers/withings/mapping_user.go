@@ -189,8 +189,8 @@ func (r *row) weightGoal(s *jsonscan.Scanner) {
 	var (
 		seen  members
 		value health.Decimal
+		unit  int64
 	)
-	unit := int64(0)
 	for s.NextMember() {
 		switch string(s.Name()) {
 		case "value":
@@ -208,8 +208,10 @@ func (r *row) weightGoal(s *jsonscan.Scanner) {
 		return
 	}
 	exponent := int64(value.Exponent) + unit
+	const both = 1<<measureValue | 1<<measureUnit
 	switch {
-	case seen.twice || seen.bad != 0 || seen.seen != 1<<measureValue|1<<measureUnit:
+	case !seen.twice && seen.bad|seen.got == 0 && seen.seen == both: // null is no goal
+	case seen.twice || seen.got != both:
 		r.fault("weight", reasonValue, s.Since(at))
 	case unit < -maxUnit || unit > maxUnit || exponent < -health.MaxExponent || exponent > health.MaxExponent:
 		r.fault("weight", reasonUnit, s.Since(at))
