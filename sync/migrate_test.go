@@ -42,9 +42,12 @@ type move struct {
 	wire func(r *http.Request, send func() (*http.Response, error)) (*http.Response, error)
 }
 
-func newMove(t testing.TB) *move {
+func newMove(t testing.TB) *move { return newMoveOf(t, 12) }
+
+// newMoveOf returns one of a person with so many days of data.
+func newMoveOf(t testing.TB, days int) *move {
 	m := &move{t: t, store: store.NewMemory()}
-	m.sim = withingstest.New(withingstest.Config{Seed: 5, Days: 12, IntradayDays: 1, RateLimit: -1, IdenticalCallWindow: -1})
+	m.sim = withingstest.New(withingstest.Config{Seed: 5, Days: days, IntradayDays: 1, RateLimit: -1, IdenticalCallWindow: -1})
 	m.user = m.sim.AddUser(withingstest.UserConfig{ID: 1002, Timezone: "Europe/Paris"})
 	m.token = m.sim.LegacyLogin(m.user.ID)
 	engine := m.engine(m.legacy(), nil)
@@ -240,6 +243,45 @@ func TestMigrate(t *testing.T) {
 		}
 		require.Equal(t, 1, m.presented())
 		require.Len(t, m.audits, 2)
+	})
+}
+
+// TestLegacyHistoryOfAnotherZone reads the history of a person who lived elsewhere
+// half a year ago: what tells no zone of its own is in the one of today.
+func TestLegacyHistoryOfAnotherZone(t *testing.T) {
+	bubbled(t, func(t *testing.T) {
+		m := newMoveOf(t, 220)
+		last, err := health.ParseDay(m.user.LastDay)
+		require.NoError(t, err)
+		const elsewhere = "America/New_York"
+		for i := 170; i < 220; i++ {
+			m.sim.EditActivity(m.user.ID, last.Add(-i).String(), func(a *withingstest.Activity) { a.Timezone = elsewhere })
+		}
+		for _, n := range m.sim.Truth(m.user.ID).Nights {
+			if d, err := health.ParseDay(n.Date); err == nil && d.Compare(last.Add(-170)) <= 0 {
+				m.sim.EditNight(m.user.ID, n.ID, func(n *withingstest.Night) { n.Timezone = elsewhere })
+			}
+		}
+		e := m.engine(m.legacy(), nil)
+		_, err = e.Sync(t.Context(), m.conn.ID)
+		require.NoError(t, err)
+		_, err = e.Backfill(t.Context(), m.conn.ID, time.Now().AddDate(0, 0, -215))
+		require.NoError(t, err)
+		conn, err := m.store.Connection(t.Context(), m.conn.ID)
+		require.NoError(t, err)
+		require.Equal(t, "Europe/Paris", conn.Zone)
+		places := map[string]map[string]int{}
+		for r, err := range store.AllRecords(t.Context(), m.store, store.RecordQuery{User: "ada"}) {
+			require.NoError(t, err)
+			if places[r.Stream()] == nil {
+				places[r.Stream()] = map[string]int{}
+			}
+			places[r.Stream()][r.Span.Location]++
+		}
+		require.NotZero(t, places["activity"][elsewhere], "a row's own zone")
+		require.NotZero(t, places["measures"]["Europe/Paris"])
+		require.Zero(t, places["measures"][elsewhere])
+		require.Zero(t, places["sleep"][elsewhere])
 	})
 }
 

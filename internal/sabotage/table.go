@@ -325,5 +325,13 @@ func table() []fault {
 		{name: "run-connections-of-others-in-front", pkg: "sync", test: "^TestConnectionsOfOtherProcessesHideNobody$", file: "sync/run.go",
 			old: "dueBatch+e.leftAlone(now)",
 			new: "dueBatch"},
+
+		// The adapter of Withings.
+		{name: "withings-zone-of-long-ago", pkg: "sync", test: "^TestLegacyHistoryOfAnotherZone$", file: "providers/withings/withings.go",
+			old: "if f.q.Zone != nil && m.zoneIsOld() {",
+			new: "if f.q.Zone == nil && m.zoneIsOld() {"},
+		{name: "withings-models-apart", pkg: "providers/withings", test: "^TestRowsThatNameAModelInDifferentWays$", file: "providers/withings/row.go",
+			old: "return d == o || d.source() == o.source()",
+			new: "return d == o"},
 	}
 }

@@ -110,6 +110,7 @@
 //     was not modified since then is the same datum and changes nothing; one that
 //     was modified since takes its place.
 //   - the zone of the latest day is taken for the person's: there was no profile.
+//     A day of more than a week ago counts only as long as no zone is known.
 //   - getintradayactivity, which took a permission that few applications had, is
 //     not read.
 //

@@ -110,6 +110,38 @@ func TestLegacyMoreWithoutOffset(t *testing.T) {
 	require.Len(t, *asked, 2)
 }
 
+// A day of long ago tells where the person was. It is the best there is only as
+// long as no zone is known.
+func TestLegacyZoneOfOldDays(t *testing.T) {
+	paris, err := time.LoadLocation("Europe/Paris")
+	require.NoError(t, err)
+	for _, c := range []struct {
+		date  string // answered on 2018-03-28
+		known *time.Location
+		want  string
+	}{
+		{"2017-08-20", paris, ""},
+		{"2018-03-20", paris, ""},
+		{"2018-03-21", paris, "America/New_York"},
+		{"2018-03-28", paris, "America/New_York"},
+		{"2017-08-20", nil, "America/New_York"},
+	} {
+		for stream, rows := range map[string]string{
+			"activity": `"activities":[{"date":"` + c.date + `","timezone":"America/New_York","steps":1}]`,
+			"sleep_summary": `"series":[{"id":1,"date":"` + c.date + `","timezone":"America/New_York","model":16,` +
+				`"startdate":1521498600,"enddate":1521525900,"data":{}}]`,
+		} {
+			p, _ := scriptedLegacy(t, func(*http.Request) string { return `{"status":0,"body":{` + rows + `}}` }, nil)
+			page, err := p.Fetch(t.Context(), legacyCred, providers.Query{
+				Stream: stream, Zone: c.known, Window: health.Window{First: day(c.date).Add(-9), Last: day(c.date)},
+			})
+			require.NoError(t, err)
+			require.Len(t, page.Records, 1)
+			require.Equal(t, c.want, page.Zone, "%s of %s", stream, c.date)
+		}
+	}
+}
+
 // Each sending has a nonce and a timestamp of its own.
 func TestLegacySignsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

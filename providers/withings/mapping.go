@@ -91,6 +91,10 @@ func newMapper(page health.RawPage) *mapper {
 	return m
 }
 
+// zoneAge is how old a day may be that tells where the person is now: the streams
+// whose days do are read that far back each time.
+const zoneAge = 7 * day
+
 // maxZones is how many zones of one page are looked up.
 const maxZones = 100
 
@@ -120,9 +124,15 @@ func (m *mapper) useProfile(name string) {
 // learnZone takes the zone of the latest day for the person's: the OAuth 1.0 era
 // did not tell it otherwise.
 func (m *mapper) learnZone(on health.Day, name string) {
-	if m.legacy && on.Compare(m.toldOn) >= 0 && m.zone(name) != nil {
+	if m.legacy && !on.IsZero() && on.Compare(m.toldOn) >= 0 && m.zone(name) != nil {
 		m.toldOn, m.personZone = on, name
 	}
+}
+
+// zoneIsOld reports whether the day that told the person's zone was over long
+// before the answer: it tells where the person was then.
+func (m *mapper) zoneIsOld() bool {
+	return !m.toldOn.IsZero() && !m.raw.Date.IsZero() && m.toldOn.Compare(health.DayOf(m.raw.Date.Add(-zoneAge))) < 0
 }
 
 // The members that bodies share, as bits of mapper.paged.

@@ -294,9 +294,13 @@ func (f *fetch) page() (*mapper, providers.Page, error) {
 	if err := f.st.mapPage(m); err != nil {
 		return nil, providers.Page{}, m.failed(f.op, err)
 	}
+	zone := m.personZone
+	if f.q.Zone != nil && m.zoneIsOld() {
+		zone = "" // what is known is newer
+	}
 	return m, providers.Page{
 		Records: m.records, Raw: f.raw.Bodies, Date: f.raw.Date, Digest: m.pageDigest(),
-		Zone: m.personZone, Quarantined: m.quarantined,
+		Zone: zone, Quarantined: m.quarantined,
 	}, nil
 }
 
