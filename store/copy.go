@@ -304,6 +304,10 @@ func (c *copier) data(user string) error {
 			return err
 		}
 	}
+	// Points may be of metrics that no record names any more.
+	for _, d := range health.Catalogue() {
+		metrics[d.Metric] = true
+	}
 	for _, metric := range slices.Sorted(maps.Keys(metrics)) {
 		if err := c.samples(user, metric); err != nil {
 			return err

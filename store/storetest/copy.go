@@ -143,7 +143,11 @@ func fill(ctx context.Context, s store.Store) error {
 	session.Series = series("", 1, 1_800_000, 1_900_000, 150).Series
 	deleted := bodyRecord("deleted", 3, 9, 1)
 	deleted.State, deleted.Values = health.StateDeleted, nil
-	page := pageOf(bodyRecord("a", 0, 10, 70_000), bodyRecord("b", 1, 11, 71_000), deleted, session, series("early", 1, 0, 600_000, 60))
+	// Its next version tells nothing of what the second series is about.
+	early := series("early", 1, 0, 600_000, 60)
+	early.Series = append(early.Series, early.Series[0])
+	early.Series[1].Metric = "respiratory_rate"
+	page := pageOf(bodyRecord("a", 0, 10, 70_000), bodyRecord("b", 1, 11, 71_000), deleted, session, early)
 	page.Raw = &health.RawPage{Date: at, Zone: "UTC", Bodies: []health.RawBody{{Name: "list", Body: []byte(`{"a":1}`)}}}
 	page.Quarantined = []store.Quarantined{{Key: "x", Reason: "bad number", Raw: []byte("1e400")}}
 	b := batchOf(page)
@@ -156,7 +160,7 @@ func fill(ctx context.Context, s store.Store) error {
 	if _, err := s.Commit(ctx, b); err != nil {
 		return err
 	}
-	late := pageOf(series("late", 2, 300_000, 900_000, 80))
+	late := pageOf(series("early", 2, 0, 600_000, 61), series("late", 2, 300_000, 900_000, 80))
 	late.Quarantined = []store.Quarantined{{Key: "y", Reason: "bad number", Raw: []byte("NaN")}}
 	b = batchOf(late)
 	b.Now = b.Now.Add(time.Minute)
