@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/vitalmux/vitalmux/health"
@@ -68,7 +69,8 @@ type ExportRequest struct {
 //	connection  a connection, without its credential
 //	coverage    the complete windows of one stream of a connection
 //	record      a record, tombstones included, in the form of health.Record
-//	samples     a run of points of one owner, in columns
+//	samples     a run of points of one owner, in columns, at the greatest exponent of
+//	            at most 0 that has them exactly
 //	raw         a raw answer, where asked for; bodies are base64
 //	quarantine  a datum that was set aside; its raw form, where asked for, is base64
 //	manifest    the [Manifest]; the last line, or the export is not whole
@@ -265,24 +267,111 @@ func (e *exporter) samples() error {
 	}
 	for _, metric := range sortedKeys(e.metrics) {
 		q := SampleQuery{User: e.manifest.User, Metric: metric, Limit: exportPoints}
+		line := sampleLine{exporter: e}
 		for run, err := range AllSamples(e.ctx, e.store, q) {
-			if err != nil {
-				return err
+			if err == nil {
+				err = line.add(&run)
 			}
-			e.manifest.Samples += run.Series.Len()
-			err := e.line("samples", struct {
-				Connection string        `json:"connection"`
-				Stream     string        `json:"stream"`
-				Record     string        `json:"record,omitempty"`
-				Source     health.Source `json:"source,omitzero"`
-				Series     health.Series `json:"series"`
-			}{run.Owner.Connection, run.Owner.Stream, run.Owner.Record, run.Owner.Source, run.Series})
 			if err != nil {
 				return err
 			}
 		}
+		if err := line.end(); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// sampleLine collects the points of a line. Lines follow from the points alone,
+// so that two stores with the same points have the same lines: how a store
+// divides the points of an owner into pages and runs, and at which exponents, is
+// its own affair.
+type sampleLine struct {
+	*exporter
+	run     SampleRun // of the points, without them
+	times   []int64
+	numbers []health.Decimal
+}
+
+func (l *sampleLine) add(run *SampleRun) error {
+	s := &run.Series
+	if run.Owner != l.run.Owner || s.Floating != l.run.Series.Floating {
+		if err := l.end(); err != nil {
+			return err
+		}
+		l.run = *run
+	}
+	for i := range s.Times {
+		if len(l.times) == exportPoints {
+			if err := l.write(); err != nil {
+				return err
+			}
+		}
+		l.times, l.numbers = append(l.times, s.Times[i]), append(l.numbers, s.Number(i))
+	}
+	return nil
+}
+
+// end writes what is left of an owner.
+func (l *sampleLine) end() error {
+	for len(l.times) > 0 {
+		if err := l.write(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes the first points, nearly always all.
+func (l *sampleLine) write() error {
+	s := l.run.Series
+	s.Values, s.Exp = commonExponent(l.numbers)
+	n := len(s.Values)
+	s.Times, s.From, s.To = l.times[:n], l.times[0], l.times[n-1]+1
+	l.manifest.Samples += n
+	o := &l.run.Owner
+	err := l.line("samples", struct {
+		Connection string        `json:"connection"`
+		Stream     string        `json:"stream"`
+		Record     string        `json:"record,omitempty"`
+		Source     health.Source `json:"source,omitzero"`
+		Series     health.Series `json:"series"`
+	}{o.Connection, o.Stream, o.Record, o.Source, s})
+	l.times, l.numbers = slices.Delete(l.times, 0, n), slices.Delete(l.numbers, 0, n)
+	return err
+}
+
+// commonExponent returns the first numbers at one exponent, as many as 64 bits
+// hold at it: the greatest at which they are exact, and none above 0 if 64 bits
+// hold them at 0.
+func commonExponent(numbers []health.Decimal) (values []int64, exp int8) {
+	values = make([]int64, 0, len(numbers))
+	for i, number := range numbers {
+		own := number.Normalized().Exponent
+		if _, fits := number.Rescale(0); fits {
+			own = min(own, 0)
+		}
+		if i == 0 {
+			exp = own
+		}
+		if own < exp {
+			lowered := make([]int64, i, len(numbers))
+			for j, v := range values {
+				var fits bool
+				if lowered[j], fits = (health.Decimal{Coefficient: v, Exponent: exp}).Rescale(own); !fits {
+					return values, exp
+				}
+			}
+			values, exp = lowered, own
+		}
+		v, fits := number.Rescale(exp)
+		if !fits {
+			return values, exp
+		}
+		values = append(values, v)
+	}
+	return values, exp
 }
 
 func (e *exporter) rawPages() error {

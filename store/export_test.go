@@ -191,6 +191,102 @@ func TestExportFails(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrClosed)
 }
 
+// TestExportOfEqualPointsIsEqual exports the same points from a store that got
+// them all at once, and from one that got them in pieces, some of them at another
+// exponent.
+func TestExportOfEqualPointsIsEqual(t *testing.T) {
+	const n, step, first = 45_000, 20_000, int64(1e12)
+	whole := health.Series{Metric: "body_temperature", Exp: -3}
+	for i := range int64(n) {
+		whole.Times, whole.Values = append(whole.Times, first+i*step), append(whole.Values, 36_000+i%3*500)
+	}
+	once, pieces := store.NewMemory(), store.NewMemory()
+	put := func(s store.Store, key string, series health.Series) {
+		series.From, series.To = series.Times[0], series.Times[len(series.Times)-1]+1
+		r := weight("a1", 7)
+		r.Kind, r.Key, r.Values, r.Series = health.KindSamples, "body/"+key, nil, []health.Series{series}
+		_, err := s.Commit(t.Context(), store.Batch{
+			User: "ann", Connection: "a1", Unfenced: true, Now: now, Cause: store.CauseLive,
+			Pages: []store.Page{{Stream: "body", Records: []health.Record{r}}},
+		})
+		require.NoError(t, err)
+	}
+	put(once, "all", whole)
+	for at := 0; at < n; at += 9_000 {
+		piece := whole
+		piece.Times, piece.Values = whole.Times[at:at+9_000], whole.Values[at:at+9_000]
+		if at%18_000 == 0 {
+			piece.Exp, piece.Values = -1, nil
+			for _, v := range whole.Values[at : at+9_000] {
+				piece.Values = append(piece.Values, v/100)
+			}
+		}
+		put(pieces, fmt.Sprint(at), piece)
+	}
+	samples := func(s store.Store) (health.Series, store.Part) {
+		var out bytes.Buffer
+		m, err := store.Export(t.Context(), s, store.ExportRequest{User: "ann"}, &out)
+		require.NoError(t, err)
+		require.Equal(t, n, m.Samples)
+		require.Equal(t, 3, m.Parts["samples"].Lines)
+		all := health.Series{Exp: -1}
+		for text := range strings.Lines(out.String()) {
+			var line struct {
+				Samples struct{ Series health.Series }
+			}
+			require.NoError(t, json.Unmarshal([]byte(text), &line))
+			if s := line.Samples.Series; s.Len() > 0 {
+				require.EqualValues(t, -1, s.Exp)
+				require.Equal(t, []int64{s.Times[0], s.Times[s.Len()-1] + 1}, []int64{s.From, s.To})
+				all.Times, all.Values = append(all.Times, s.Times...), append(all.Values, s.Values...)
+			}
+		}
+		return all, m.Parts["samples"]
+	}
+	points, want := samples(once)
+	require.Equal(t, whole.Times, points.Times)
+	for i, v := range points.Values {
+		require.Equal(t, whole.Values[i], v*100)
+	}
+	_, got := samples(pieces)
+	require.Equal(t, want, got)
+}
+
+// TestExportOfNumbersOfNoCommonExponent exports numbers that 64 bits do not hold
+// at one exponent: none of them is rounded, or left out.
+func TestExportOfNumbersOfNoCommonExponent(t *testing.T) {
+	const day = 24 * 60 * 60 * 1000
+	numbers := []health.Decimal{{Coefficient: 9e18, Exponent: 30}, {Coefficient: 1, Exponent: -30}, {}, {Coefficient: -7, Exponent: 2}, {Coefficient: 12, Exponent: -1}}
+	s := store.NewMemory()
+	page := store.Page{Stream: "body"}
+	for i, number := range numbers {
+		at := int64(1e12) + int64(i)*day // each in a chunk of its own
+		r := weight("a1", i+1)
+		r.Kind, r.Values = health.KindSamples, nil
+		r.Series = []health.Series{{Metric: "heart_rate", Exp: number.Exponent, From: at, To: at + 1, Times: []int64{at}, Values: []int64{number.Coefficient}}}
+		page.Records = append(page.Records, r)
+	}
+	_, err := s.Commit(t.Context(), store.Batch{User: "ann", Connection: "a1", Unfenced: true, Now: now, Cause: store.CauseLive, Pages: []store.Page{page}})
+	require.NoError(t, err)
+	var out bytes.Buffer
+	_, err = store.Export(t.Context(), s, store.ExportRequest{User: "ann"}, &out)
+	require.NoError(t, err)
+	var got []health.Decimal
+	for text := range strings.Lines(out.String()) {
+		var line struct {
+			Samples struct{ Series health.Series }
+		}
+		require.NoError(t, json.Unmarshal([]byte(text), &line))
+		for i := range line.Samples.Series.Len() {
+			got = append(got, line.Samples.Series.Number(i))
+		}
+	}
+	require.Len(t, got, len(numbers))
+	for i, number := range numbers {
+		require.True(t, number.Equal(got[i]), "number %d", i)
+	}
+}
+
 // shortWriter fails once it has taken room bytes.
 type shortWriter struct {
 	room int
