@@ -236,3 +236,37 @@ func TestViewFunctions(t *testing.T) {
 	}
 	require.NotContains(t, code, "->", "an operator of SQLite 3.38 that a tool may lack")
 }
+
+// commitViews stores records of one person and returns the path of the closed
+// file.
+func commitViews(t *testing.T, records ...health.Record) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path, nil)
+	for _, r := range records {
+		r.Rev.Order = testNow.UnixMilli()
+		r.Normalize()
+		_, err := s.Commit(t.Context(), store.Batch{
+			User: "u1", Connection: r.Connection, Unfenced: true, Now: testNow, Cause: store.CauseLive,
+			Pages: []store.Page{{Stream: r.Stream(), Records: []health.Record{r}}},
+		})
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.Close())
+	return path
+}
+
+// TestDailyViewTakesTheLastWeightOfADayOfTravel weighs somebody in Tokyo and, on
+// the same civil day and later, in Los Angeles.
+func TestDailyViewTakesTheLastWeightOfADayOfTravel(t *testing.T) {
+	body := func(key string, start time.Time, kilograms string) health.Record {
+		return health.Record{
+			Connection: "c1", Kind: health.KindBody, Key: key, Span: health.Span{Start: health.At(start), Zone: health.ZoneFromRecord},
+			Values: []health.Value{value("body_weight", kilograms, 0, "")},
+		}
+	}
+	path := commitViews(t,
+		body("measure/1", time.Date(2026, 2, 3, 8, 0, 0, 0, time.FixedZone("", 9*3600)), "70.5"),
+		body("measure/2", time.Date(2026, 2, 3, 7, 0, 0, 0, time.FixedZone("", -8*3600)), "71.5"))
+	require.Equal(t, [][]string{{"2026-02-03", "71.5"}}, query(t, path, "SELECT day, weight_kg FROM v_daily"))
+}

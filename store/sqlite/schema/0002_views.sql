@@ -99,7 +99,7 @@ FROM (
 	WHERE day IS NOT NULL AND asleep_s IS NOT NULL GROUP BY user, day, connection
 	UNION ALL
 	SELECT user, day, 'body_weight', weight_kg FROM (
-		SELECT user, coalesce(day, substr(start, 1, 10)) AS day, weight_kg, max(start) FROM v_body
+		SELECT user, coalesce(day, substr(start, 1, 10)) AS day, weight_kg, max(julianday(start)) FROM v_body
 		WHERE weight_kg IS NOT NULL GROUP BY 1, 2) WHERE day IS NOT NULL
 )
 GROUP BY user, day;
