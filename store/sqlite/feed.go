@@ -187,12 +187,17 @@ func (s *Store) TrimChanges(ctx context.Context, before time.Time) (int, error) 
 		if err := t.dropChanges("at < ?1", at); err != nil {
 			return err
 		}
-		_, err := t.exec(background, `DELETE FROM ghost WHERE NOT EXISTS (
-			SELECT 1 FROM change AS c WHERE ghost.record BETWEEN c.first AND c.last)`)
+		_, err := t.exec(background, forgetGhosts)
 		return err
 	})
 	return dropped, err
 }
+
+// forgetGhosts removes the ghosts that no change names any more. It looks at each
+// change once, and for its ghosts where they are: the other way round it would
+// look at all changes for each ghost.
+const forgetGhosts = `DELETE FROM ghost WHERE record NOT IN (
+	SELECT g.record FROM change AS c CROSS JOIN ghost AS g ON g.record BETWEEN c.first AND c.last)`
 
 // dropChanges removes the rows of the feed that are such, and those that were
 // emptied before. The last row of all is emptied instead, so that its number is
