@@ -133,9 +133,7 @@ func (t *tx) erase(user string) (store.Erasure, error) {
 		"SELECT coalesce(sum(last - first + 1), 0) FROM change WHERE person = ?1", person); err != nil {
 		return e, err
 	}
-	if _, err := t.exec(background,
-		"DELETE FROM ghost WHERE record IN (SELECT g.record FROM change AS c JOIN ghost AS g ON g.record BETWEEN c.first AND c.last WHERE c.person = ?1)",
-		person); err != nil {
+	if _, err := t.exec(background, forgetGhostsOf, person); err != nil {
 		return e, err
 	}
 	if err := t.dropChanges("person = ?1", person); err != nil {

@@ -193,11 +193,15 @@ func (s *Store) TrimChanges(ctx context.Context, before time.Time) (int, error) 
 	return dropped, err
 }
 
-// forgetGhosts removes the ghosts that no change names any more. It looks at each
-// change once, and for its ghosts where they are: the other way round it would
-// look at all changes for each ghost.
-const forgetGhosts = `DELETE FROM ghost WHERE record NOT IN (
-	SELECT g.record FROM change AS c CROSS JOIN ghost AS g ON g.record BETWEEN c.first AND c.last)`
+// These remove the ghosts that no change names any more, and those that changes
+// of a person name. They look at each change once, and for its ghosts where they
+// are: the other way round they would look at all changes for each ghost.
+const (
+	forgetGhosts = `DELETE FROM ghost WHERE record NOT IN (
+		SELECT g.record FROM change AS c CROSS JOIN ghost AS g ON g.record BETWEEN c.first AND c.last)`
+	forgetGhostsOf = `DELETE FROM ghost WHERE record IN (
+		SELECT g.record FROM change AS c CROSS JOIN ghost AS g ON g.record BETWEEN c.first AND c.last WHERE c.person = ?1)`
+)
 
 // dropChanges removes the rows of the feed that are such, and those that were
 // emptied before. The last row of all is emptied instead, so that its number is
