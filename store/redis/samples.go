@@ -365,6 +365,11 @@ func (s *Store) points(packed string, to *health.Series) error {
 func (sp *samplePlan) merge(step *sampleStep) error {
 	o, s := step.owner, step.series
 	first, end := o.covers(s.From, s.To)
+	if first < end && !o.list[first].loaded {
+		// It came to be in front of the window as earlier steps emptied what was
+		// between, and has no points in it.
+		first++
+	}
 	merged := *s
 	merged.Count, merged.Digest = 0, 0
 	if first < end {
