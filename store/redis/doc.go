@@ -57,7 +57,7 @@
 //	T:a        hash    consumer -> acknowledged position
 //	T:i T:j T:j:*      inbox items: heads, payloads, payloads over 64 KiB in pieces of
 //	                   1 MiB
-//	T:r        zset    deliveries of which the user got the part, for 7 days
+//	T:r        zset    digests of the inbox items that the user got, for 7 days
 //	T:e T:g    hash    settings, ids of connect flows
 //	T:u:*      string  a right to write a fact for its claim, for 5 seconds
 //	T:t        hash    connections and accounts whose claims may have no fact

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"slices"
 	"strconv"
@@ -299,9 +300,9 @@ func (s *Store) Assign(ctx context.Context, deliveryID string, a store.Assignmen
 	if err != nil {
 		return err
 	}
-	// The users' parts come first: each scope remembers that it got its part,
-	// so that repeating the rest after a crash, or at the same time, adds
-	// nothing to them.
+	// The users' parts come first: each scope remembers which items it got, so
+	// that repeating the rest after a crash, or at the same time, adds none of
+	// them again.
 	byUser := map[string][]*store.InboxItem{}
 	var users []string
 	for i := range a.Items {
@@ -410,8 +411,17 @@ func decodeItem(id, value string) (item, error) {
 	return i, d.end()
 }
 
-// settledFor is how long a scope remembers that it got its part of a delivery.
+// settledFor is how long a scope remembers that it got an item of a delivery.
 const settledFor = 7 * 24 * time.Hour
+
+// itemMark is what a scope remembers of an item that it got.
+func itemMark(delivery, id string) string {
+	e := encoder{}
+	e.text(delivery)
+	e.text(id)
+	sum := sha256.Sum256(e.b)
+	return string(sum[:16])
+}
 
 // putItems puts one user's items of a delivery. After a pause in which the body of
 // one ended it begins again.
@@ -425,10 +435,10 @@ func (s *Store) putItems(ctx context.Context, user, delivery string, items []*st
 
 func (s *Store) tryItems(ctx context.Context, user, delivery string, items []*store.InboxItem) error {
 	sc := s.user(user)
-	var ids, bodies []string
+	var ids, marks, bodies []string
 	heads := make([]item, len(items))
 	for n, i := range items {
-		ids = append(ids, i.ID)
+		ids, marks = append(ids, i.ID), append(marks, itemMark(delivery, i.ID))
 		heads[n] = item{InboxItem: *i, size: int64(len(i.Payload))}
 		if len(i.Payload) > inlineMost {
 			var err error
@@ -440,13 +450,13 @@ func (s *Store) tryItems(ctx context.Context, user, delivery string, items []*st
 	}
 	var connections *goredis.MapStringStringCmd
 	var there *goredis.SliceCmd
-	var got *goredis.FloatCmd
+	var got *goredis.FloatSliceCmd
 	var alive *goredis.IntCmd
 	used := map[string]bool{} // bodies that items have
 	err := s.update(ctx, sc, bodies, func(p goredis.Pipeliner) {
 		connections = p.HGetAll(ctx, sc.part("k"))
 		there = p.HMGet(ctx, sc.part("i"), ids...)
-		got = p.ZScore(ctx, sc.part("r"), delivery)
+		got = p.ZMScore(ctx, sc.part("r"), marks...)
 		p.HLen(ctx, sc.part("j"))
 		if len(bodies) > 0 {
 			alive = p.Exists(ctx, bodies...)
@@ -461,7 +471,7 @@ func (s *Store) tryItems(ctx context.Context, user, delivery string, items []*st
 				}
 			}
 		}
-		if err := t.open(user); errors.Is(err, store.ErrErased) || err == nil && got.Err() == nil {
+		if err := t.open(user); errors.Is(err, store.ErrErased) {
 			return nil
 		} else if err != nil {
 			return err
@@ -471,7 +481,7 @@ func (s *Store) tryItems(ctx context.Context, user, delivery string, items []*st
 		}
 		put := map[string]bool{}
 		for n, i := range items {
-			if there.Val()[n] != nil || put[i.ID] || i.Connection != "" && connections.Val()[i.Connection] == "" {
+			if there.Val()[n] != nil || got.Val()[n] != 0 || put[i.ID] || i.Connection != "" && connections.Val()[i.Connection] == "" {
 				continue
 			}
 			put[i.ID] = true
@@ -483,11 +493,11 @@ func (s *Store) tryItems(ctx context.Context, user, delivery string, items []*st
 				t.do("hset", sc.part("j"), i.ID, i.Payload)
 			}
 			t.do("hset", sc.part("i"), i.ID, encodeItem(&heads[n]))
+			t.do("zadd", sc.part("r"), t.now/1000, marks[n])
 		}
 		if len(put) == 0 {
 			return nil
 		}
-		t.do("zadd", sc.part("r"), t.now/1000, delivery)
 		t.do("zremrangebyscore", sc.part("r"), "-inf", t.now/1000-settledFor.Milliseconds())
 		return nil
 	})
