@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"errors"
+	"slices"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -130,12 +131,13 @@ const scanBatch = 200
 
 // scan calls visit with members of a sorted set in its order, until visit
 // reports false: only with one, or with those behind one. Where that is not
-// there any more it begins at the beginning.
+// there any more it begins at the beginning. It visits each member once.
 func (s *Store) scan(ctx context.Context, order, only, after string, visit func(ids []string) (bool, error)) error {
 	if only != "" {
 		_, err := visit([]string{only})
 		return err
 	}
+	visited := map[string]bool{}
 	for from := int64(0); ; {
 		if after != "" {
 			err := s.on(ctx, order, func(c *goredis.Client) error {
@@ -144,9 +146,8 @@ func (s *Store) scan(ctx context.Context, order, only, after string, visit func(
 				case err == nil:
 					from = rank + 1
 				case isNil(err):
-					// What moved up meanwhile is looked at twice rather than
-					// not at all.
-					from, err = max(0, from-scanBatch), nil
+					// What was behind it may have moved up by any number.
+					from, err = 0, nil
 				}
 				return err
 			})
@@ -161,10 +162,20 @@ func (s *Store) scan(ctx context.Context, order, only, after string, visit func(
 		}); err != nil || len(ids) == 0 {
 			return err
 		}
-		if more, err := visit(ids); err != nil || !more || len(ids) < scanBatch {
-			return err
-		}
+		last := len(ids) < scanBatch
 		after = ids[len(ids)-1]
+		ids = slices.DeleteFunc(ids, func(id string) bool { return visited[id] })
+		if len(ids) > 0 {
+			if more, err := visit(ids); err != nil || !more {
+				return err
+			}
+		}
+		if last {
+			return nil
+		}
+		for _, id := range ids {
+			visited[id] = true
+		}
 	}
 }
 

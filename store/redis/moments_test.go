@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"math"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -416,6 +418,35 @@ func TestDeliveryGoesLast(t *testing.T) {
 	left, err := direct.Deliveries(t.Context(), store.DeliveryQuery{})
 	require.NoError(t, err)
 	require.Empty(t, left)
+}
+
+// TestListWhileItsPlaceGoes has a list lose the members between two of its looks
+// that it was to go on behind: what it lists is there once, and nothing is missing.
+func TestListWhileItsPlaceGoes(t *testing.T) {
+	t.Parallel()
+	const n = 500
+	for _, gone := range []struct{ from, to int }{{199, 200}, {0, 200}, {0, 450}} {
+		s := start(t)
+		direct := open(t, at(s.Addr()))
+		var want []string
+		for i := range n {
+			id := fmt.Sprintf("%03d", i)
+			require.NoError(t, direct.PutJob(t.Context(), store.Job{ID: id, NextAt: testNow}))
+			want = append(want, id)
+		}
+		a := openBefore(t, s, "zrank", func() {
+			for _, id := range want[gone.from:gone.to] {
+				require.NoError(t, direct.DeleteJob(t.Context(), id))
+			}
+		})
+		list, err := a.Jobs(t.Context(), store.JobQuery{Limit: 2 * n})
+		require.NoError(t, err)
+		var got []string
+		for _, j := range list {
+			got = append(got, j.ID)
+		}
+		require.Equal(t, slices.Concat(want[:200], want[max(200, gone.to):]), got, gone)
+	}
 }
 
 // TestClaimOfTheFuture leaves a claim without a fact, of a clock that was ahead:
