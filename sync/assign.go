@@ -347,8 +347,10 @@ func (a *assignment) collect(ctx context.Context, point endpoint, note providers
 	return nil
 }
 
-// finish makes one item of the unsigned notifications.
-func (a *assignment) finish(first store.Delivery) error {
+// finish makes one item of the unsigned notifications. Its id names all of the
+// deliveries: the item of some of them may be there already, from an assignment
+// that broke off, and is another one.
+func (a *assignment) finish(done []store.Delivery) error {
 	if len(a.news) == 0 {
 		return nil
 	}
@@ -372,7 +374,11 @@ func (a *assignment) finish(first store.Delivery) error {
 	if merged.Streams = slices.Compact(merged.Streams); all {
 		merged.Streams = nil
 	}
-	return a.item(a.conn, first.ID, first.Received, part{
+	id := done[0].ID
+	for _, d := range done[1:] {
+		id = derivedID(id+" "+d.ID, "group")
+	}
+	return a.item(a.conn, id, done[0].Received, part{
 		Version: deliveryVersion, Provider: a.conn.Provider, Note: merged,
 	})
 }

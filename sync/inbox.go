@@ -153,7 +153,7 @@ func (e *Engine) assignGroup(ctx context.Context, group []store.Delivery) error 
 	if len(done) == 0 {
 		return nil
 	}
-	if err := a.finish(done[0]); err != nil {
+	if err := a.finish(done); err != nil {
 		return e.failDelivery(ctx, done[0], err)
 	}
 	failpoint.Hit("inbox_before_assign")
