@@ -174,8 +174,7 @@ func (sig *signature) fresh(now time.Time, tolerance time.Duration) bool {
 	if tolerance == 0 {
 		tolerance = DefaultTolerance
 	}
-	age := now.Sub(sig.at)
-	return tolerance > 0 && age <= tolerance && -age <= min(tolerance, maxFuture)
+	return tolerance > 0 && now.Sub(sig.at) <= tolerance && sig.at.Sub(now) <= min(tolerance, maxFuture)
 }
 
 // signatureValues returns the values of the header that is to be verified: the

@@ -114,6 +114,15 @@ func TestVerifySignatureTime(t *testing.T) {
 	}
 }
 
+// A stamp that is further away than a duration reaches is no fresher for that.
+func TestVerifySignatureFarAway(t *testing.T) {
+	body := []byte("{}")
+	for _, stamp := range []string{"0", "99999999999", "999999999999"} {
+		err := VerifySignature([]string{hookSecret}, "t="+stamp+",v1="+v1(hookSecret, stamp, body), body, signedAt, 0)
+		require.ErrorIs(t, err, providers.ErrSignature, stamp)
+	}
+}
+
 // One changed bit of the body, or one changed character of what was signed, is
 // refused, whatever it is.
 func TestVerifySignatureBites(t *testing.T) {
