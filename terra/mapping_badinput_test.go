@@ -234,6 +234,27 @@ func TestPatternBeginsAtMidnight(t *testing.T) {
 	}
 }
 
+// Electrocardiograms of which nobody knows when in the day they were are those of
+// their days, and do not replace each other.
+func TestECGsOfUnknownTime(t *testing.T) {
+	for _, start := range []string{`null`, `""`, `"soon"`, `"1970-01-01T00:00:00Z"`} {
+		seen := map[string]bool{}
+		for _, day := range []string{"2026-07-01", "2026-07-02"} {
+			records, quarantined, err := mapData(kindBody, mapUser, []byte(`[{"metadata":{"start_time":"`+day+`T00:00:00+02:00","end_time":"`+day+`T23:00:00+02:00"},`+
+				`"heart_data":{"ecg_signal":[{"start_timestamp":`+start+`,"avg_hr_bpm":61},{"start_timestamp":`+start+`,"avg_hr_bpm":62}]},`+
+				`"measurements_data":{"measurements":[{"measurement_time":`+start+`,"weight_kg":80}]}}]`), mapEnvelope)
+			require.NoError(t, err)
+			require.Empty(t, quarantined)
+			require.Len(t, records, 4)
+			for _, r := range records {
+				require.False(t, seen[r.Key], r.Key)
+				seen[r.Key] = true
+				require.Equal(t, day, r.Span.Day.String())
+			}
+		}
+	}
+}
+
 // TestMealsOfUnknownTime have a time of day that only counts them, in whatever
 // way it is written.
 func TestMealsOfUnknownTime(t *testing.T) {

@@ -97,18 +97,22 @@ func (d *draft) composition(v *MeasurementsData) {
 }
 
 // part starts a record of a part of the day, known by its time. Parts of one
-// time are counted.
+// time are counted. An electrocardiogram is known without the day, unless the
+// day is all that tells when it was.
 func (d *draft) part(kind health.Kind, t Timestamp, used map[string]int) {
+	at, flags, ok := d.moment(t)
 	key := d.key
-	if kind == health.KindECG {
+	switch {
+	case kind == health.KindECG && ok:
 		key = d.m.kind
+	case kind == health.KindECG:
+		key += "/ecg"
 	}
 	key += "/" + clockText(t)
 	if used[key]++; used[key] > 1 {
 		key += "/" + strconv.Itoa(used[key])
 	}
 	d.next(kind, key)
-	at, flags, ok := d.moment(t)
 	if !ok {
 		// It is known to be of this day.
 		d.Span = health.Span{Day: d.about}
