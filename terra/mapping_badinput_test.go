@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vitalmux/vitalmux/health"
+	"github.com/vitalmux/vitalmux/internal/proof"
 	"github.com/vitalmux/vitalmux/providers"
 	"github.com/vitalmux/vitalmux/terra/terratest"
 )
@@ -232,6 +235,21 @@ func TestPatternBeginsAtMidnight(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []int64{first.UnixMilli(), first.Add(23 * time.Hour).UnixMilli()}, r.Series[0].Times, start)
 	}
+}
+
+// What the body did is the same in whatever order the samples came.
+func TestContextsInAnyOrder(t *testing.T) {
+	var samples []string
+	for i, context := range []string{"1", "1", "null", "2", "2", "0", "1", "7", "1"} {
+		samples = append(samples, fmt.Sprintf(`{"timestamp":"2026-07-02T09:0%d:00+02:00","bpm":6%d,"context":%s}`, i, i, context))
+	}
+	want := mapOnly(t, kindDaily, beats(strings.Join(samples, ",")))
+	require.Len(t, want.Segments, 5)
+	slices.Reverse(samples)
+	require.Equal(t, want.Segments, mapOnly(t, kindDaily, beats(strings.Join(samples, ","))).Segments, "the latest first")
+	seed := proof.Seed(t)
+	rand.New(rand.NewPCG(seed, 0)).Shuffle(len(samples), func(i, j int) { samples[i], samples[j] = samples[j], samples[i] })
+	require.Equal(t, want.Segments, mapOnly(t, kindDaily, beats(strings.Join(samples, ","))).Segments, "in disorder")
 }
 
 // Electrocardiograms of which nobody knows when in the day they were are those of

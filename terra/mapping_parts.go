@@ -1,6 +1,8 @@
 package terra
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/vitalmux/vitalmux/health"
@@ -152,41 +154,73 @@ func (d *draft) heartRateZone(z *HeartRateZoneData) {
 
 // heartRates maps the heart rates, and what the body did meanwhile.
 func (d *draft) heartRates(path string, raw []byte) {
-	var (
-		open health.Segment
-		last health.Moment
-	)
-	known := labels{HeartRateContextActive: health.LevelActive, HeartRateContextNotActive: health.LevelRest}
-	flush := func(end health.Moment) {
-		if !open.Start.IsZero() {
-			open.End = end
-			d.segment(open)
-			open = health.Segment{}
-		}
-	}
-	d.series(path, raw, []string{"bpm", "context"}, func(w *walk) string {
-		context := w.numbers[1]
-		if !context.IsSet() && open.Start.IsZero() {
+	names := []string{"bpm", "context"}
+	before, c := len(d.Segments), contexts{d: d}
+	d.series(path, raw, names, func(w *walk) string {
+		if !w.numbers[1].IsSet() && c.open.Start.IsZero() {
+			c.seen(w.at)
 			return ""
 		}
 		if w.at.IsZero() || !d.plausible(w.milli) {
 			return reasonTime
 		}
-		code, _ := context.Int()
-		name := ""
-		if code != int64(HeartRateContextNotSet) {
-			name = context.String()
-		}
-		if name != open.Code {
-			flush(w.at)
-			if name != "" {
-				open = health.Segment{Track: health.TrackContext, Label: known.label(code), Code: name, Start: w.at}
-			}
-		}
-		last = w.at
+		c.take(w.at, w.numbers[1])
 		return ""
 	}, column{metric: health.MetricHeartRate})
-	flush(last)
+	c.flush(c.last)
+	if !c.unordered || len(d.Segments) == before {
+		return
+	}
+	// What is not in the order of time is brought into it, all of it.
+	d.Segments, c = d.Segments[:before], contexts{d: d}
+	var list []Point
+	for w := (walk{raw: raw, names: names, read: d.clock}); w.next(); {
+		if w.bad == "" && !w.at.IsZero() && d.plausible(w.milli) {
+			list = append(list, Point{At: w.at, Number: w.numbers[1]})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Point) int { return cmp.Compare(a.At.SortMilli(), b.At.SortMilli()) })
+	for _, p := range list {
+		c.take(p.At, p.Number)
+	}
+	c.flush(c.last)
+}
+
+// contexts makes segments of what the body did at each sample.
+type contexts struct {
+	d         *draft
+	open      health.Segment
+	last      health.Moment
+	unordered bool
+}
+
+func (c *contexts) take(at health.Moment, context Number) {
+	known := labels{HeartRateContextActive: health.LevelActive, HeartRateContextNotActive: health.LevelRest}
+	code, _ := context.Int()
+	name := ""
+	if code != int64(HeartRateContextNotSet) {
+		name = context.String()
+	}
+	if name != c.open.Code {
+		c.flush(at)
+		if name != "" {
+			c.open = health.Segment{Track: health.TrackContext, Label: known.label(code), Code: name, Start: at}
+		}
+	}
+	c.seen(at)
+}
+
+func (c *contexts) seen(at health.Moment) {
+	c.unordered = c.unordered || at.SortMilli() < c.last.SortMilli()
+	c.last = at
+}
+
+func (c *contexts) flush(end health.Moment) {
+	if !c.open.Start.IsZero() {
+		c.open.End = end
+		c.d.segment(c.open)
+		c.open = health.Segment{}
+	}
 }
 
 func (d *draft) mets(v *METData) {
