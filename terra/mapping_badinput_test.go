@@ -536,3 +536,32 @@ func FuzzMapData(f *testing.F) {
 		require.Equal(t, quarantined, asideAgain)
 	})
 }
+
+// TestGlucoseWithUnknownCodes: a reading is kept whatever else is said of it; what
+// is not understood is set aside.
+func TestGlucoseWithUnknownCodes(t *testing.T) {
+	for codes, want := range map[string][]health.Metric{
+		`"trend_arrow":9`:                          {health.MetricBloodGlucose},
+		`"glucose_level_flag":3`:                   {health.MetricBloodGlucose},
+		`"trend_arrow":5,"glucose_level_flag":3`:   {health.MetricBloodGlucose, health.MetricBloodGlucoseTrend},
+		`"trend_arrow":-1,"glucose_level_flag":2`:  {health.MetricBloodGlucose, health.MetricBloodGlucoseLevel},
+		`"trend_arrow":99,"glucose_level_flag":99`: {health.MetricBloodGlucose},
+	} {
+		sample := `{` + atNine + `,"blood_glucose_mg_per_dL":98,` + codes + `}`
+		next := `{"timestamp":"2026-07-02T09:05:00+02:00","blood_glucose_mg_per_dL":99}`
+		records, quarantined, err := mapData(kindBody, mapUser, []byte("["+dayWith(`"glucose_data":{"blood_glucose_samples":[`+sample+`,`+next+`]}`)+"]"), mapEnvelope)
+		require.NoError(t, err)
+		require.Len(t, records, 1)
+		var metrics []health.Metric
+		for _, s := range records[0].Series {
+			metrics = append(metrics, s.Metric)
+			if s.Metric == health.MetricBloodGlucose {
+				require.Equal(t, []int64{98, 99}, s.Values, codes)
+			}
+		}
+		require.ElementsMatch(t, want, metrics, codes)
+		require.Len(t, quarantined, 1, "once, and not the reading after it")
+		require.Equal(t, reasonCode, quarantined[0].Reason)
+		require.JSONEq(t, sample, string(quarantined[0].Raw))
+	}
+}

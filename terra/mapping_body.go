@@ -189,8 +189,8 @@ func (d *draft) glucoseSamples(name string, raw []byte, part health.Part) {
 		case !told || flag == int64(GlucoseFlagNormal) || flag == int64(GlucoseFlagHigh):
 		case flag == int64(GlucoseFlagLow):
 			w.numbers[1] = Whole(-1)
-		default:
-			return reasonCode
+		default: // the glucose is as good with a code that came later
+			w.numbers[1], w.odd = Number{}, reasonCode
 		}
 		trend, told := w.numbers[2].Int()
 		switch {
@@ -200,7 +200,7 @@ func (d *draft) glucoseSamples(name string, raw []byte, part health.Part) {
 		case trend >= int64(TrendFallingQuickly) && trend <= int64(TrendRisingQuickly):
 			w.numbers[2] = Whole(trend - int64(TrendFlat))
 		default:
-			return reasonCode
+			w.numbers[2], w.odd = Number{}, reasonCode
 		}
 		return ""
 	},

@@ -28,6 +28,7 @@ type walk struct {
 	milli    int64 // the same as health.Moment.SortMilli of at
 	numbers  [maxNumbers]Number
 	bad      string // why the sample cannot be used
+	odd      string // why a part of it cannot, and the rest can
 
 	// How the last sample that was read in full was written: up to its time,
 	// from there to the first number, and from there on. The other numbers are
@@ -314,10 +315,11 @@ func (d *draft) walk(path string, w *walk, adjust func(*walk) string, columns []
 		floating, set  bool
 	)
 	for w.next() {
+		w.odd = ""
 		if count++; w.bad == "" && adjust != nil {
 			w.bad = adjust(w)
 		}
-		if w.bad == "" && (w.at.IsZero() || w.empty(len(columns))) {
+		if w.bad == "" && w.odd == "" && (w.at.IsZero() || w.empty(len(columns))) {
 			continue // a missing measurement
 		}
 		if w.bad == "" && !d.plausible(w.milli) {
@@ -336,12 +338,13 @@ func (d *draft) walk(path string, w *walk, adjust func(*walk) string, columns []
 			}
 			floating, set = w.at.IsFloating(), true
 		}
-		if w.bad == "" {
+		reason := cmp.Or(w.bad, w.odd)
+		if reason == "" {
 			continue
 		}
 		switch skipped++; {
 		case skipped <= maxFaults:
-			d.fault(path, w.bad, w.raw[w.from:w.to])
+			d.fault(path, reason, w.raw[w.from:w.to])
 		case skipped == maxFaults+1:
 			d.fault(path, reasonTooMany, w.raw)
 		}
