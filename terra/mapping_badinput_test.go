@@ -565,3 +565,18 @@ func TestGlucoseWithUnknownCodes(t *testing.T) {
 		require.JSONEq(t, sample, string(quarantined[0].Raw))
 	}
 }
+
+// TestComponentsOfAnyLength: however long the name of a component is, whatever it
+// has is kept, and the observation too.
+func TestComponentsOfAnyLength(t *testing.T) {
+	for n := 1; n <= 2*health.MaxName; n++ {
+		r := mapOnly(t, kindHealthObservation, `{"metadata":{`+workoutTime+`,"summary_id":"o"},"observation_data":{"observation_type":"x","components":[{"code":"`+strings.Repeat("c", n)+
+			`","value":{"value_type":9,"quantity":5,"unit":"u","boolean":true,"text":"t","code":"k"}}]}}`)
+		require.Equal(t, health.Int(5), r.Values[0].Number)
+		var texts []string
+		for _, text := range r.Texts {
+			texts = append(texts, text.Value)
+		}
+		require.Subset(t, texts, []string{"x", "u", "true", "t", "k", "9"}, n)
+	}
+}

@@ -68,9 +68,9 @@ func (d *draft) observation(v *HealthObservation) string {
 	return ""
 }
 
-// maxComponent is how long the name of a component may be beside what is put in
-// front of it.
-const maxComponent = health.MaxName - len("observation_component_")
+// maxComponent is how long the name of a component may be beside what is put
+// around it.
+const maxComponent = health.MaxName - len(health.TextObservationValue+"__text")
 
 // observed adds a value, of the whole or of a component.
 func (d *draft) observed(part string, v *ObservationValue) {
