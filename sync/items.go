@@ -370,10 +370,11 @@ func (s *session) probe(ctx context.Context) error {
 func (s *session) relink(ctx context.Context, item store.InboxItem, p part) error {
 	note := p.Note
 	taken, known, err := s.connectionOf(ctx, s.conn.Provider, note.UpstreamID)
+	anothers := func() bool { return known && taken.ID != s.conn.ID && taken.UpstreamID == note.UpstreamID }
 	switch {
 	case err != nil:
 		return err
-	case known && taken.ID != s.conn.ID && taken.UpstreamID == note.UpstreamID:
+	case anothers():
 		// The person consented anew, under a connection of its own.
 		return s.replaced(ctx, item, p, taken)
 	case !p.Signed || note.UpstreamID == "":
@@ -392,8 +393,14 @@ func (s *session) relink(ctx context.Context, item store.InboxItem, p part) erro
 		}
 	}
 	moved := false
+	var lookup error
 	next, err := s.changeState(ctx, s.conn.ID, "provider", func(c *store.Connection) bool {
 		if moved = c.UpstreamID == note.OldUpstreamID && c.State != store.StateDeleting; !moved {
+			return false
+		}
+		// The connection that the person consented under may be stored meanwhile,
+		// and the store does not give its id to another one.
+		if taken, known, lookup = s.connectionOf(ctx, c.Provider, note.UpstreamID); lookup != nil || anothers() {
 			return false
 		}
 		c.UpstreamID = note.UpstreamID
@@ -402,8 +409,11 @@ func (s *session) relink(ctx context.Context, item store.InboxItem, p part) erro
 		}
 		return true
 	})
-	if err != nil {
+	switch err := errors.Join(err, lookup); {
+	case err != nil:
 		return err
+	case anothers():
+		return s.replaced(ctx, item, p, taken)
 	}
 	s.conn = next
 	if moved {

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -312,6 +313,86 @@ func TestReauthentication(t *testing.T) {
 			require.NoError(t, err, "reads with the new id")
 		})
 	}
+}
+
+// overtakenStore lets a test act right before a connection gets an upstream id.
+type overtakenStore struct {
+	store.Store
+	before func(store.Connection)
+}
+
+func (s *overtakenStore) PutConnection(ctx context.Context, c store.Connection) (store.Connection, error) {
+	s.before(c)
+	return s.Store.PutConnection(ctx, c)
+}
+
+// TestReauthenticationOvertaken: the person walks the connect flow again, and the
+// connection of that flow is stored while the older one is about to get the id of
+// its account. The newer one has it, goes on with the history, and outlives the
+// older one.
+func TestReauthenticationOvertaken(t *testing.T) {
+	var old atomic.Pointer[store.Connection]
+	moving, overtaken := make(chan struct{}), make(chan struct{})
+	var tries atomic.Int64
+	watched := &overtakenStore{before: func(c store.Connection) {
+		if was := old.Load(); was != nil && c.ID == was.ID && c.UpstreamID != was.UpstreamID && tries.Add(1) == 1 {
+			close(moving)
+			<-overtaken
+		}
+	}}
+	h := newHost(t, terratest.Config{DisabledTypes: allButDaily()}, func(cfg *healthsync.Config) {
+		watched.Store, cfg.Store = cfg.Store, watched
+	})
+	h.destination(terratest.Destination{})
+	h.run()
+	h.consent("u1", "DUMMY", "a")
+	conn := h.connected("u1")
+	old.Store(&conn)
+	h.Hold()
+	since := len(h.Deliveries())
+	next := h.consent("u1", "DUMMY", "a").Get("user_id")
+	sent := h.Deliveries()[since:]
+	require.Equal(t, []string{"user_reauth", "auth"}, []string{sent[0].Type, sent[1].Type})
+	require.True(t, h.Deliver(t.Context(), sent[0].ID)[0].Acknowledged)
+	<-moving
+	require.True(t, h.Deliver(t.Context(), sent[1].ID)[0].Acknowledged)
+	state := func(id string) store.Connection {
+		c, err := h.store.Connection(t.Context(), id)
+		require.NoError(t, err)
+		return c
+	}
+	var newer store.Connection
+	h.eventually("consented anew", func() bool {
+		list, err := h.store.Connections(t.Context(), store.ConnectionQuery{Provider: terra.Name, UpstreamID: next})
+		require.NoError(t, err)
+		if len(list) == 1 {
+			newer = list[0]
+		}
+		return newer.State == store.StateActive
+	})
+	close(overtaken)
+	h.eventually("settled what becomes of it", func() bool { return state(conn.ID).State == store.StateRevoked || tries.Load() > 100 })
+	require.Equal(t, store.StateRevoked, state(conn.ID).State, "tried again without end")
+	require.Empty(t, state(conn.ID).UpstreamID)
+	require.Equal(t, conn.ID, state(newer.ID).Predecessor)
+	h.settled(conn)
+
+	require.NoError(t, h.engine.Disconnect(t.Context(), conn.ID, true))
+	h.eventually("the older one is gone", func() bool {
+		_, err := h.store.Connection(t.Context(), conn.ID)
+		jobs, failure := h.store.Jobs(t.Context(), store.JobQuery{})
+		require.NoError(t, failure)
+		return errors.Is(err, store.ErrNotFound) && len(jobs) == 0
+	})
+	_, there := h.User(next)
+	require.True(t, there, "the consent of the newer one stands")
+	day := yesterday()
+	h.Edit(next, terratest.Key{Kind: terratest.KindDaily, ID: day})
+	require.True(t, h.Deliver(t.Context(), h.Deliveries()[since+2].ID)[0].Acknowledged)
+	h.settled(state(newer.ID))
+	page, err := h.store.Records(t.Context(), store.RecordQuery{User: "u1", Connections: []string{newer.ID}, Streams: []string{"daily"}})
+	require.NoError(t, err)
+	require.NotEmpty(t, page.Records)
 }
 
 // TestDeletedActivity: an activity of upload type 4 becomes a tombstone, and

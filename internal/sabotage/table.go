@@ -152,6 +152,9 @@ func table() []fault {
 			new: "behind() {}"},
 
 		// Walks.
+		{name: "relink-against-a-newer-connection", pkg: "terra", test: "^TestReauthenticationOvertaken$", file: "sync/items.go",
+			old: "lookup != nil || anothers() {",
+			new: "lookup != nil {"},
 		{name: "walk-cursor-before-records", pkg: "sync", test: "^TestKilledAtEveryCommit$", file: "sync/walk.go",
 			old: "batch.Cursors = []store.CursorSwap{{Old: cur, New: next}}\n",
 			new: "if _, err := w.cfg.Store.Commit(ctx, store.Batch{\n" +
