@@ -180,7 +180,8 @@ type Query struct {
 	// service for the instants of days asks for nothing before it, see Period. A
 	// day that is over by then is empty. What the mapping takes of it has to be
 	// in the names of the bodies, because Remap is not told. An adapter that asks
-	// for civil days has no use for it.
+	// for civil days asks for whole ones all the same: it lets the series of its
+	// samples records begin then, because the hours before are of the last day.
 	Begins time.Time
 	// HighWater asks a stream with Changes for everything that changed at or
 	// after this mark, which an earlier page gave as its Candidate.

@@ -133,3 +133,96 @@ func daysStay(t *testing.T, from, to string) {
 		require.Equal(t, span, again[key], key)
 	}
 }
+
+// TestTheEveningBeforeAJourneyEastIsKept: the day after a journey east begins, by
+// the wall clock of then, before the last day at home is over. It does not clear
+// what was read of that evening.
+func TestTheEveningBeforeAJourneyEastIsKept(t *testing.T) {
+	for _, c := range []struct{ from, to string }{
+		{"Europe/Berlin", "Asia/Tokyo"}, {"America/New_York", "Europe/Berlin"}, {"Pacific/Pago_Pago", "Pacific/Kiritimati"},
+		{"Europe/Berlin", "America/Los_Angeles"},
+	} {
+		t.Run(c.from+" "+c.to, func(t *testing.T) {
+			bubble(t, func(t *testing.T) { eveningStays(t, c.from, c.to) })
+		})
+	}
+}
+
+func eveningStays(t *testing.T, from, to string) {
+	time.Sleep(36 * time.Hour)
+	sim := fitbittest.New(fitbittest.Config{Seed: 3, Days: 6, IntradayDays: 20, RateLimit: -1})
+	person := sim.AddPerson(fitbittest.PersonConfig{Timezone: from})
+	journey := &journeyTo{RoundTripper: providertest.Transport(sim), from: from, to: to}
+	adapter, err := fitbit.New(fitbit.Config{
+		ClientID: fitbittest.DefaultClientID, ClientSecret: providers.NewSecret(fitbittest.DefaultClientSecret),
+		RedirectURL: fitbittest.DefaultRedirectURL, Transport: journey, HeartRateDetail: fitbit.DetailMinute, RequestsPerHour: -1,
+		Scopes: []string{fitbit.ScopeProfile, fitbit.ScopeHeartRate, fitbit.ScopeActivity},
+	})
+	require.NoError(t, err)
+	st := store.NewMemory()
+	engine, err := healthsync.New(healthsync.Config{Providers: []providers.Provider{adapter}, Store: st, Sealer: newKeyring(t), History: -1, ReconcileEvery: -1})
+	require.NoError(t, err)
+	conn := connect(t, engine, "ada", fitbit.Name, fitbittest.DefaultRedirectURL, func(address string) (*url.URL, error) {
+		return sim.Authorize(person.ID, address)
+	})
+	read := func(times int) {
+		for range times {
+			sim.CatchUp(person.ID)
+			_, err := engine.Sync(t.Context(), conn.ID)
+			require.NoError(t, err)
+			time.Sleep(7 * time.Hour)
+		}
+	}
+	type point struct {
+		stream string
+		metric health.Metric
+		part   health.Part
+		at     int64
+	}
+	points := func() map[point]string {
+		all := make(map[point]string)
+		for _, metric := range []health.Metric{health.MetricHeartRate, health.MetricSteps, health.MetricMET, health.MetricActiveZoneMinutes} {
+			for q := (store.SampleQuery{User: "ada", Metric: metric}); ; {
+				page, err := st.Samples(t.Context(), q)
+				require.NoError(t, err)
+				for _, run := range page.Runs {
+					for i, at := range run.Series.Times {
+						all[point{run.Owner.Stream, metric, run.Owner.Part, at}] = run.Series.Number(i).String()
+					}
+				}
+				if q.After = page.Next; q.After == "" {
+					break
+				}
+			}
+		}
+		return all
+	}
+	read(1)
+	home := health.DayOf(time.Now().Add(-7 * time.Hour).In(zoneNamed(t, from)))
+	_, evening, _ := home.Bounds(zoneNamed(t, from))
+	before := points()
+	require.NotEmpty(t, before)
+	journey.moved = true
+	read(11)
+	got, err := st.Connection(t.Context(), conn.ID)
+	require.NoError(t, err)
+	require.Equal(t, to, got.Zone)
+	after := points()
+	grown := false
+	for p, value := range before {
+		if p.at < evening.UnixMilli() {
+			require.Equal(t, value, after[p], "%s %s at %s", p.stream, p.metric, time.UnixMilli(p.at).UTC())
+		}
+	}
+	for p := range after {
+		grown = grown || p.at >= evening.UnixMilli()
+	}
+	require.True(t, grown, "the days after the journey are there")
+}
+
+func zoneNamed(t *testing.T, name string) *time.Location {
+	t.Helper()
+	zone, err := time.LoadLocation(name)
+	require.NoError(t, err)
+	return zone
+}

@@ -64,7 +64,9 @@
 // Most times are local, without an offset. They float as long as the person's
 // zone is not known: the profile tells it, as that of now. Within one sleep the
 // service's clock keeps running across a change of clocks, and so is it read.
-// Times of a series that the clock does not show on that day are set aside.
+// Times of a series that the clock does not show on that day are set aside, and
+// so are those of the first day after a journey east by which the last day at home
+// was not over: the hours are of that day, whose readings stay.
 //
 // # Notifications
 //

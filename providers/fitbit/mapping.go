@@ -80,13 +80,22 @@ func newMapper(page health.RawPage) *mapper {
 	return m
 }
 
-// period is the civil days that a body answers for, both included.
-type period struct{ first, last health.Day }
+// period is the civil days that a body answers for, both included. Begins is
+// when the first one begins, where that is later than in the person's zone: see
+// [providers.Query].
+type period struct {
+	first, last health.Day
+	begins      time.Time
+}
 
 func (p period) holds(d health.Day) bool { return d.Compare(p.first) >= 0 && d.Compare(p.last) <= 0 }
 
-// name returns the name of a body: what was asked for, and the days.
+// name returns the name of a body: what was asked for, when the first day begins
+// if that is known, and the days.
 func (p period) name(what string) string {
+	if !p.begins.IsZero() {
+		what += "/" + p.begins.UTC().Format(time.RFC3339)
+	}
 	return what + "/" + p.first.String() + "/" + p.last.String()
 }
 
@@ -105,7 +114,13 @@ func (m *mapper) body(i int) (what string, p period, err error) {
 	if err1 != nil || err2 != nil || last.Compare(first) < 0 {
 		return "", p, malformed(codeBodyName)
 	}
-	return name[:at], period{first, last}, nil
+	p, what = period{first: first, last: last}, name[:at]
+	if cut := strings.LastIndexByte(what, '/'); cut > 0 {
+		if begins, err := time.Parse(time.RFC3339, what[cut+1:]); err == nil {
+			p.begins, what = begins, what[:cut]
+		}
+	}
+	return what, p, nil
 }
 
 // object walks the members of the i-th answer; each is called in front of the
@@ -431,17 +446,22 @@ const (
 	faultValue
 )
 
-// newColumn starts a series that is complete for the day d.
-func (m *mapper) newColumn(metric health.Metric, part health.Part, stat health.Stat, d health.Day, room int) *column {
+// newColumn starts a series that is complete for the day that was asked for. What
+// of it is over before it begins is of the day before, which was read in the zone
+// of then and has the readings of those hours.
+func (m *mapper) newColumn(metric health.Metric, part health.Part, stat health.Stat, asked period, room int) *column {
 	c := &column{series: health.Series{Metric: metric, Part: part, Stat: stat}}
 	if room > 0 {
 		c.series.Times, c.series.Values = make([]int64, 0, room), make([]int64, 0, room)
 	}
-	midnight := int64(d.Number()) * dayMilli
+	midnight := int64(asked.first.Number()) * dayMilli
 	c.series.From, c.series.To, c.series.Floating = midnight, midnight+dayMilli, true
 	if m.profile != nil {
-		start, end, _ := d.Bounds(m.profile)
+		start, end, _ := asked.first.Bounds(m.profile)
 		c.series.From, c.series.To, c.series.Floating = start.UnixMilli(), end.UnixMilli(), false
+		if asked.begins.After(start) {
+			c.series.From = min(asked.begins.UnixMilli(), c.series.To)
+		}
 	}
 	return c
 }

@@ -441,7 +441,7 @@ func (m *mapper) activityIntraday() error {
 		if at < 0 {
 			return malformed(codeBodyName)
 		}
-		if err := m.intradayOf(i, resources[at], d); err != nil {
+		if err := m.intradayOf(i, resources[at], asked); err != nil {
 			return err
 		}
 	}
@@ -451,8 +451,9 @@ func (m *mapper) activityIntraday() error {
 	return m.emitSamples(d)
 }
 
-func (m *mapper) intradayOf(i int, res resource, d health.Day) error {
-	c := m.newColumn(res.field.is.Metric, "", health.StatValue, d, 0)
+func (m *mapper) intradayOf(i int, res resource, asked period) error {
+	d := asked.first
+	c := m.newColumn(res.field.is.Metric, "", health.StatValue, asked, 0)
 	if res.field.unit == kilometres {
 		c.scale = 3
 	}
@@ -465,7 +466,7 @@ func (m *mapper) intradayOf(i int, res resource, d health.Day) error {
 	}
 	// The level and the equivalent belong to the time of their element, which
 	// may come behind them: they are kept until the time is known.
-	mets := m.newColumn(health.MetricMET, "", health.StatValue, d, 0)
+	mets := m.newColumn(health.MetricMET, "", health.StatValue, asked, 0)
 	mets.scale, mets.none = -1, positive
 	level, met, got := int64(-1), health.Decimal{}, false
 	var levels []levelRun
@@ -568,7 +569,7 @@ func (m *mapper) zoneMinutesIntraday() error {
 	const member = "activities-active-zone-minutes-intraday"
 	columns := map[string]*column{}
 	for name, f := range zoneMinuteFields {
-		columns[name] = m.newColumn(f.is.Metric, f.is.Part, health.StatValue, asked.first, 0)
+		columns[name] = m.newColumn(f.is.Metric, f.is.Part, health.StatValue, asked, 0)
 	}
 	midnight := int64(asked.first.Number()) * dayMilli
 	err = m.subject(0, member, func(s *jsonscan.Scanner) error {

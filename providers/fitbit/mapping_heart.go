@@ -119,7 +119,7 @@ func (m *mapper) heartIntraday() error {
 		return err
 	}
 	m.row = row{}
-	c := m.newColumn(health.MetricHeartRate, "", health.StatValue, asked.first, 0)
+	c := m.newColumn(health.MetricHeartRate, "", health.StatValue, asked, 0)
 	c.none = positive
 	err = m.dataset(0, "activities-heart-intraday", asked.first, c, nil)
 	if err != nil {

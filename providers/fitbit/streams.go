@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -290,11 +291,15 @@ func (c calling) fetch(ctx context.Context, f *fetch) (providers.Page, error) {
 	if f.q.PageToken != "" {
 		return providers.Page{}, f.invalid(codePageToken)
 	}
-	asked := period{f.q.Window.First, f.q.Window.Last}
+	asked := period{first: f.q.Window.First, last: f.q.Window.Last}
 	if f.st.facts.Grain == providers.GrainDay {
 		if err := f.checkWindow(); err != nil {
 			return providers.Page{}, err
 		}
+	}
+	if slices.Contains(f.st.facts.Kinds, health.KindSamples) {
+		// Samples of days are one run: a day must not clear the hours of another.
+		asked.begins = f.q.Begins
 	}
 	for _, one := range c {
 		path, name := one.path, one.name
@@ -337,7 +342,7 @@ func (l list) fetch(ctx context.Context, f *fetch) (providers.Page, error) {
 	if err := f.checkWindow(); err != nil {
 		return providers.Page{}, err
 	}
-	asked := period{f.q.Window.First, f.q.Window.Last}
+	asked := period{first: f.q.Window.First, last: f.q.Window.Last}
 	at, err := parsePlace(f.q.PageToken)
 	if err != nil {
 		return providers.Page{}, f.invalid(codePageToken)
