@@ -292,7 +292,7 @@ func (c *collection) of(m *mapper, raw []byte) *collected {
 	if raw != nil {
 		d.source(object{[]string{"dataSource"}, [][]byte{raw}})
 	}
-	c.lastRaw = raw
+	c.last, c.lastRaw = nil, raw
 	for _, known := range c.sources {
 		if known.src.src == d.src && known.src.method == d.method {
 			c.last = known
