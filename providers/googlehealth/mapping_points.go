@@ -139,7 +139,7 @@ var methods = map[string]health.Method{
 // sourcePart tells sources apart in keys of points without an id; empty where
 // no source was told.
 func (d *datum) sourcePart() string {
-	if d.src == (health.Source{}) {
+	if d.src == (health.Source{}) && d.method == health.MethodUnknown {
 		return ""
 	}
 	return providers.KeyPart(strings.Join([]string{d.src.Upstream, d.src.Device, d.src.App, d.method.String()}, "."), "")

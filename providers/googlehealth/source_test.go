@@ -12,6 +12,21 @@ import (
 	"github.com/vitalmux/vitalmux/providers"
 )
 
+// Single points of a day that differ in how they were recorded are two, also
+// where nothing else of their source is told.
+func TestPointsOfADayByTheirMethod(t *testing.T) {
+	point := func(method string, rate int) string {
+		return fmt.Sprintf(`{"dataSource":{"recordingMethod":%q},"dailyRestingHeartRate":{"date":{"year":2026,"month":11,"day":20},"beatsPerMinute":"%d"}}`, method, rate)
+	}
+	body := `{"dataPoints":[` + point("MANUAL", 60) + `,` + point("DERIVED", 58) + `]}`
+	p, _ := scripted(t, Config{BySource: true}, func(*http.Request, string) (int, string) { return http.StatusOK, body })
+	page, err := p.Fetch(t.Context(), cred, providers.Query{Stream: "daily_resting_heart_rate", Window: november})
+	require.NoError(t, err)
+	require.Empty(t, page.Quarantined)
+	require.Len(t, page.Records, 2)
+	require.NotEqual(t, page.Records[0].Key, page.Records[1].Key)
+}
+
 // A source beyond those that a day may have is set aside, with all its points:
 // none is taken for one of another source.
 func TestMoreSourcesThanADayMayHave(t *testing.T) {
