@@ -263,6 +263,9 @@ func points(s *googlehealthtest.Server, user googlehealthtest.User, path string,
 		source := []string{}
 		if listed {
 			text := []string{"FITBIT.Charge 6..sensed", "HEALTH_CONNECT..com.google.android.apps.fitness.sensed", "FITBIT...self_reported"}[p.Source]
+			if slices.Contains(denseTypes, path) { // whose samples belong to the source, however they were recorded
+				text = text[:strings.LastIndexByte(text, '.')]
+			}
 			if strings.Contains(text, " ") {
 				text = "x" + strconv.FormatUint(health.Digest([]byte(text)), 16)
 			}

@@ -283,7 +283,9 @@ func (c *collection) hour(milli int64, values []health.Value) bool {
 	return true
 }
 
-// of returns where points of a source go; raw is how the point tells it.
+// of returns where points of a source go; raw is how the point tells it. One
+// source has one record, however its points were recorded: samples belong to the
+// source, and two records of them would clear each other.
 func (c *collection) of(m *mapper, raw []byte) *collected {
 	if c.last != nil && bytes.Equal(raw, c.lastRaw) {
 		return c.last
@@ -294,7 +296,10 @@ func (c *collection) of(m *mapper, raw []byte) *collected {
 	}
 	c.last, c.lastRaw = nil, raw
 	for _, known := range c.sources {
-		if known.src.src == d.src && known.src.method == d.method {
+		if known.src.src == d.src {
+			if known.src.method != d.method {
+				known.src.method = health.MethodUnknown // of points of several
+			}
 			c.last = known
 			return known
 		}

@@ -53,7 +53,8 @@
 //     service makes of a civil day, key steps_daily/<day>.
 //   - heart_rate, heart_rate_variability, oxygen_saturation, steps,
 //     active_zone_minutes: dense points as series, one samples record per day that
-//     was asked for and source, key steps/<day>[/<source>].
+//     was asked for and source, key steps/<day>[/<source>]. How a point was
+//     recorded is no part of the source.
 //   - settings, profile, identity, devices, irn_profile: the state of now.
 //
 // Optional streams, which Config.Streams has to name: distance, floors, altitude,

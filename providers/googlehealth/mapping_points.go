@@ -137,12 +137,18 @@ var methods = map[string]health.Method{
 }
 
 // sourcePart tells sources apart in keys of points without an id; empty where
-// no source was told.
+// no source was told. How a point was recorded tells single ones apart, too. Not so
+// dense ones: their samples belong to the source.
 func (d *datum) sourcePart() string {
-	if d.src == (health.Source{}) && d.method == health.MethodUnknown {
+	parts := []string{d.src.Upstream, d.src.Device, d.src.App}
+	dense := d.m.st.shape == shapeDense
+	if d.src == (health.Source{}) && (dense || d.method == health.MethodUnknown) {
 		return ""
 	}
-	return providers.KeyPart(strings.Join([]string{d.src.Upstream, d.src.Device, d.src.App, d.method.String()}, "."), "")
+	if !dense {
+		parts = append(parts, d.method.String())
+	}
+	return providers.KeyPart(strings.Join(parts, "."), "")
 }
 
 // keyed sets the key of a point that has no id: what tells its time, and its

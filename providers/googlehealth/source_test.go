@@ -12,6 +12,34 @@ import (
 	"github.com/vitalmux/vitalmux/providers"
 )
 
+// Samples belong to a source, and how a point was recorded is no part of one: the
+// points of a day that an application recorded in several ways are one series.
+// Two would clear each other.
+func TestASourceHasOneSeriesOfADay(t *testing.T) {
+	const app = `"platform":"HEALTH_CONNECT","application":{"packageName":"com.example"}`
+	for name, sources := range map[string][2]string{
+		"by hand and measured":                {app + `,"recordingMethod":"MANUAL"`, app + `,"recordingMethod":"PASSIVELY_MEASURED"`},
+		"measured, and it is not known how":   {app + `,"recordingMethod":"PASSIVELY_MEASURED"`, app + `,"recordingMethod":"UNKNOWN"`},
+		"a source that is not known, by hand": {`"recordingMethod":"MANUAL"`, `"recordingMethod":"PASSIVELY_MEASURED"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			point := func(source string, minute, count int) string {
+				return fmt.Sprintf(`{"dataSource":{%s},"steps":{"interval":{"startTime":"2026-11-20T08:%02d:00Z","endTime":"2026-11-20T08:%02d:30Z"},"count":"%d"}}`,
+					source, minute, minute, count)
+			}
+			body := `{"dataPoints":[` + point(sources[0], 3, 30) + `,` + point(sources[1], 2, 20) + `,` + point(sources[0], 1, 10) + `]}`
+			p, _ := scripted(t, Config{BySource: true}, func(*http.Request, string) (int, string) { return http.StatusOK, body })
+			page, err := p.Fetch(t.Context(), cred, providers.Query{Stream: "steps", Window: health.Window{First: dayAt2026(11, 20), Last: dayAt2026(11, 20)}})
+			require.NoError(t, err)
+			require.Empty(t, page.Quarantined)
+			require.Len(t, page.Records, 1)
+			require.Equal(t, health.MethodUnknown, page.Records[0].Method, "of points of several methods")
+			require.Len(t, page.Records[0].Series, 1)
+			require.Equal(t, []int64{10, 20, 30}, page.Records[0].Series[0].Values)
+		})
+	}
+}
+
 // Single points of a day that differ in how they were recorded are two, also
 // where nothing else of their source is told.
 func TestPointsOfADayByTheirMethod(t *testing.T) {
