@@ -259,7 +259,8 @@ type Pending struct {
 // Quarantined is one datum that was set aside.
 type Quarantined struct {
 	// Key is the record's key as far as it is known, else the stream's name
-	// and the position in the answer.
+	// and the position in the answer. Of a part of a record that was kept
+	// without it "#" and the part's name follow the record's key.
 	Key string
 	// Reason says why, without the value.
 	Reason string

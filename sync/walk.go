@@ -113,7 +113,7 @@ type walker struct {
 	query walkQuery
 	walk  store.Walk
 	// whole is set while all pages of the walk were seen by this process and
-	// held nothing that could not be read: only then does absence mean
+	// held no datum that could not be read: only then does absence mean
 	// something. See absent for a walk that showed nothing.
 	whole bool
 	keys  map[health.Kind][]string
@@ -401,10 +401,26 @@ func (w *walker) accept(page providers.Page, now time.Time) ([]health.Record, []
 		}
 		records = append(records, r)
 	}
-	if len(bad) > 0 {
-		w.whole = false
-	}
+	w.whole = w.whole && onlyParts(bad, records)
 	return records, bad
+}
+
+// onlyParts reports whether all that was set aside are parts of the records:
+// those data were there, whatever of them could not be read.
+func onlyParts(bad []providers.Quarantined, records []health.Record) bool {
+	if len(bad) == 0 {
+		return true
+	}
+	kept := make(map[string]bool, len(records))
+	for i := range records {
+		kept[records[i].Key] = true
+	}
+	for _, q := range bad {
+		if key, _, part := strings.Cut(q.Key, "#"); !part || !kept[key] {
+			return false
+		}
+	}
+	return true
 }
 
 // badKey names a record that was set aside: by its key if that can be shown,

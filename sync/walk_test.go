@@ -472,6 +472,28 @@ func TestAbsenceMeansNothingWithoutACompleteWalk(t *testing.T) {
 	}
 }
 
+// A datum that was kept without one of its parts was there all the same: what
+// was deleted beside it is seen.
+func TestAbsenceBesideADatumThatLacksAPart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWard(t, newClinic(weightWindows), nil)
+		w.fill(6)
+		w.onFetch = func(_ int, _ providers.Query, page *providers.Page) error {
+			for i := range page.Records {
+				page.Quarantined = append(page.Quarantined, providers.Quarantined{Key: page.Records[i].Key + "#fat", Reason: "not a number"})
+			}
+			return nil
+		}
+		_, err := w.engine.Sync(t.Context(), w.conn.ID)
+		require.NoError(t, err)
+		require.Equal(t, w.want(), w.held(t))
+		w.remove(1)
+		_, err = w.engine.Sync(t.Context(), w.conn.ID)
+		require.NoError(t, err)
+		require.Equal(t, w.want(), w.held(t))
+	})
+}
+
 func TestBadRecordsAreSetAsideAndGoodOnesKept(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWard(t, newClinic(weightWindows), nil)
