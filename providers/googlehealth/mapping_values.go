@@ -45,12 +45,12 @@ func (d *datum) part(row object, name, word string, f field, part func(string) h
 			return
 		}
 	}
-	value, v := f.value(row)
-	if v != jsonscan.OK {
+	switch value, v := f.value(row); v {
+	case jsonscan.OK:
+		d.add(name, value)
+	case jsonscan.Bad:
 		d.fault(name, reasonType)
-		return
 	}
-	d.add(name, value)
 }
 
 // isPart reports whether a word of the service can be the name of a part.
@@ -137,6 +137,7 @@ func (d *datum) nutrients(o object, suffix string) {
 		}
 		value, v := f.value(row)
 		switch {
+		case v == jsonscan.Absent: // a food may list what it has none of
 		case v != jsonscan.OK:
 			d.fault("nutrients", reasonType)
 		case !ok:

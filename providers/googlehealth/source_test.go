@@ -75,3 +75,25 @@ func TestMoreSourcesThanADayMayHave(t *testing.T) {
 		require.Equal(t, 2, r.Series[0].Len(), r.Key)
 	}
 }
+
+// The service leaves out what is zero: a nutrient without an amount, or a zone
+// that begins at nothing, is no fault.
+func TestAmountsThatAreLeftOut(t *testing.T) {
+	for stream, c := range map[string]struct {
+		point  string
+		values int
+	}{
+		"nutrition_log": {`"nutritionLog":{"interval":{"startTime":"2026-11-20T08:00:00Z","startUtcOffset":"3600s","endTime":"2026-11-20T08:01:00Z","endUtcOffset":"3600s"},` +
+			`"energy":{"kcal":120},"nutrients":[{"nutrient":"SODIUM","quantity":{"userProvidedUnit":"GRAM"}},{"nutrient":"SUGAR"},{"nutrient":"UNHEARD_OF","quantity":{}},{"nutrient":"PROTEIN","quantity":{"grams":3}}]}`, 2},
+		"daily_heart_rate_zones": {`"dailyHeartRateZones":{"date":{"year":2026,"month":11,"day":20},` +
+			`"heartRateZones":[{"heartRateZoneType":"LIGHT","maxBeatsPerMinute":"110"},{"heartRateZoneType":"PEAK","minBeatsPerMinute":"160","maxBeatsPerMinute":"220"}]}`, 3},
+	} {
+		body := `{"dataPoints":[{` + c.point + `}]}`
+		p, _ := scripted(t, Config{}, func(*http.Request, string) (int, string) { return http.StatusOK, body })
+		page, err := p.Fetch(t.Context(), cred, providers.Query{Stream: stream, Window: november})
+		require.NoError(t, err, stream)
+		require.Empty(t, page.Quarantined, stream)
+		require.Len(t, page.Records, 1, stream)
+		require.Len(t, page.Records[0].Values, c.values, stream)
+	}
+}
