@@ -161,8 +161,8 @@ func table() []fault {
 				"User: batch.User, Connection: batch.Connection, Lease: batch.Lease, Now: batch.Now, Cause: batch.Cause,\n" +
 				"Cursors: []store.CursorSwap{{Old: cur, New: next}}}); err != nil {\nreturn cur, store.Result{}, err\n}\n"},
 		{name: "walk-absence-of-bad-page", pkg: "sync", test: "^TestAbsenceMeansNothingWithoutACompleteWalk$|^TestBadRecordsAreSetAsideAndGoodOnesKept$", file: "sync/walk.go",
-			old: "\tif len(bad) > 0 {\n\t\tw.whole = false\n\t}",
-			new: ""},
+			old: "w.whole = w.whole && onlyParts(bad, records)",
+			new: "_ = onlyParts(bad, records)"},
 		{name: "walk-absence-of-empty-page", pkg: "sync", test: "^TestOneEmptyAnswerDeletesNothing$", file: "sync/absence.go",
 			old: "if len(w.keys) > 0 {",
 			new: "if len(w.keys) >= 0 {"},
