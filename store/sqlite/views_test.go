@@ -227,7 +227,7 @@ func TestViewFunctions(t *testing.T) {
 	text, err := os.ReadFile("schema/0002_views.sql")
 	require.NoError(t, err)
 	known := map[string]bool{}
-	for _, name := range strings.Fields(`abs coalesce count date instr json_each json_extract json_group_object max printf strftime substr sum`) {
+	for _, name := range strings.Fields(`abs coalesce count date instr json_each json_extract json_group_object julianday max printf strftime substr sum`) {
 		known[name] = true
 	}
 	code := regexp.MustCompile(`(?m)--.*$`).ReplaceAllString(string(text), "")
