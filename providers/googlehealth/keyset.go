@@ -201,7 +201,7 @@ const (
 )
 
 // readKeyset reads a public keyset in the JSON of Tink. Keys that are not to be
-// used, or of other kinds, are nil; none at all is an error.
+// used, of other kinds, or cannot be read, are nil; no key besides is an error.
 func readKeyset(data []byte) (map[uint32]*ecdsa.PublicKey, error) {
 	doc, reason := readObject(bytes.TrimSpace(data))
 	list, v := doc.list("key", maxKeys)
@@ -236,11 +236,11 @@ func readKeyset(data []byte) (map[uint32]*ecdsa.PublicKey, error) {
 		}
 		bytes, err := base64.StdEncoding.DecodeString(value)
 		if err != nil {
-			return nil, errKeyset
+			continue
 		}
 		key, err := readPublicKey(bytes)
 		if err != nil {
-			return nil, err
+			continue // of another curve, hash or encoding
 		}
 		keys[uint32(id)] = key
 		usable++

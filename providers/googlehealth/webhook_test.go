@@ -2,6 +2,7 @@ package googlehealth
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"strings"
@@ -246,5 +247,28 @@ func TestKeysets(t *testing.T) {
 		require.Error(t, err, name)
 		_, err = New(Config{ClientID: "c", ClientSecret: providers.NewSecret("s"), Keyset: []byte(keyset + " ")})
 		require.ErrorIs(t, err, providers.ErrInvalid, name)
+	}
+}
+
+// A key of another curve or form beside a usable one is as if it were not there.
+func TestKeysetWithKeysOfOtherKinds(t *testing.T) {
+	const value = "EgYIAxACGAIaIQAdVQicIXo6YbUwRGEt0TwoH8ddStBfwUVaZtpeg684LCIhAEYrSJZlmuUTBFDVKXgTfxeEk2M/08S1evQL9PQMy6wz"
+	entry := sheetKeyset[strings.Index(sheetKeyset, `[`)+1 : strings.LastIndex(sheetKeyset, `]`)]
+	for name, other := range map[string]string{
+		"another curve":       "EgYIAxADGAIa" + value[12:],
+		"another hash":        "EgYIBBACGAIa" + value[12:],
+		"another encoding":    "EgYIAxACGAEa" + value[12:],
+		"longer coordinates":  base64.StdEncoding.EncodeToString(append([]byte{0x12, 6, 8, 4, 0x10, 3, 0x18, 2, 0x1a, 49}, make([]byte, 49)...)),
+		"a field of tomorrow": base64.StdEncoding.EncodeToString([]byte{0x82, 0x01, 0x00}),
+		"another alphabet":    strings.ReplaceAll(value, "/", "_"),
+	} {
+		other = strings.Replace(strings.Replace(entry, value, other, 1), "3376965125", "7", 1)
+		for _, list := range []string{entry + "," + other, other + "," + entry} {
+			keys, err := readKeyset([]byte(`{"primaryKeyId":3376965125,"key":[` + list + `]}`))
+			require.NoError(t, err, name)
+			require.Len(t, keys, 2, name)
+			require.NotNil(t, keys[3376965125], name)
+			require.Nil(t, keys[7], name)
+		}
 	}
 }
