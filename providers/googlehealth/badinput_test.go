@@ -501,10 +501,13 @@ func TestTruth(t *testing.T) {
 	t.Run("civil times", func(t *testing.T) {
 		civil := `"civilTime":{"date":{"year":2026,"month":11,"day":20},"time":{"hours":8}}`
 		for times, want := range map[string]string{
-			`{"physicalTime":"2026-11-20T07:00:00Z","utcOffset":"0s"}`: "2026-11-20T07:00:00.000+00:00",
-			`{"physicalTime":"2026-11-20T07:00:00Z",` + civil + `}`:    "2026-11-20T08:00:00.000+01:00",
-			`{"physicalTime":"2026-11-20T02:30:00Z",` + civil + `}`:    "2026-11-20T08:00:00.000+05:30",
-			`{"physicalTime":"2026-11-20T08:00:00Z",` + civil + `}`:    "2026-11-20T08:00:00.000Z",
+			`{"physicalTime":"2026-11-20T07:00:00Z","utcOffset":"0s"}`:  "2026-11-20T07:00:00.000+00:00",
+			`{"physicalTime":"2026-11-20T07:00:00Z",` + civil + `}`:     "2026-11-20T08:00:00.000+01:00",
+			`{"physicalTime":"2026-11-20T02:30:00Z",` + civil + `}`:     "2026-11-20T08:00:00.000+05:30",
+			`{"physicalTime":"2026-11-20T08:00:00Z",` + civil + `}`:     "2026-11-20T08:00:00.000Z",
+			`{"physicalTime":"2026-11-20T07:00:00.250Z",` + civil + `}`: "2026-11-20T08:00:00.250+01:00",
+			`{"physicalTime":"2026-11-20T13:00:00.250Z",` + civil + `}`: "2026-11-20T08:00:00.250-05:00",
+			`{"physicalTime":"2026-11-20T08:00:00.250Z",` + civil + `}`: "2026-11-20T08:00:00.250Z",
 			`{` + civil + `}`: "2026-11-20T08:00:00.000",
 			`{"civilTime":{"date":{"year":2026,"month":11,"day":20}}}`: "2026-11-20T00:00:00.000",
 		} {

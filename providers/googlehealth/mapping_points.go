@@ -200,7 +200,8 @@ func (o object) timing(instant, offset, civil string) (timing, jsonscan.Verdict)
 		return t, jsonscan.OK
 	}
 	if vo == jsonscan.Absent && vc == jsonscan.OK {
-		seconds := (wall - milli) / 1000
+		// Whole seconds: civil times may lack the fraction.
+		seconds := wall/1000 - milli/1000
 		if seconds != 0 && seconds%(15*60) == 0 && seconds >= -maxOffset && seconds <= maxOffset {
 			east, vo = int(seconds), jsonscan.OK
 		}
