@@ -88,13 +88,19 @@ func TestLegacyWhatIsAsked(t *testing.T) {
 
 // A page more without an offset goes on behind the rows there were.
 func TestLegacyMoreWithoutOffset(t *testing.T) {
+	for name, offset := range map[string]string{"absent": "", "null": `,"offset":null`} {
+		t.Run(name, func(t *testing.T) { moreWithoutOffset(t, offset) })
+	}
+}
+
+func moreWithoutOffset(t *testing.T, offset string) {
 	p, asked := scriptedLegacy(t, func(r *http.Request) string {
 		row := func(id int) string {
 			return fmt.Sprintf(`{"id":%d,"timezone":"Europe/Paris","model":16,"startdate":1521498600,"enddate":1521525900,"date":"2018-03-20","modified":1521526800,"data":{}}`, id)
 		}
 		switch r.URL.Query().Get("offset") {
 		case "":
-			return `{"status":0,"body":{"more":true,"series":[` + row(1) + `,` + row(2) + `]}}`
+			return `{"status":0,"body":{"more":true` + offset + `,"series":[` + row(1) + `,` + row(2) + `]}}`
 		case "2":
 			return `{"status":0,"body":{"more":false,"series":[` + row(3) + `]}}`
 		}

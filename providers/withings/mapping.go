@@ -230,8 +230,8 @@ func (m *mapper) paging(s *jsonscan.Scanner) error {
 	case "more":
 		m.more = m.paged.truth(s, bodyMore)
 	case "offset":
+		m.gotOffset = s.Kind() != jsonscan.Null
 		m.offset = m.paged.integer(s, bodyOffset)
-		m.gotOffset = true
 	case "updatetime":
 		m.updated = m.paged.integer(s, bodyUpdateTime)
 	case "timezone":
