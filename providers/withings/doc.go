@@ -125,8 +125,8 @@
 //
 // The mark of measures is the updatetime of the first answer. The other streams
 // with changes have none, and take the server's Date of the first answer minus
-// one hour: rows arrive late and the servers' clocks differ. Our own clock is
-// never used.
+// one hour: rows arrive late and the servers' clocks differ. So do measures where
+// updatetime is more than one hour after the Date. Our own clock is never used.
 //
 // # Notifications
 //

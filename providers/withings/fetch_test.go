@@ -133,6 +133,9 @@ func TestCandidates(t *testing.T) {
 	}{
 		{"the service's own mark", "measures", "", "", `"updatetime":1795262111,"measuregrps":[]`, "1795262111"},
 		{"a mark that is text", "measures", "", "", `"updatetime":"1795262111","measuregrps":[]`, "1795262111"},
+		{"a mark a little ahead", "measures", "", "", `"updatetime":1795262460,"measuregrps":[]`, "1795262460"},
+		{"a mark far in the future", "measures", "", "", `"updatetime":4102444800,"measuregrps":[]`, strconv.Itoa(date - 3600)},
+		{"a mark in milliseconds", "measures", "1795262000", "", `"updatetime":1795262400000,"measuregrps":[]`, "1795262000"},
 		{"no mark", "measures", "", "", `"measuregrps":[]`, strconv.Itoa(date - 3600)},
 		{"the date of the answer", "activity", "", "", rows, strconv.Itoa(date - 3600)},
 		{"never back", "activity", "1795262000", "", rows, "1795262000"},

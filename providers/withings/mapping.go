@@ -486,10 +486,11 @@ func olderThan(a, b *health.Record) bool {
 
 // candidate returns the mark for the next walk: the service's own, else the
 // time of the answer less what clocks and late rows may need. It never goes
-// back behind the mark this walk began at.
+// back behind the mark this walk began at. One that is later than the answer is
+// none of the service's: no change would be told any more until then.
 func (m *mapper) candidate(q providers.Query) string {
 	mark := m.updated
-	if mark <= 0 {
+	if mark <= 0 || !m.raw.Date.IsZero() && mark > m.raw.Date.Add(overlap).Unix() {
 		switch {
 		case !m.raw.Date.IsZero():
 			mark = m.raw.Date.Add(-overlap).Unix()
