@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -654,4 +655,54 @@ func TestZonesThatAreNone(t *testing.T) {
 	m, err := mapBodies(t, streamProfile, "", "profile", `{"user":{"encodedId":"A","timezone":"Asia/Calcutta"}}`)
 	require.NoError(t, err)
 	require.Equal(t, "Asia/Calcutta", m.personZone)
+}
+
+// The level and the equivalent of a minute stay with it, whatever its neighbours
+// lack and wherever in the element they are.
+func TestLevelsStayWithTheirMinute(t *testing.T) {
+	for name, c := range map[string]struct {
+		dataset      string
+		mets, levels string
+	}{
+		"a minute without": {
+			`{"level":1,"mets":12,"time":"07:00:00","value":1},{"time":"07:01:00","value":2},{"level":2,"mets":30,"time":"07:02:00","value":3}`,
+			"07:00=12 07:02=30", "07:00-07:01=1 07:02-07:03=2",
+		},
+		"at the end of the element": {
+			`{"time":"07:00:00","value":1,"level":1,"mets":12},{"value":2,"time":"07:01:00"},{"time":"07:02:00","value":3,"level":2,"mets":30}`,
+			"07:00=12 07:02=30", "07:00-07:01=1 07:02-07:03=2",
+		},
+		"the last minute without": {
+			`{"level":1,"mets":12,"time":"07:00:00","value":1},{"time":"07:01:00","value":2}`,
+			"07:00=12", "07:00-07:01=1",
+		},
+		"one of the two": {
+			`{"level":1,"time":"07:00:00","value":1},{"mets":30,"time":"07:01:00","value":2},{"level":1,"time":"07:02:00","value":3}`,
+			"07:01=30", "07:00-07:01=1 07:02-07:03=1",
+		},
+		"a minute that is set aside": {
+			`{"level":1,"mets":12,"time":"07:00:00","value":1},{"level":3,"mets":60,"time":"07:01:00","value":"x"},{"time":"07:02:00","value":3}`,
+			"07:00=12", "07:00-07:01=1",
+		},
+	} {
+		m, err := mapBodies(t, streamActivityIntraday, "", "activities-calories-intraday/2026-10-20/2026-10-20",
+			`{"activities-calories-intraday":{"dataset":[`+c.dataset+`],"datasetInterval":1,"datasetType":"minute"}}`)
+		require.NoError(t, err, name)
+		require.Len(t, m.records, 1, name)
+		clock := func(milli int64) string { return time.UnixMilli(milli).UTC().Format("15:04") }
+		var mets, levels []string
+		for _, series := range m.records[0].Series {
+			if series.Metric != health.MetricMET {
+				continue
+			}
+			for i, at := range series.Times {
+				mets = append(mets, clock(at)+"="+strconv.FormatInt(series.Values[i], 10))
+			}
+		}
+		for _, seg := range m.records[0].Segments {
+			levels = append(levels, clock(seg.Start.SortMilli())+"-"+clock(seg.End.SortMilli())+"="+seg.Code)
+		}
+		require.Equal(t, c.mets, strings.Join(mets, " "), name)
+		require.Equal(t, c.levels, strings.Join(levels, " "), name)
+	}
 }

@@ -465,13 +465,13 @@ func (m *mapper) intradayOf(i int, res resource, asked period) error {
 		return nil
 	}
 	// The level and the equivalent belong to the time of their element, which
-	// may come behind them: they are kept until the time is known.
+	// may come behind them: they are kept until its end.
 	mets := m.newColumn(health.MetricMET, "", health.StatValue, asked, 0)
 	mets.scale, mets.none = -1, positive
 	level, met, got := int64(-1), health.Decimal{}, false
 	var levels []levelRun
 	before := 0
-	flush := func() {
+	ended := func() {
 		if n := len(c.series.Times); n > before {
 			wall := c.series.Times[n-1] // of the series' clock already
 			if got {
@@ -487,15 +487,13 @@ func (m *mapper) intradayOf(i int, res resource, asked period) error {
 		}
 		level, got = -1, false
 	}
-	err := m.dataset(i, res.name+"-intraday", d, c, func(s *jsonscan.Scanner, name string) bool {
+	member := func(s *jsonscan.Scanner, name string) bool {
 		switch name {
 		case "level":
-			flushEarlier(c, &before, flush)
 			if n, v := integer(s); v == jsonscan.OK {
 				level = n
 			}
 		case "mets":
-			flushEarlier(c, &before, flush)
 			if n, v := number(s); v == jsonscan.OK {
 				met, got = n, true
 			}
@@ -503,21 +501,13 @@ func (m *mapper) intradayOf(i int, res resource, asked period) error {
 			return false
 		}
 		return true
-	})
-	if err != nil {
+	}
+	if err := m.dataset(i, res.name+"-intraday", d, c, &extras{member, ended}); err != nil {
 		return err
 	}
-	flush()
 	m.row.segments = append(m.row.segments, m.levelSegments(levels)...)
 	m.row.finishSeries(c, mets)
 	return nil
-}
-
-// flushEarlier ends the element before, which has been added to c by now.
-func flushEarlier(c *column, before *int, flush func()) {
-	if len(c.series.Times) > *before {
-		flush()
-	}
 }
 
 // levelRun is a run of minutes of one level.

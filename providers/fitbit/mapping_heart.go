@@ -154,9 +154,17 @@ func clip(body []byte) []byte {
 	return body[:min(len(body), most):min(len(body), most)]
 }
 
+// extras are what the elements of a dataset tell besides.
+type extras struct {
+	// member reads a member; false leaves it to be skipped.
+	member func(s *jsonscan.Scanner, name string) bool
+	// ended is called behind each element, whether it was kept or set aside.
+	ended func()
+}
+
 // dataset reads the member of the given name: a dataset of clock times and
-// values within the day d. Extra reads members of an element besides.
-func (m *mapper) dataset(i int, name string, d health.Day, c *column, extra func(s *jsonscan.Scanner, name string) bool) error {
+// values within the day d. Extra may be nil.
+func (m *mapper) dataset(i int, name string, d health.Day, c *column, extra *extras) error {
 	return m.subject(i, name, func(s *jsonscan.Scanner) error {
 		if s.Kind() != jsonscan.Object {
 			s.Skip()
@@ -177,7 +185,7 @@ func (m *mapper) dataset(i int, name string, d health.Day, c *column, extra func
 }
 
 // readings walks the dataset.
-func (m *mapper) readings(s *jsonscan.Scanner, d health.Day, c *column, extra func(*jsonscan.Scanner, string) bool) error {
+func (m *mapper) readings(s *jsonscan.Scanner, d health.Day, c *column, extra *extras) error {
 	if s.Kind() != jsonscan.Array {
 		s.Skip()
 		return malformed(codeNoRows)
@@ -194,11 +202,11 @@ func (m *mapper) readings(s *jsonscan.Scanner, d health.Day, c *column, extra fu
 			continue
 		} else if ok {
 			c.add(m, midnight+sec*1000, health.Int(n))
-			continue
-		}
-		m.reading(s, midnight, c, extra)
-		if s.Err() != nil {
+		} else if m.reading(s, midnight, c, extra); s.Err() != nil {
 			return s.Err()
+		}
+		if extra != nil {
+			extra.ended()
 		}
 	}
 	return s.Err()
@@ -222,7 +230,7 @@ func (c *column) fast(m *mapper, wall, n int64) {
 
 // reading reads one element of a dataset member by member. One that cannot be
 // read is set aside.
-func (m *mapper) reading(s *jsonscan.Scanner, midnight int64, c *column, extra func(*jsonscan.Scanner, string) bool) {
+func (m *mapper) reading(s *jsonscan.Scanner, midnight int64, c *column, extra *extras) {
 	at := s.Mark()
 	if !s.Object() {
 		if s.Err() == nil {
@@ -248,7 +256,7 @@ func (m *mapper) reading(s *jsonscan.Scanner, midnight int64, c *column, extra f
 			seen.meet(1)
 			value, verdict = required(s)
 		default:
-			if extra == nil || !extra(s, name) {
+			if extra == nil || !extra.member(s, name) {
 				s.Skip()
 			}
 		}
