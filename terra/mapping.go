@@ -364,7 +364,8 @@ func (d *draft) plausible(milli int64) bool {
 	return milli >= earliest && milli <= d.m.now+days*milliPerDay
 }
 
-// period sets the span of the record.
+// period sets the span of the record. An end by a clock of which nobody knows
+// where it hangs may be before the start: it is then set aside alone.
 func (d *draft) period(start, end Timestamp) string {
 	from, flags, ok := d.moment(start)
 	if !ok {
@@ -378,6 +379,9 @@ func (d *draft) period(start, end Timestamp) string {
 			return reasonTime
 		case to.IsFloating() != from.IsFloating():
 			d.text("terra_end_time", string(end))
+		case from.IsFloating() && to.SortMilli() < from.SortMilli() && to.SortMilli() > from.SortMilli()-milliPerDay:
+			// Clocks were set back, or left behind by a journey.
+			d.fault("end_time", reasonEndFirst, []byte(end))
 		case to.SortMilli() < from.SortMilli():
 			return reasonEndFirst
 		default:

@@ -221,6 +221,36 @@ func TestClocksOfLondon(t *testing.T) {
 	require.Equal(t, 4, night.Series[0].Len())
 }
 
+// TestWorkoutWhileClocksAreSetBack: by a clock without an offset a workout may
+// end before it began. When it began is known, when it ended is not.
+func TestWorkoutWhileClocksAreSetBack(t *testing.T) {
+	element := func(start, end, localization string) string {
+		return `{"metadata":{"start_time":"` + start + `","end_time":"` + end + `","summary_id":"w"` + localization + `},"calories_data":{"total_burned_calories":99}}`
+	}
+	for name, c := range map[string]struct{ element, start string }{
+		"without an offset":       {element("2025-10-26T02:50:00", "2025-10-26T02:10:00", ""), "2025-10-26T02:50:00.000"},
+		"local times said so":     {element("2025-10-26T02:50:00Z", "2025-10-26T02:10:00Z", `,"timestamp_localization":1`), "2025-10-26T02:50:00.000"},
+		"a flight to the west":    {element("2025-10-26T10:00:00", "2025-10-26T05:00:00", ""), "2025-10-26T10:00:00.000"},
+		"an end of the year 1990": {element("2025-10-26T02:50:00", "1990-10-26T02:10:00", ""), ""},
+		"instants":                {element("2025-10-26T02:50:00Z", "2025-10-26T02:10:00Z", ""), ""},
+	} {
+		records, aside, err := mapData(kindActivity, mapUser, []byte("["+c.element+"]"), mapEnvelope)
+		require.NoError(t, err, name)
+		require.Len(t, aside, 1, name)
+		require.Equal(t, reasonEndFirst, aside[0].Reason, name)
+		if c.start == "" {
+			require.Empty(t, records, name)
+			continue
+		}
+		require.Equal(t, "activity/w#end_time", aside[0].Key, name)
+		require.Len(t, records, 1, name)
+		require.Equal(t, c.start, records[0].Span.Start.String(), name)
+		require.True(t, records[0].Span.End.IsZero(), name)
+		require.Equal(t, health.ZoneFloating, records[0].Span.Zone, name)
+		require.NotEmpty(t, records[0].Values, name)
+	}
+}
+
 // TestPatternBeginsAtMidnight: the hours of a pattern are those of the day,
 // whenever what tells it begins.
 func TestPatternBeginsAtMidnight(t *testing.T) {
