@@ -365,6 +365,13 @@ func TestBadRowsOfTheOtherStreams(t *testing.T) {
 			[]string{"heart/3"},
 			[]string{"heart/#0: " + reasonTime, "heart/#1: " + reasonNoID, "heart/3#afib: " + reasonType},
 		},
+		// It may be a recording that is known by its id: it must not become another
+		// datum, beside which that one looks deleted.
+		"a recording whose id is hidden": {
+			streamHeart, heartListName,
+			`{"status":0,"body":{"series":[{"timestamp":1795215600,"deviceid":"d","ecg":"x","heart_rate":61},{"timestamp":1795215600,"deviceid":"d","ecg":[],"heart_rate":61}]}}`,
+			[]string{"heart/1795215600/d"}, []string{"heart/#0: " + reasonNoID},
+		},
 		"devices": {
 			streamDevices, "user/getdevice", `{"status":0,"body":{"devices":[{"model":"x"},{"deviceid":"d","battery":7}]}}`,
 			[]string{"devices/d"}, []string{"devices/#0: " + reasonDevice, "devices/d#battery: " + reasonType},

@@ -256,8 +256,10 @@ func (m *mapper) heart(s *jsonscan.Scanner) (key, reason string) {
 			timestamp = r.integer(s, heartTimestamp)
 		case "ecg":
 			r.meet(heartECG)
-			if objectOr(s, r, "ecg") {
+			if before := len(r.faults); objectOr(s, r, "ecg") {
 				signal, badSignal = r.ecg(s)
+			} else { // the id in it is the key, of which a row without a signal has another
+				badSignal = len(r.faults) > before
 			}
 		case "bloodpressure":
 			r.meet(heartPressure)
