@@ -343,12 +343,12 @@ func (l *sampleLine) write() error {
 }
 
 // commonExponent returns the first numbers at one exponent, as many as 64 bits
-// hold at it: the greatest at which they are exact, and none above 0 if 64 bits
-// hold them at 0.
+// hold at it: the greatest at which they are exact and that a series may have, and
+// none above 0 if 64 bits hold them at 0.
 func commonExponent(numbers []health.Decimal) (values []int64, exp int8) {
 	values = make([]int64, 0, len(numbers))
 	for i, number := range numbers {
-		own := number.Normalized().Exponent
+		own := min(number.Normalized().Exponent, health.MaxExponent)
 		if _, fits := number.Rescale(0); fits {
 			own = min(own, 0)
 		}

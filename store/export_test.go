@@ -256,7 +256,7 @@ func TestExportOfEqualPointsIsEqual(t *testing.T) {
 // at one exponent: none of them is rounded, or left out.
 func TestExportOfNumbersOfNoCommonExponent(t *testing.T) {
 	const day = 24 * 60 * 60 * 1000
-	numbers := []health.Decimal{{Coefficient: 9e18, Exponent: 30}, {Coefficient: 1, Exponent: -30}, {}, {Coefficient: -7, Exponent: 2}, {Coefficient: 12, Exponent: -1}}
+	numbers := []health.Decimal{{Coefficient: 9e18, Exponent: 30}, {Coefficient: -9e18, Exponent: 30}, {Coefficient: 1, Exponent: -30}, {}, {Coefficient: -7, Exponent: 2}, {Coefficient: 12, Exponent: -1}}
 	s := store.NewMemory()
 	page := store.Page{Stream: "body"}
 	for i, number := range numbers {
@@ -277,6 +277,7 @@ func TestExportOfNumbersOfNoCommonExponent(t *testing.T) {
 			Samples struct{ Series health.Series }
 		}
 		require.NoError(t, json.Unmarshal([]byte(text), &line))
+		require.LessOrEqual(t, int(line.Samples.Series.Exp), health.MaxExponent, "the line is no valid series")
 		for i := range line.Samples.Series.Len() {
 			got = append(got, line.Samples.Series.Number(i))
 		}
