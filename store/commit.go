@@ -71,7 +71,10 @@ type Page struct {
 	// not looked at. A commit that changes or deletes a stored record of the
 	// stream forgets the digests of the stream's pages that are not in it, and
 	// one that makes a tombstone for absence those of all its pages; records
-	// that are new leave them. Digest 0 is never equal.
+	// that are new leave them. No digest is stored of a page of which a record
+	// lost against a stored version that is newer and of other content: the
+	// same page may win when it is read again, by a later order. (A tie, which
+	// is a conflict of the result, leaves the digest.) Digest 0 is never equal.
 	Key    string
 	Digest uint64
 	// Records must be valid and normalized, with Connection set to the

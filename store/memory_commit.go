@@ -116,13 +116,13 @@ func (c *commit) applyPages() {
 		}
 	}
 
-	written := make([]bool, len(pages))
+	written, lost := make([]bool, len(pages)), make([]bool, len(pages))
 	for _, key := range order {
 		v := versions[key]
-		if c.applyRecord(key, v) {
-			for _, i := range v.pages {
-				written[i] = true
-			}
+		wrote, older := c.applyRecord(key, v)
+		for _, i := range v.pages {
+			written[i] = written[i] || wrote
+			lost[i] = lost[i] || older
 		}
 	}
 
@@ -134,7 +134,7 @@ func (c *commit) applyPages() {
 		if skipped[i] {
 			continue
 		}
-		if p.Digest != 0 {
+		if p.Digest != 0 && !lost[i] {
 			if c.history.digests[p.Stream] == nil {
 				c.history.digests[p.Stream] = map[string]uint64{}
 			}
@@ -150,8 +150,8 @@ func (c *commit) applyPages() {
 }
 
 // applyRecord merges v into the stored record and reports whether that was
-// written.
-func (c *commit) applyRecord(key recordKey, v *version) bool {
+// written, and whether v is older than it and has other content.
+func (c *commit) applyRecord(key recordKey, v *version) (wrote, lost bool) {
 	next := &v.record
 	old, ok := c.history.records[key]
 	if !ok {
@@ -164,19 +164,21 @@ func (c *commit) applyRecord(key recordKey, v *version) bool {
 			c.result.Inserted++
 		}
 		c.write(key, nil, *next, true)
-		return true
+		return true, false
 	}
 	merged, verdict, conflict := health.Merge(&old, next)
 	if conflict || v.conflict {
 		c.conflict(next)
 	}
 	nextWon := merged.Rev == next.Rev && merged.Rev != old.Rev
+	same := old.Rev.Fingerprint == next.Rev.Fingerprint
+	lost = !nextWon && !same && !conflict
 	switch {
 	case verdict == health.Replace && merged.State == health.StateDeleted:
 		c.result.Deleted++
 	case verdict == health.Replace:
 		c.result.Revised++
-	case nextWon || old.Rev.Fingerprint == next.Rev.Fingerprint:
+	case nextWon || same:
 		c.result.Unchanged++
 	default:
 		c.result.Stale++
@@ -187,9 +189,9 @@ func (c *commit) applyRecord(key recordKey, v *version) bool {
 	case health.Touch:
 		c.history.records[key] = describedRecord(merged)
 	default:
-		return false
+		return false, lost
 	}
-	return true
+	return true, lost
 }
 
 // write stores a record that readers see changed. The points of its series are

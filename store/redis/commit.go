@@ -168,6 +168,7 @@ type commit struct {
 	list    []*group
 	samples samplePlan
 	written []bool          // pages of which a record is written
+	lost    []bool          // pages of which a record is older than what is stored
 	changed map[string]bool // streams in which a stored record changed
 	absent  map[string]bool // streams in which one was found to be absent
 	raws    map[string]rawMeta
@@ -279,7 +280,7 @@ func (c *commit) plan() error {
 	c.result, c.told, c.locate = store.Result{}, nil, nil
 	c.state, c.list = map[string]*group{}, nil
 	c.samples = samplePlan{c: c}
-	c.written = make([]bool, len(b.Pages))
+	c.written, c.lost = make([]bool, len(b.Pages)), make([]bool, len(b.Pages))
 	c.changed, c.absent, c.raws = map[string]bool{}, map[string]bool{}, map[string]rawMeta{}
 	if err := t.open(b.User); err != nil {
 		return err

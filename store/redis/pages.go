@@ -73,7 +73,7 @@ func (c *commit) planPages() error {
 		if c.skip[i] {
 			continue
 		}
-		if p.Digest != 0 && !c.absent[p.Stream] {
+		if p.Digest != 0 && !c.lost[i] && !c.absent[p.Stream] {
 			t.do("hset", digests, pageField(p.Stream, p.Key), encodeDigest(p.Digest, generation))
 		}
 		if err := c.planRaw(i); err != nil {

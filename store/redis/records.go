@@ -446,6 +446,9 @@ func (c *commit) apply(g *group, v *version, near *chunk) error {
 		c.result.Unchanged++
 	default:
 		c.result.Stale++
+		if !tied {
+			c.lose(v)
+		}
 	}
 	return nil
 }
@@ -461,6 +464,9 @@ func (c *commit) merge(g *group, v *version) error {
 		c.conflict(v)
 	}
 	won := merged.Rev == v.rev && merged.Rev != old.Rev
+	if !won && !tied && old.Rev.Fingerprint != v.rev.Fingerprint {
+		c.lose(v)
+	}
 	switch {
 	case verdict == health.Replace && merged.State == health.StateDeleted:
 		c.result.Deleted++
@@ -500,6 +506,14 @@ func (c *commit) merge(g *group, v *version) error {
 func (c *commit) wrote(v *version) {
 	for _, page := range v.pages {
 		c.written[page] = true
+	}
+}
+
+// lose marks the pages of a version that is older than what is stored, and has
+// other content.
+func (c *commit) lose(v *version) {
+	for _, page := range v.pages {
+		c.lost[page] = true
 	}
 }
 

@@ -395,6 +395,9 @@ func (p *plan) planItem(ctx context.Context, c *conn, it *item) error {
 			p.result.Unchanged++
 		} else {
 			p.result.Stale++
+			if !tied {
+				p.lost(it)
+			}
 		}
 	case health.Touch:
 		if err := it.validate(p.batch); err != nil {
@@ -445,6 +448,9 @@ func (p *plan) mergeItem(ctx context.Context, c *conn, it *item) error {
 	result, verdict, tied := health.Merge(stored, &next)
 	p.note(it, tied || it.tied)
 	won := result.Rev == it.rev && result.Rev != stored.Rev
+	if !won && !tied && stored.Rev.Fingerprint != it.rev.Fingerprint {
+		p.lost(it)
+	}
 	switch {
 	case verdict == health.Replace && result.State == health.StateDeleted:
 		p.result.Deleted++
@@ -491,6 +497,12 @@ func (p *plan) wrote(it *item) {
 	for _, page := range it.pages {
 		p.written[page] = true
 	}
+}
+
+// lost leaves out the digests of the pages of an item that is older than what is
+// stored, and has other content.
+func (p *plan) lost(it *item) {
+	p.digests = slices.DeleteFunc(p.digests, func(i int) bool { return slices.Contains(it.pages, int32(i)) })
 }
 
 // causeOf returns the cause to tell for a row of the given state.

@@ -246,6 +246,9 @@ func (m *model) apply(b store.Batch) (want store.Result, conflicts int) {
 				continue
 			case !modelNewer(old.Rev, next.Rev):
 				want.Unchanged++
+				if !modelTie(old.Rev, next.Rev) {
+					known = slices.DeleteFunc(known, func(k modelPage) bool { return k == page })
+				}
 				continue
 			case next.State == health.StateDeleted:
 				want.Deleted++

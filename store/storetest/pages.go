@@ -14,6 +14,7 @@ func pageCases() []testCase {
 		{id: "page-digest-forgotten", rule: "a change of a stored record forgets the digests of the stream's other pages", check: checkPageDigestForgotten},
 		{id: "page-digest-kept", rule: "records that are new leave the digests of the stream's other pages", check: checkPageDigestKept},
 		{id: "page-digest-absent", rule: "a tombstone for absence forgets the digests of the stream", check: checkPageDigestAbsent},
+		{id: "page-digest-stale", rule: "a page of which a record lost against a newer version of other content is not skipped", check: checkPageDigestStale},
 		{id: "raw-once", rule: "raw answers are kept once per content, under the latest date, and only if a record was written", check: checkRawOnce},
 		{id: "raw-order", rule: "raw answers are read in the order in which they were first stored, in pages", check: checkRawOrder},
 		{id: "quarantine", rule: "what is set aside is kept once, and listed newest first", check: checkQuarantine},
@@ -94,6 +95,47 @@ func checkPageDigestAbsent(c *checker) {
 	c.equal("tombstones", c.commit(batch).Deleted, 1)
 	c.that(!c.skips(page), "the digest of the page survived the tombstone")
 	c.same("the record is back", c.records(store.RecordQuery{User: user}), stored(a), stored(b))
+}
+
+func checkPageDigestStale(c *checker) {
+	// The service says again what it said before the stored version: the page is
+	// the same, and of a later order, by which it is the newest.
+	c.put(bodyRecord("a", 0, 20, 71_000))
+	c.that(!c.skips(digestPage("1", 1, bodyRecord("a", 0, 10, 70_000), bodyRecord("b", 1, 10, 70_000))), "a new page is skipped")
+	c.that(!c.skips(digestPage("1", 1, bodyRecord("a", 0, 30, 70_000), bodyRecord("b", 1, 30, 70_000))), "a page whose record was stale is skipped")
+	c.same("the page as it was told last", c.everything(), stored(bodyRecord("a", 0, 30, 70_000)), stored(bodyRecord("b", 1, 30, 70_000)))
+	c.that(c.skips(digestPage("1", 1, bodyRecord("a", 0, 30, 70_000), bodyRecord("b", 1, 30, 70_000))), "the digest of a page that was taken is not known")
+
+	// A tombstone is such a version too.
+	c.put(tombstone(bodyRecord("a", 0, 0, 0), 50))
+	c.that(!c.skips(digestPage("1", 1, bodyRecord("a", 0, 40, 70_000))), "a page from before a tombstone is skipped")
+	c.that(!c.skips(digestPage("1", 1, bodyRecord("a", 0, 60, 70_000))), "a page whose record was deleted is skipped")
+
+	// What is stored may take sticky values from a version that lost.
+	sticky := func(order, weight int64) health.Record {
+		r := bodyRecord("s", 2, order, weight)
+		r.Values = append(r.Values, health.Value{Metric: "body_height", Flags: health.FlagSticky, Number: health.Int(2)})
+		r.Normalize()
+		return r
+	}
+	c.put(bodyRecord("s", 2, 20, 71_000))
+	c.that(!c.skips(digestPage("2", 2, sticky(10, 70_000))), "a new page is skipped")
+	c.that(!c.skips(digestPage("2", 2, sticky(30, 70_000))), "a page that only left its sticky values is skipped")
+
+	// A tie is told of, once.
+	less, more := bodyRecord("t", 4, 10, 70_000), bodyRecord("t", 4, 10, 71_000)
+	if less.Fingerprint() > more.Fingerprint() {
+		less, more = more, less
+	}
+	c.put(more)
+	c.equal("conflicts", len(c.commit(batchOf(digestPage("4", 4, less))).Conflicts), 1)
+	c.that(c.skips(digestPage("4", 4, less)), "the digest of a page that tied is not known")
+
+	// A digest that is known stays so: nothing changed of what it stands for.
+	kept := digestPage("3", 3, bodyRecord("k", 3, 20, 70_000))
+	c.skips(kept)
+	c.that(!c.skips(digestPage("3", 4, bodyRecord("k", 3, 10, 71_000))), "a page of another digest is skipped")
+	c.that(c.skips(kept), "a stale page forgot the digest of what is stored")
 }
 
 func rawPage(body string, date time.Time) *health.RawPage {

@@ -70,7 +70,7 @@ func commitSabotages() []sabotage {
 					}
 				}))
 			}
-		}), "absent-brought absent-restored concurrent-versions model page-digest-forgotten series-shed series-stale series-tombstone version-equal version-older version-sticky version-tombstone"},
+		}), "absent-brought absent-restored concurrent-versions model page-digest-forgotten page-digest-stale series-shed series-stale series-tombstone version-equal version-older version-sticky version-tombstone"},
 
 		{"does not know a push from a pull", plain(func(f *fake) {
 			f.commit = func(ctx context.Context, b store.Batch) (store.Result, error) {
@@ -160,7 +160,7 @@ func commitSabotages() []sabotage {
 				}
 				return f
 			}
-		}, "connection-delete model page-digest-absent page-digest-forgotten"},
+		}, "connection-delete model page-digest-absent page-digest-forgotten page-digest-stale"},
 
 		{"forgets digests for the sake of new records", func() func(store.Store) store.Store {
 			var all sync.Mutex
@@ -205,7 +205,32 @@ func commitSabotages() []sabotage {
 				}
 				return f.Store.Commit(ctx, b)
 			}
-		}), "model page-digest page-digest-forgotten page-digest-kept"},
+		}), "model page-digest page-digest-forgotten page-digest-kept page-digest-stale"},
+
+		{"knows the digest of a page that lost", func() func(store.Store) store.Store {
+			var mu sync.Mutex
+			lost := map[string]uint64{} // digests by page
+			return func(s store.Store) store.Store {
+				f := newFake(s)
+				f.commit = func(ctx context.Context, b store.Batch) (store.Result, error) {
+					if len(b.Pages) != 1 || b.Pages[0].Digest == 0 || b.Connection != conn {
+						return s.Commit(ctx, b)
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					p := b.Pages[0]
+					if lost[p.Stream+"/"+p.Key] == p.Digest {
+						return store.Result{SkippedPages: 1}, nil
+					}
+					got, err := s.Commit(ctx, b)
+					if got.Stale > 0 {
+						lost[p.Stream+"/"+p.Key] = p.Digest
+					}
+					return got, err
+				}
+				return f
+			}
+		}, "page-digest-forgotten page-digest-stale"},
 
 		{"makes no tombstones for absence", plain(func(f *fake) {
 			f.commit = func(ctx context.Context, b store.Batch) (store.Result, error) {
