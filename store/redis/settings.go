@@ -56,8 +56,10 @@ func (s *Store) SwapSetting(ctx context.Context, user, name string, old, value [
 	for {
 		err := s.swapSetting(ctx, user, name, old, value, listed)
 		if !errors.Is(err, errUnclaimed) {
-			if err != nil && listed && user != "" {
-				// The index may now name a user who was erased meanwhile.
+			if errors.Is(err, store.ErrErased) && listed && user != "" {
+				// The index may now name a user who was erased meanwhile, of whom
+				// nobody writes a setting any more. That of another user stays: a
+				// process may just be writing the setting.
 				err = errors.Join(err, s.unlistSetting(ctx, user, name))
 			}
 			return err
