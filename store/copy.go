@@ -73,7 +73,9 @@ const (
 // earlier call brought there: it may be called again after it was interrupted,
 // and goes on with the users that are not complete. Who was erased in src since
 // is erased in dst. Nothing may write to either store meanwhile: engines stop
-// first, and start again on dst.
+// first, and start again on dst. Nor does src change between two calls, but for
+// that: a setting that has another value since gives ErrConflict, and then dst
+// has to begin empty.
 //
 // Each user's data is compared by the counts and digests of its [Export],
 // before, so that what is there is not copied twice, and after. Sealed data stays
