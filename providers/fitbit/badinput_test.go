@@ -551,6 +551,16 @@ func TestRecordingsThatAreNone(t *testing.T) {
 	require.Len(t, m.row.faults, 2)
 }
 
+// A workout that cannot be read may be one whose route is stored: were nothing
+// set aside, the route would count as gone.
+func TestRoutesOfABadWorkout(t *testing.T) {
+	m, err := mapBodies(t, streamRoutes, "", "activities/list"+octoberName,
+		`{"activities":[{"logId":1,"startTime":"yesterday","duration":60000,"tcxLink":"x"},{"logId":null}]}`)
+	require.NoError(t, err)
+	require.Empty(t, m.records)
+	require.Equal(t, []string{"routes/1: " + reasonTime, "routes/#1: " + reasonNoID}, reasonsOf(m))
+}
+
 // A recording counts the distance from its start. The metric is additive, so that
 // the points of its series add up to what was run.
 func TestDistanceOfARecording(t *testing.T) {

@@ -45,9 +45,8 @@ func (m *mapper) routes() error {
 	return m.list(0, "activities", func(s *jsonscan.Scanner) (key, reason string) {
 		w, reason := m.workout(s)
 		if reason != "" {
-			// Of the workout it is said in the stream of workouts.
-			m.row = row{}
-			return m.key("#"), ""
+			// It may be one whose route is stored: the walk must not count as whole.
+			return w.key, reason
 		}
 		m.reach(w.start, asked)
 		if !asked.holds(w.day) {
