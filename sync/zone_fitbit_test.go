@@ -44,6 +44,33 @@ func (j *journeyTo) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// traveller is a person of Fitbit, connected at home, who is elsewhere while
+// journey.moved is set.
+type traveller struct {
+	sim     *fitbittest.Server
+	person  fitbittest.Person
+	journey *journeyTo
+	store   *store.Memory
+	engine  *healthsync.Engine
+	conn    store.Connection
+}
+
+func newTraveller(t *testing.T, from, to string, service fitbittest.Config, c fitbit.Config) *traveller {
+	w := &traveller{sim: fitbittest.New(service), store: store.NewMemory()}
+	w.person = w.sim.AddPerson(fitbittest.PersonConfig{Timezone: from})
+	w.journey = &journeyTo{RoundTripper: providertest.Transport(w.sim), from: from, to: to}
+	c.ClientID, c.ClientSecret = fitbittest.DefaultClientID, providers.NewSecret(fitbittest.DefaultClientSecret)
+	c.RedirectURL, c.Transport, c.HeartRateDetail = fitbittest.DefaultRedirectURL, w.journey, fitbit.DetailMinute
+	adapter, err := fitbit.New(c)
+	require.NoError(t, err)
+	w.engine, err = healthsync.New(healthsync.Config{Providers: []providers.Provider{adapter}, Store: w.store, Sealer: newKeyring(t), History: -1, ReconcileEvery: -1})
+	require.NoError(t, err)
+	w.conn = connect(t, w.engine, "ada", fitbit.Name, fitbittest.DefaultRedirectURL, func(address string) (*url.URL, error) {
+		return w.sim.Authorize(w.person.ID, address)
+	})
+	return w
+}
+
 // TestDaysStayInTheirZone: where a service shows wall clocks, what was read
 // before a journey is read again in the zone of then. Nothing moves, and no
 // sample is there twice.
@@ -57,27 +84,14 @@ func TestDaysStayInTheirZone(t *testing.T) {
 
 func daysStay(t *testing.T, from, to string) {
 	time.Sleep(36 * time.Hour)
-	sim := fitbittest.New(fitbittest.Config{Seed: 3, Days: 6, IntradayDays: 6})
-	person := sim.AddPerson(fitbittest.PersonConfig{Timezone: from})
-	journey := &journeyTo{RoundTripper: providertest.Transport(sim), from: from, to: to}
-	adapter, err := fitbit.New(fitbit.Config{
-		ClientID: fitbittest.DefaultClientID, ClientSecret: providers.NewSecret(fitbittest.DefaultClientSecret),
-		RedirectURL: fitbittest.DefaultRedirectURL, Transport: journey, HeartRateDetail: fitbit.DetailMinute,
-		Scopes: []string{fitbit.ScopeProfile, fitbit.ScopeSleep, fitbit.ScopeWeight, fitbit.ScopeHeartRate},
-	})
-	require.NoError(t, err)
-	st := store.NewMemory()
-	engine, err := healthsync.New(healthsync.Config{Providers: []providers.Provider{adapter}, Store: st, Sealer: newKeyring(t), History: -1, ReconcileEvery: -1})
-	require.NoError(t, err)
-	conn := connect(t, engine, "ada", fitbit.Name, fitbittest.DefaultRedirectURL, func(address string) (*url.URL, error) {
-		return sim.Authorize(person.ID, address)
-	})
+	w := newTraveller(t, from, to, fitbittest.Config{Seed: 3, Days: 6, IntradayDays: 6},
+		fitbit.Config{Scopes: []string{fitbit.ScopeProfile, fitbit.ScopeSleep, fitbit.ScopeWeight, fitbit.ScopeHeartRate}})
 	read := func(times int) {
 		for range times {
-			_, err := engine.Sync(t.Context(), conn.ID)
+			_, err := w.engine.Sync(t.Context(), w.conn.ID)
 			for errors.Is(err, providers.ErrRateLimited) { // 150 requests in an hour
 				time.Sleep(time.Hour)
-				_, err = engine.Sync(t.Context(), conn.ID)
+				_, err = w.engine.Sync(t.Context(), w.conn.ID)
 			}
 			require.NoError(t, err)
 			time.Sleep(7 * time.Hour)
@@ -85,7 +99,7 @@ func daysStay(t *testing.T, from, to string) {
 	}
 	placed := func() map[string]health.Span {
 		all := make(map[string]health.Span)
-		for r, err := range store.AllRecords(t.Context(), st, store.RecordQuery{User: "ada", Kinds: []health.Kind{health.KindSleep, health.KindBody}}) {
+		for r, err := range store.AllRecords(t.Context(), w.store, store.RecordQuery{User: "ada", Kinds: []health.Kind{health.KindSleep, health.KindBody}}) {
 			require.NoError(t, err)
 			if r.Span.Zone == health.ZoneFromProfile {
 				all[string(r.Kind)+" "+r.Key] = r.Span
@@ -94,18 +108,12 @@ func daysStay(t *testing.T, from, to string) {
 		return all
 	}
 	points := func() (stored, told int) {
-		for q := (store.SampleQuery{User: "ada", Metric: health.MetricHeartRate}); ; {
-			page, err := st.Samples(t.Context(), q)
+		for run, err := range store.AllSamples(t.Context(), w.store, store.SampleQuery{User: "ada", Metric: health.MetricHeartRate}) {
 			require.NoError(t, err)
-			for _, run := range page.Runs {
-				stored += run.Series.Len()
-			}
-			if q.After = page.Next; q.After == "" {
-				break
-			}
+			stored += run.Series.Len()
 		}
-		for _, d := range sim.Days(person.ID) {
-			told += len(sim.HeartRate(person.ID, d.Date, fitbit.DetailMinute))
+		for _, d := range w.sim.Days(w.person.ID) {
+			told += len(w.sim.HeartRate(w.person.ID, d.Date, fitbit.DetailMinute))
 		}
 		return stored, told
 	}
@@ -113,9 +121,9 @@ func daysStay(t *testing.T, from, to string) {
 	before := placed()
 	require.NotEmpty(t, before)
 	stored, told := points()
-	journey.moved = true
+	w.journey.moved = true
 	read(3)
-	got, err := st.Connection(t.Context(), conn.ID)
+	got, err := w.store.Connection(t.Context(), w.conn.ID)
 	require.NoError(t, err)
 	require.Equal(t, to, got.Zone)
 	after := placed()
@@ -126,7 +134,7 @@ func daysStay(t *testing.T, from, to string) {
 	require.LessOrEqual(t, moreStored-stored, moreTold-told, "points that the service does not have")
 
 	// There and back: each day is in the zone that it was read in first.
-	journey.moved = false
+	w.journey.moved = false
 	read(2)
 	again := placed()
 	for key, span := range after {
@@ -150,25 +158,12 @@ func TestTheEveningBeforeAJourneyEastIsKept(t *testing.T) {
 
 func eveningStays(t *testing.T, from, to string) {
 	time.Sleep(36 * time.Hour)
-	sim := fitbittest.New(fitbittest.Config{Seed: 3, Days: 6, IntradayDays: 20, RateLimit: -1})
-	person := sim.AddPerson(fitbittest.PersonConfig{Timezone: from})
-	journey := &journeyTo{RoundTripper: providertest.Transport(sim), from: from, to: to}
-	adapter, err := fitbit.New(fitbit.Config{
-		ClientID: fitbittest.DefaultClientID, ClientSecret: providers.NewSecret(fitbittest.DefaultClientSecret),
-		RedirectURL: fitbittest.DefaultRedirectURL, Transport: journey, HeartRateDetail: fitbit.DetailMinute, RequestsPerHour: -1,
-		Scopes: []string{fitbit.ScopeProfile, fitbit.ScopeHeartRate, fitbit.ScopeActivity},
-	})
-	require.NoError(t, err)
-	st := store.NewMemory()
-	engine, err := healthsync.New(healthsync.Config{Providers: []providers.Provider{adapter}, Store: st, Sealer: newKeyring(t), History: -1, ReconcileEvery: -1})
-	require.NoError(t, err)
-	conn := connect(t, engine, "ada", fitbit.Name, fitbittest.DefaultRedirectURL, func(address string) (*url.URL, error) {
-		return sim.Authorize(person.ID, address)
-	})
+	w := newTraveller(t, from, to, fitbittest.Config{Seed: 3, Days: 6, IntradayDays: 20, RateLimit: -1},
+		fitbit.Config{RequestsPerHour: -1, Scopes: []string{fitbit.ScopeProfile, fitbit.ScopeHeartRate, fitbit.ScopeActivity}})
 	read := func(times int) {
 		for range times {
-			sim.CatchUp(person.ID)
-			_, err := engine.Sync(t.Context(), conn.ID)
+			w.sim.CatchUp(w.person.ID)
+			_, err := w.engine.Sync(t.Context(), w.conn.ID)
 			require.NoError(t, err)
 			time.Sleep(7 * time.Hour)
 		}
@@ -182,29 +177,24 @@ func eveningStays(t *testing.T, from, to string) {
 	points := func() map[point]string {
 		all := make(map[point]string)
 		for _, metric := range []health.Metric{health.MetricHeartRate, health.MetricSteps, health.MetricMET, health.MetricActiveZoneMinutes} {
-			for q := (store.SampleQuery{User: "ada", Metric: metric}); ; {
-				page, err := st.Samples(t.Context(), q)
+			for run, err := range store.AllSamples(t.Context(), w.store, store.SampleQuery{User: "ada", Metric: metric}) {
 				require.NoError(t, err)
-				for _, run := range page.Runs {
-					for i, at := range run.Series.Times {
-						all[point{run.Owner.Stream, metric, run.Owner.Part, at}] = run.Series.Number(i).String()
-					}
-				}
-				if q.After = page.Next; q.After == "" {
-					break
+				for i, at := range run.Series.Times {
+					all[point{run.Owner.Stream, metric, run.Owner.Part, at}] = run.Series.Number(i).String()
 				}
 			}
 		}
 		return all
 	}
 	read(1)
-	home := health.DayOf(time.Now().Add(-7 * time.Hour).In(zoneNamed(t, from)))
-	_, evening, _ := home.Bounds(zoneNamed(t, from))
+	zone := must(time.LoadLocation(from))
+	home := health.DayOf(time.Now().Add(-7 * time.Hour).In(zone))
+	_, evening, _ := home.Bounds(zone)
 	before := points()
 	require.NotEmpty(t, before)
-	journey.moved = true
+	w.journey.moved = true
 	read(11)
-	got, err := st.Connection(t.Context(), conn.ID)
+	got, err := w.store.Connection(t.Context(), w.conn.ID)
 	require.NoError(t, err)
 	require.Equal(t, to, got.Zone)
 	after := points()
@@ -218,11 +208,4 @@ func eveningStays(t *testing.T, from, to string) {
 		grown = grown || p.at >= evening.UnixMilli()
 	}
 	require.True(t, grown, "the days after the journey are there")
-}
-
-func zoneNamed(t *testing.T, name string) *time.Location {
-	t.Helper()
-	zone, err := time.LoadLocation(name)
-	require.NoError(t, err)
-	return zone
 }

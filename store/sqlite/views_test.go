@@ -154,29 +154,13 @@ func TestViews(t *testing.T) {
 // TestSleepOfADayIsOfOneConnection: who is connected by two ways did not sleep
 // twice, while a night and a nap of one connection are both sleep.
 func TestSleepOfADayIsOfOneConnection(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "store.db")
-	s := open(t, path, nil)
-	for connection, seconds := range map[string][]string{"direct": {"25200", "1800"}, "aggregator": {"25260"}} {
-		_, err := s.PutConnection(t.Context(), store.Connection{ID: connection, User: "u1", Provider: connection, State: store.StateActive})
-		require.NoError(t, err)
-		var nights []health.Record
-		for i, text := range seconds {
-			r := health.Record{
-				Connection: connection, Kind: health.KindSleep, Key: "sleep/" + string(rune('1'+i)),
-				Span:   health.Span{Day: health.Day{Year: 2026, Month: 2, Dom: 3}, Start: health.Instant(testNow.UnixMilli() - 40_000_000)},
-				Rev:    health.Rev{Order: testNow.UnixMilli()},
-				Values: []health.Value{value(health.MetricSleepDuration, text, 0, "")},
-			}
-			r.Normalize()
-			nights = append(nights, r)
+	sleep := func(connection, key, seconds string) health.Record {
+		return health.Record{
+			Connection: connection, Kind: health.KindSleep, Key: key, Span: health.Span{Day: health.Day{Year: 2026, Month: 2, Dom: 3}},
+			Values: []health.Value{value(health.MetricSleepDuration, seconds, 0, "")},
 		}
-		_, err = s.Commit(t.Context(), store.Batch{
-			User: "u1", Connection: connection, Unfenced: true, Now: testNow, Cause: store.CauseLive,
-			Pages: []store.Page{{Stream: "sleep", Records: nights}},
-		})
-		require.NoError(t, err)
 	}
-	require.NoError(t, s.Close())
+	path := commitViews(t, sleep("direct", "sleep/1", "25200"), sleep("direct", "sleep/2", "1800"), sleep("aggregator", "sleep/1", "25260"))
 	require.Equal(t, [][]string{{"2026-02-03", "27000"}}, query(t, path, "SELECT day, sleep_s FROM v_daily"))
 }
 
