@@ -156,7 +156,7 @@ func (l *lane) run(kills int) error {
 	defer db.Close()
 	// What was killed may have left leases: they end after a minute and a half.
 	complete := func() (bool, error) { return l.complete(db) }
-	if err := until(4*time.Minute, time.Second, "everything that was notified of is stored", complete); err != nil {
+	if err := until(time.Second, "everything that was notified of is stored", complete); err != nil {
 		return err
 	}
 	return l.kill()
@@ -180,7 +180,7 @@ func (l *lane) round() error {
 		return nil
 	}
 	// Withings repeats what was not acknowledged.
-	return until(time.Minute, 50*time.Millisecond, "the notification is acknowledged", func() (bool, error) { return l.notify() == nil, nil })
+	return until(50*time.Millisecond, "the notification is acknowledged", func() (bool, error) { return l.notify() == nil, nil })
 }
 
 // notify posts what Withings posts, to every address it was given.
@@ -214,7 +214,7 @@ func (l *lane) notify() error {
 // connect does what the person's browser does.
 func (l *lane) connect() error {
 	var to *http.Response
-	err := until(time.Minute, 50*time.Millisecond, "the service leads to Withings", func() (bool, error) {
+	err := until(50*time.Millisecond, "the service leads to Withings", func() (bool, error) {
 		answer, err := l.client.Get(publicURL(l.address) + "/connect/withings")
 		if err != nil {
 			return false, nil
@@ -246,7 +246,7 @@ func (l *lane) connect() error {
 	if err != nil || !strings.Contains(string(page), "connected") {
 		return fmt.Errorf("the callback: %s: %w", answer.Status, err)
 	}
-	return until(time.Minute, 50*time.Millisecond, "the service subscribes", func() (bool, error) { return len(l.sim.Subscriptions()) > 0, nil })
+	return until(50*time.Millisecond, "the service subscribes", func() (bool, error) { return len(l.sim.Subscriptions()) > 0, nil })
 }
 
 // complete compares the store with the simulator: what is missing may still come.
@@ -277,8 +277,11 @@ func (l *lane) complete(db store.Store) (bool, error) {
 	return len(missing) == 0 && conns[0].State == store.StateActive, nil
 }
 
+// patience is for a machine that has other things to do.
+const patience = 4 * time.Minute
+
 // until asks in intervals until there is a yes or an error.
-func until(patience, interval time.Duration, what string, ask func() (bool, error)) error {
+func until(interval time.Duration, what string, ask func() (bool, error)) error {
 	for deadline := time.Now().Add(patience); ; time.Sleep(interval) {
 		yes, err := ask()
 		if yes || err != nil {
